@@ -1,0 +1,79 @@
+"""A mention: one span of a report, coded and put in context. And how a document's mentions are kept: one row."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from consore.model.vocabulary import Assertion, MentionKind
+
+
+@dataclass(slots=True, frozen=True)
+class Mention:
+    """One span of a document.
+
+    `start`, `end`: Python code points in the given text, `text == document[start:end]`.
+    `system`, `code`: see `vocabulary.System`; null where nothing could be coded.
+    `value`: status or measured value as text (`positive`, `30`, `T2N1M0`); `unit`: `%`, `mg/m²`, `Gy`…
+    `date`: the date that the sentence gives to the fact, not the document's own date.
+    `extractor`: `dictionary`, `rules` or `tagger`; `confidence` in 0–1.
+    """
+
+    start: int
+    end: int
+    text: str
+    kind: MentionKind
+    system: str | None = None
+    code: str | None = None
+    label: str | None = None
+    value: str | None = None
+    unit: str | None = None
+    assertion: Assertion = Assertion.PRESENT
+    date: dt.date | None = None
+    extractor: str = "rules"
+    confidence: float = 1.0
+
+    def as_json(self) -> dict[str, Any]:
+        """The mention with the keys of `consore annotate`."""
+        return {
+            "start": self.start,
+            "end": self.end,
+            "text": self.text,
+            "kind": self.kind.value,
+            "system": self.system,
+            "code": self.code,
+            "label": self.label,
+            "value": self.value,
+            "unit": self.unit,
+            "assertion": self.assertion.value,
+            "date": self.date.isoformat() if self.date else None,
+            "extractor": self.extractor,
+            "confidence": round(self.confidence, 3),
+        }
+
+    @classmethod
+    def from_json(cls, item: dict[str, Any]) -> Mention:
+        """The inverse of `as_json`."""
+        return cls(
+            **{
+                **item,
+                "kind": MentionKind(item["kind"]),
+                "assertion": Assertion(item["assertion"]),
+                "date": dt.date.fromisoformat(item["date"]) if item["date"] else None,
+            }
+        )
+
+
+def pack_mentions(mentions: Iterable[Mention]) -> bytes:
+    """The mentions of one document as zlib-compressed UTF-8 JSON."""
+    items = [mention.as_json() for mention in mentions]
+    return zlib.compress(json.dumps(items, ensure_ascii=False, separators=(",", ":")).encode(), 6)
+
+
+def unpack_mentions(payload: bytes) -> list[Mention]:
+    """The inverse of `pack_mentions`."""
+    return [Mention.from_json(item) for item in json.loads(zlib.decompress(payload))]

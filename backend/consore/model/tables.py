@@ -1,0 +1,454 @@
+"""The tables of the store of record. Names are OSIRIS names where OSIRIS has them.
+
+Primary keys are integers made by the store; `external_id` is the identifier in the source and never changes.
+Dates are days; times are UTC, naive.
+"""
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import JSON, Column, Index, LargeBinary, Text, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from consore.model.vocabulary import Frequency, Role, RunState, Sex
+
+
+def now() -> dt.datetime:
+    """The present time, UTC without zone, as all stored times are."""
+    return dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0)
+
+
+def _json(default: type[list[Any]] | type[dict[str, Any]] = dict) -> Any:
+    return Field(default_factory=default, sa_column=Column(JSON, nullable=False))
+
+
+def _text() -> Any:
+    return Field(default="", sa_column=Column(Text, nullable=False))
+
+
+# --- What the sources say -----------------------------------------------------------------------------------
+
+
+class Patient(SQLModel, table=True):
+    """A person with an IPP (*identifiant permanent du patient*). `opposed`: never in any answer."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    ipp: str = Field(unique=True, index=True)
+    family_name: str = ""
+    given_name: str = ""
+    birth_name: str = ""
+    sex: str = Field(default=Sex.UNKNOWN.value)
+    birth_date: dt.date | None = Field(default=None, index=True)
+    death_date: dt.date | None = None
+    last_news_date: dt.date | None = None
+    postal_code: str = ""
+    city: str = ""
+    opposed: bool = Field(default=False, index=True)
+    sha256: str = ""
+    updated_at: dt.datetime = Field(default_factory=now)
+
+
+class Stay(SQLModel, table=True):
+    """A hospital stay, from one or more PMSI RUM of the same RSS."""
+
+    __table_args__ = (UniqueConstraint("patient_id", "number"),)
+    id: int | None = Field(default=None, primary_key=True)
+    patient_id: int = Field(foreign_key="patient.id", index=True, ondelete="CASCADE")
+    number: str
+    entry_date: dt.date | None = None
+    exit_date: dt.date | None = None
+    unit: str = ""
+    sha256: str = ""
+
+
+class Diagnosis(SQLModel, table=True):
+    """A CIM-10 code of a stay. `role`: DP (principal), DR (relié), DAS (associé significatif)."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    patient_id: int = Field(foreign_key="patient.id", index=True, ondelete="CASCADE")
+    stay_id: int = Field(foreign_key="stay.id", index=True, ondelete="CASCADE")
+    code: str = Field(index=True)
+    role: str
+    date: dt.date | None = None
+
+
+class Act(SQLModel, table=True):
+    """A CCAM act of a stay."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    patient_id: int = Field(foreign_key="patient.id", index=True, ondelete="CASCADE")
+    stay_id: int = Field(foreign_key="stay.id", index=True, ondelete="CASCADE")
+    code: str = Field(index=True)
+    phase: str = ""
+    date: dt.date | None = None
+
+
+class StructuredRecord(SQLModel, table=True):
+    """A row of the tumour sheet, the chemotherapy file or the biobank, kept as it came (`values_`)."""
+
+    __table_args__ = (UniqueConstraint("kind", "external_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    patient_id: int = Field(foreign_key="patient.id", index=True, ondelete="CASCADE")
+    kind: str = Field(index=True)
+    external_id: str
+    date: dt.date | None = None
+    values_: dict[str, Any] = Field(default_factory=dict, sa_column=Column("values", JSON, nullable=False))
+    origin: str = ""
+    sha256: str = ""
+
+
+class Document(SQLModel, table=True):
+    """A clinical document as text. `origin` is the file it came from, `kind` a `DocumentKind`."""
+
+    __table_args__ = (Index("ix_document_patient_date", "patient_id", "date"),)
+    id: int | None = Field(default=None, primary_key=True)
+    patient_id: int = Field(foreign_key="patient.id", index=True, ondelete="CASCADE")
+    external_id: str = Field(unique=True)
+    kind: str = Field(index=True)
+    title: str = ""
+    date: dt.date | None = None
+    author: str = ""
+    service: str = ""
+    text: str = _text()
+    origin: str = ""
+    sha256: str = ""
+
+
+class DocumentMentions(SQLModel, table=True):
+    """All mentions of one document (`mention.pack_mentions`) and the version of the reader that found them."""
+
+    document_id: int = Field(primary_key=True, foreign_key="document.id", ondelete="CASCADE")
+    payload: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    total: int = 0
+    reader: str = ""
+
+
+# --- What is derived: one patient at a time, rebuilt whole -----------------------------------------------
+
+
+class Fact(SQLModel, table=True):
+    """What queries need: one row per patient × kind × code × assertion × value, with its first date.
+
+    `document_id` or `record_id` is one of its sources.
+    """
+
+    __table_args__ = (Index("ix_fact_system_code", "system", "code", "assertion", "patient_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    patient_id: int = Field(foreign_key="patient.id", index=True, ondelete="CASCADE")
+    kind: str
+    system: str
+    code: str
+    assertion: str
+    value: str | None = None
+    unit: str | None = None
+    date: dt.date | None = None
+    document_id: int | None = None
+    record_id: int | None = None
+
+
+class Tumour(SQLModel, table=True):
+    """A primary tumour; see `biography.TumourItem`."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    patient_id: int = Field(foreign_key="patient.id", index=True, ondelete="CASCADE")
+    rank: int
+    topography: str | None = Field(default=None, index=True)
+    morphology: str | None = Field(default=None, index=True)
+    laterality: str | None = None
+    diagnosis_date: dt.date | None = None
+    ctnm: str | None = None
+    ptnm: str | None = None
+    t: str | None = None
+    n: str | None = None
+    m: str | None = None
+    stage: str | None = None
+    grade: str | None = None
+    label: str = ""
+
+
+class TumourEvent(SQLModel, table=True):
+    """An event; `parent_id` chains a recurrence to the event that it follows (OSIRIS)."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    patient_id: int = Field(foreign_key="patient.id", index=True, ondelete="CASCADE")
+    tumour_id: int | None = Field(default=None, foreign_key="tumour.id", index=True, ondelete="CASCADE")
+    parent_id: int | None = None
+    type: str = Field(index=True)
+    date: dt.date | None = None
+    label: str = ""
+
+
+class TumourEventSite(SQLModel, table=True):
+    """A site of an event, ICD-O-3 topography."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    event_id: int = Field(foreign_key="tumourevent.id", index=True, ondelete="CASCADE")
+    code: str = Field(index=True)
+
+
+class Treatment(SQLModel, table=True):
+    """A treatment that was given; see `biography.TreatmentItem`."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    patient_id: int = Field(foreign_key="patient.id", index=True, ondelete="CASCADE")
+    tumour_id: int | None = Field(default=None, foreign_key="tumour.id", index=True, ondelete="CASCADE")
+    type: str = Field(index=True)
+    name: str
+    regimen: str | None = Field(default=None, index=True)
+    act_code: str | None = Field(default=None, index=True)
+    line: int | None = None
+    start: dt.date | None = None
+    end: dt.date | None = None
+    intent: str | None = None
+    response: str | None = None
+
+
+class TreatmentDrug(SQLModel, table=True):
+    """A drug of a treatment."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    treatment_id: int = Field(foreign_key="treatment.id", index=True, ondelete="CASCADE")
+    atc: str | None = Field(default=None, index=True)
+    name: str
+
+
+class Biomarker(SQLModel, table=True):
+    """A biomarker result. `number` is the value where it is one, for thresholds."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    patient_id: int = Field(foreign_key="patient.id", index=True, ondelete="CASCADE")
+    tumour_id: int | None = Field(default=None, foreign_key="tumour.id", index=True, ondelete="CASCADE")
+    code: str = Field(index=True)
+    label: str = ""
+    status: str
+    value: str | None = None
+    number: float | None = None
+    unit: str | None = None
+    date: dt.date | None = None
+
+
+class Alteration(SQLModel, table=True):
+    """A gene alteration (HGNC symbol, variant as written)."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    patient_id: int = Field(foreign_key="patient.id", index=True, ondelete="CASCADE")
+    tumour_id: int | None = Field(default=None, foreign_key="tumour.id", index=True, ondelete="CASCADE")
+    gene: str = Field(index=True)
+    variant: str = ""
+    status: str = "mutated"
+    date: dt.date | None = None
+
+
+class Sample(SQLModel, table=True):
+    """A sample of the biobank (OSIRIS `BiologicalSample`)."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    patient_id: int = Field(foreign_key="patient.id", index=True, ondelete="CASCADE")
+    external_id: str = Field(unique=True)
+    type: str
+    status: str = "available"
+    topography: str | None = None
+    date: dt.date | None = None
+
+
+class Evidence(SQLModel, table=True):
+    """Why a derived row is believed. `item_id` is a row of the table that `item` names."""
+
+    __table_args__ = (Index("ix_evidence_item", "item", "item_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    patient_id: int = Field(foreign_key="patient.id", index=True, ondelete="CASCADE")
+    item: str
+    item_id: int
+    document_id: int | None = None
+    record_id: int | None = None
+    start: int | None = None
+    end: int | None = None
+    quote: str = _text()
+    confidence: float = 1.0
+
+
+# --- How the sources are read ----------------------------------------------------------------------------
+
+
+class Source(SQLModel, table=True):
+    """A source of the centre: a `SourceKind` and where it lies."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+    kind: str
+    location: str
+    options: dict[str, Any] = _json()
+    enabled: bool = True
+
+
+class Schedule(SQLModel, table=True):
+    """When a source is read. `weekday` 0 is Monday; `day` 1–28; local time in `timezone`."""
+
+    source_id: int = Field(primary_key=True, foreign_key="source.id", ondelete="CASCADE")
+    frequency: str = Field(default=Frequency.MANUAL.value)
+    hour: int = 2
+    minute: int = 0
+    weekday: int = 0
+    day: int = 1
+    timezone: str = "Europe/Paris"
+    last_run_at: dt.datetime | None = None
+    next_run_at: dt.datetime | None = None
+
+
+class IngestionRun(SQLModel, table=True):
+    """One reading of one source."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    source_id: int = Field(foreign_key="source.id", index=True, ondelete="CASCADE")
+    state: str = Field(default=RunState.RUNNING.value, index=True)
+    stage: str = ""
+    trigger: str = "manual"
+    started_at: dt.datetime = Field(default_factory=now)
+    ended_at: dt.datetime | None = None
+    seen: int = 0
+    created: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    message: str = _text()
+
+
+class Checkpoint(SQLModel, table=True):
+    """How far a stage has come, so that a killed process resumes."""
+
+    key: str = Field(primary_key=True)
+    value: str = _text()
+    updated_at: dt.datetime = Field(default_factory=now)
+
+
+class PendingPatient(SQLModel, table=True):
+    """A patient whose data changed and whose history and index entry must be rebuilt."""
+
+    patient_id: int = Field(primary_key=True, foreign_key="patient.id", ondelete="CASCADE")
+    since: dt.datetime = Field(default_factory=now)
+
+
+class RejectedRecord(SQLModel, table=True):
+    """A record that could not be read, whole, with the reason. It can be replayed."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    source_id: int = Field(foreign_key="source.id", index=True, ondelete="CASCADE")
+    run_id: int = Field(foreign_key="ingestionrun.id", index=True, ondelete="CASCADE")
+    position: str
+    reason: str = Field(index=True)
+    message: str = _text()
+    raw: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False))
+    created_at: dt.datetime = Field(default_factory=now)
+    replayed_at: dt.datetime | None = None
+
+
+# --- Who asks, and what was asked -------------------------------------------------------------------------
+
+
+class Account(SQLModel, table=True):
+    """Who may sign in. `password_hash` is argon2id."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    login: str = Field(unique=True, index=True)
+    name: str = ""
+    role: str = Field(default=Role.PHYSICIAN.value)
+    email: str = ""
+    service: str = ""
+    password_hash: str = ""
+    active: bool = True
+    failed_attempts: int = 0
+    locked_until: dt.datetime | None = None
+    created_at: dt.datetime = Field(default_factory=now)
+
+
+class RefreshToken(SQLModel, table=True):
+    """A refresh token in use, by the SHA-256 of its identifier."""
+
+    token_sha256: str = Field(primary_key=True)
+    account_id: int = Field(foreign_key="account.id", index=True, ondelete="CASCADE")
+    expires_at: dt.datetime
+    revoked_at: dt.datetime | None = None
+
+
+class AuditEntry(SQLModel, table=True):
+    """Who did what to whose data, when. Never changed; removed only when its months are over."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: dt.datetime = Field(default_factory=now, index=True)
+    account_id: int | None = Field(default=None, index=True)
+    login: str = ""
+    role: str = ""
+    action: str = Field(index=True)
+    patient_id: int | None = Field(default=None, index=True)
+    detail: dict[str, Any] = _json()
+    address: str = ""
+
+
+class SavedQuery(SQLModel, table=True):
+    """A question kept by its author."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    account_id: int = Field(foreign_key="account.id", index=True, ondelete="CASCADE")
+    name: str
+    text: str = _text()
+    criteria: dict[str, Any] = _json()
+    created_at: dt.datetime = Field(default_factory=now)
+
+
+class Cohort(SQLModel, table=True):
+    """A named set of patients: the criteria and the patients at `refreshed_at`."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    account_id: int = Field(foreign_key="account.id", index=True, ondelete="CASCADE")
+    name: str
+    criteria: dict[str, Any] = _json()
+    patient_ids: list[int] = _json(list)
+    created_at: dt.datetime = Field(default_factory=now)
+    refreshed_at: dt.datetime = Field(default_factory=now)
+
+
+class Peer(SQLModel, table=True):
+    """Another centre of the network: where it is, the key it signs with, whom to call."""
+
+    code: str = Field(primary_key=True)
+    name: str = ""
+    url: str = ""
+    public_key: str = _text()
+    referent_name: str = ""
+    referent_email: str = ""
+    referent_phone: str = ""
+    enabled: bool = True
+
+
+class FederatedQuery(SQLModel, table=True):
+    """A question asked by a peer, or by us of peers (`direction` in | out), and what was answered."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    direction: str
+    peer_code: str = Field(index=True)
+    request_id: str = Field(index=True)
+    account_id: int | None = None
+    requester: str = ""
+    criteria: dict[str, Any] = _json()
+    population_sha256: str = ""
+    state: str = ""
+    answer: str = ""
+    at: dt.datetime = Field(default_factory=now, index=True)
+    milliseconds: int = 0
+
+
+class ContactRequest(SQLModel, table=True):
+    """A request to talk about a question with the referent of another centre. Never names a patient."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    direction: str
+    peer_code: str = Field(index=True)
+    request_id: str = Field(unique=True)
+    account_id: int | None = None
+    requester: str = ""
+    criteria: dict[str, Any] = _json()
+    purpose: str = _text()
+    state: str = "sent"
+    answer: str = _text()
+    created_at: dt.datetime = Field(default_factory=now)
+    answered_at: dt.datetime | None = None

@@ -1,0 +1,233 @@
+"""The criteria tree: one language for search, cohorts, saved queries, trials and the network.
+
+A node has exactly one key. `all`, `any` and `none` take nodes; the others are leaves. JSON keys are camelCase:
+`{"all": [{"tumour": {"topography": ["C50"]}}, {"none": [{"event": {"type": "metastatic_recurrence"}}]}]}`.
+Codes mean themselves and their descendants. Lists mean "one of". The attributes of a leaf hold for the *same* row.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from consore.errors import CriteriaError
+from consore.model import Assertion, BiomarkerStatus, DocumentKind, EventType, Laterality, Sex, TreatmentType
+
+MAX_DEPTH = 12
+MAX_LEAVES = 60
+
+
+class _Node(BaseModel):
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+
+class DateRange(_Node):
+    """Days, both included; an open end is null."""
+
+    from_: dt.date | None = Field(default=None, alias="from")
+    to: dt.date | None = None
+
+
+class NumberRange(_Node):
+    """Numbers, both included; an open end is null."""
+
+    min: float | None = None
+    max: float | None = None
+
+
+class ValueRange(NumberRange):
+    """A measured value with its unit."""
+
+    unit: str | None = None
+
+
+class PatientLeaf(_Node):
+    """The patient. Ages are completed years; `ageAtDiagnosis` is of any of their tumours."""
+
+    sex: Sex | None = None
+    age_at_diagnosis: NumberRange | None = None
+    current_age: NumberRange | None = None
+    vital_status: Literal["alive", "dead"] | None = None
+
+
+class TumourLeaf(_Node):
+    """One primary tumour: every attribute holds for the same one."""
+
+    topography: list[str] | None = None
+    morphology: list[str] | None = None
+    laterality: Laterality | None = None
+    stage: list[str] | None = None
+    t: list[str] | None = None
+    n: list[str] | None = None
+    m: list[str] | None = None
+    grade: list[str] | None = None
+    diagnosed: DateRange | None = None
+    rank: NumberRange | None = None
+
+
+class EventLeaf(_Node):
+    """One event; `site` is an ICD-O-3 topography of it."""
+
+    type: list[EventType] | None = None
+    site: list[str] | None = None
+    between: DateRange | None = None
+
+
+class TreatmentLeaf(_Node):
+    """One treatment; `drug` is an ATC code (classes mean all their drugs), `act` a CCAM code."""
+
+    type: list[TreatmentType] | None = None
+    drug: list[str] | None = None
+    regimen: list[str] | None = None
+    act: list[str] | None = None
+    line: NumberRange | None = None
+    between: DateRange | None = None
+    response: list[str] | None = None
+
+
+class BiomarkerLeaf(_Node):
+    """One biomarker result."""
+
+    code: list[str]
+    status: list[BiomarkerStatus] | None = None
+    value: ValueRange | None = None
+
+
+class AlterationLeaf(_Node):
+    """One gene alteration (HGNC symbol)."""
+
+    gene: list[str]
+    variant: str | None = None
+    status: list[BiomarkerStatus] | None = None
+
+
+class SampleLeaf(_Node):
+    """One sample of the biobank."""
+
+    type: list[str] | None = None
+    status: str | None = None
+
+
+class CodeLeaf(_Node):
+    """A CIM-10 diagnosis or a CCAM act of a stay."""
+
+    code: list[str]
+
+
+class ConceptLeaf(_Node):
+    """A coded fact of any kind, as reports or rows state it."""
+
+    system: str
+    code: list[str]
+    assertion: list[Assertion] | None = None
+
+
+class DocumentLeaf(_Node):
+    """Words of a document. Local only: text never crosses the network."""
+
+    text: str | None = None
+    kind: list[DocumentKind] | None = None
+    between: DateRange | None = None
+
+
+class Criteria(_Node):
+    """A node: exactly one key."""
+
+    all: list[Criteria] | None = None
+    any: list[Criteria] | None = None
+    none: list[Criteria] | None = None
+    patient: PatientLeaf | None = None
+    tumour: TumourLeaf | None = None
+    event: EventLeaf | None = None
+    treatment: TreatmentLeaf | None = None
+    biomarker: BiomarkerLeaf | None = None
+    alteration: AlterationLeaf | None = None
+    sample: SampleLeaf | None = None
+    diagnosis: CodeLeaf | None = None
+    act: CodeLeaf | None = None
+    concept: ConceptLeaf | None = None
+    document: DocumentLeaf | None = None
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Criteria:
+        if len(self.model_fields_set) != 1 or self.key is None:
+            raise ValueError("a node has exactly one key, such as {'tumour': {...}} or {'all': [...]}")
+        return self
+
+    @property
+    def key(self) -> str:
+        """The name of the one key that is set."""
+        return next((name for name in type(self).model_fields if getattr(self, name) is not None), "")
+
+    @property
+    def children(self) -> list[Criteria]:
+        """The nodes under `all`, `any` or `none`; of a leaf, none."""
+        return self.all or self.any or self.none or []
+
+    def as_json(self) -> dict[str, Any]:
+        """The tree with its JSON keys, without what is null."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def canonical(self) -> str:
+        """The tree as one line of JSON with sorted keys: equal trees give equal lines."""
+        return json.dumps(self.as_json(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+    def is_coded(self) -> bool:
+        """Whether no leaf carries free text, so that the tree may leave the centre."""
+        return self.key != "document" and not (self.alteration and self.alteration.variant) and all_coded(self)
+
+
+def all_coded(node: Criteria) -> bool:
+    """Whether every child of `node` is coded."""
+    return not any_uncoded(node.children)
+
+
+def any_uncoded(nodes: list[Criteria]) -> bool:
+    """Whether one of `nodes` carries free text."""
+    return any(not node.is_coded() for node in nodes)
+
+
+def parse_criteria(value: str | dict[str, Any]) -> Criteria:
+    """A criteria tree from its JSON.
+
+    Raises CriteriaError saying where the tree is wrong, or that it is too deep (12) or too wide (60 leaves).
+    """
+    try:
+        tree = json.loads(value) if isinstance(value, str) else value
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise CriteriaError(f"The criteria are not JSON: {error}.", "Mend the file and try again.") from error
+    depth, leaves = _measure(tree)
+    if depth > MAX_DEPTH or leaves > MAX_LEAVES:
+        raise CriteriaError(
+            f"The criteria have {depth} levels and {leaves} leaves; at most {MAX_DEPTH} and {MAX_LEAVES} are read.",
+            "Split the question in two.",
+        )
+    if not isinstance(tree, dict):
+        raise CriteriaError("The criteria are not an object.", 'Write for example {"tumour": {"topography": ["C50"]}}.')
+    tree = {key: item for key, item in tree.items() if key != "version"}
+    try:
+        return Criteria.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the top"
+        raise CriteriaError(f"The criteria are wrong at {where}: {first['msg']}.", "Mend it and try again.") from error
+
+
+def _measure(tree: Any) -> tuple[int, int]:
+    """Depth of nested nodes and number of leaves, without recursion: the tree is not trusted yet."""
+    depth = leaves = 0
+    stack = [(tree, 1)]
+    while stack:
+        node, level = stack.pop()
+        depth = max(depth, level)
+        if not isinstance(node, dict):
+            continue
+        groups = [node[key] for key in ("all", "any", "none") if isinstance(node.get(key), list)]
+        if not groups:
+            leaves += 1
+        stack.extend((child, level + 1) for group in groups for child in group)
+    return depth, leaves
