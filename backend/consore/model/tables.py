@@ -1,7 +1,7 @@
 """The tables of the store of record. Names are OSIRIS names where OSIRIS has them.
 
 Primary keys are integers made by the store; `external_id` is the identifier in the source and never changes.
-Dates are days; times are UTC, naive.
+Dates are days; times carry their zone, UTC, in every database.
 """
 
 import datetime as dt
@@ -14,8 +14,8 @@ from consore.model.vocabulary import Frequency, Role, RunState, Sex
 
 
 def now() -> dt.datetime:
-    """The present time, UTC without zone, as all stored times are."""
-    return dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0)
+    """The present time in UTC, to the second, with its zone, as all stored times are."""
+    return dt.datetime.now(dt.UTC).replace(microsecond=0)
 
 
 def _json(default: type[list[Any]] | type[dict[str, Any]] = dict) -> Any:
