@@ -362,10 +362,11 @@ class Account(SQLModel, table=True):
 
 
 class RefreshToken(SQLModel, table=True):
-    """A refresh token in use, by the SHA-256 of its identifier."""
+    """A refresh token, by its SHA-256. The tokens of one session, each exchanged for the next, are a `family`."""
 
     token_sha256: str = Field(primary_key=True)
     account_id: int = Field(foreign_key="account.id", index=True, ondelete="CASCADE")
+    family: str = Field(index=True)
     expires_at: dt.datetime
     revoked_at: dt.datetime | None = None
 

@@ -252,6 +252,7 @@ def upgrade() -> None:
         "refreshtoken",
         sa.Column("token_sha256", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("account_id", sa.Integer(), nullable=False),
+        sa.Column("family", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("expires_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
         sa.Column("revoked_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], ondelete="CASCADE"),
@@ -259,6 +260,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("refreshtoken", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_refreshtoken_account_id"), ["account_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_refreshtoken_family"), ["family"], unique=False)
 
     op.create_table(
         "sample",
@@ -618,6 +620,7 @@ def downgrade() -> None:
 
     op.drop_table("sample")
     with op.batch_alter_table("refreshtoken", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_refreshtoken_family"))
         batch_op.drop_index(batch_op.f("ix_refreshtoken_account_id"))
 
     op.drop_table("refreshtoken")
