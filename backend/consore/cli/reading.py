@@ -1,0 +1,196 @@
+"""Commands of reading: annotate, history, train, evaluate, bench."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, TextIO
+
+import typer
+from sqlmodel import select
+
+from consore.cli.app import JsonOption, app, node, opened_store
+from consore.cli.screen import console, errors, print_json
+from consore.errors import InputError
+from consore.model import Patient
+
+evaluate_app = typer.Typer(help="Quality, measured on what was never trained on.", no_args_is_help=True)
+bench_app = typer.Typer(help="Speed and memory, measured as ratios in one run.", no_args_is_help=True)
+app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(bench_app, name="bench")
+
+OutOption = Annotated[Path | None, typer.Option("--out", help="File to write; else standard output.")]
+
+
+@app.command()
+def annotate(
+    files: Annotated[list[Path] | None, typer.Argument(help="Text files; `-` is standard input.")] = None,
+    jsonl: Annotated[Path | None, typer.Option(help='One {"id","text"} a line.')] = None,
+    out: OutOption = None,
+    profile: Annotated[str, typer.Option(help="Reading profile.")] = "fast",
+) -> None:
+    """Documents in, coded mentions out, one JSON line a document."""
+    from consore.language import Reader, annotate_jsonl
+
+    if not files and jsonl is None:
+        raise InputError("Nothing to read.", "`consore annotate report.txt`, or `consore annotate --jsonl FILE`.")
+    reader = Reader.load(node(), profile=profile)
+    with _output(out) as output:
+        for file in files or []:
+            text = sys.stdin.read() if str(file) == "-" else _text_of(file)
+            mentions = [mention.as_json() for mention in reader.read(text)]
+            output.write(json.dumps({"id": str(file), "mentions": mentions}, ensure_ascii=False) + "\n")
+        if jsonl is not None:
+            with _opened(jsonl) as lines:
+                _say_rejected(annotate_jsonl(lines, output, reader))
+
+
+@app.command()
+def history(
+    patient: Annotated[str | None, typer.Argument(help="IPP of a patient of this node.")] = None,
+    jsonl: Annotated[Path | None, typer.Option(help="One patient with their documents a line.")] = None,
+    out: OutOption = None,
+) -> None:
+    """Documents of a patient in, their cancer history out, as JSON with its evidence."""
+    from consore.history import history_jsonl, structure
+    from consore.referentials import terminology
+
+    settings = node()
+    terms = terminology(settings.referentials, settings.cache)
+    if (patient is None) == (jsonl is None):
+        raise InputError("Say whose history.", "`consore history IPP`, or `consore history --jsonl FILE`.")
+    if patient is not None:
+        from consore.ingestion import load_dossier
+
+        with opened_store(settings) as store, store.session() as session:
+            found = session.exec(select(Patient).where(Patient.ipp == patient)).first()
+            if found is None or found.opposed:
+                raise InputError(f"No patient {patient} here.", "Check the IPP, or `consore search` for them.")
+            assert found.id is not None
+            biography = structure(load_dossier(session, found.id), terms)
+        print_json({**biography.as_json(), "patient_id": patient})
+        return
+    from consore.language import Reader
+
+    assert jsonl is not None
+    with _opened(jsonl) as lines, _output(out) as output:
+        _say_rejected(history_jsonl(lines, output, Reader.load(settings), terms))
+
+
+@app.command()
+def train(
+    out: Annotated[Path, typer.Option(help="Folder of the new weights.")],
+    corpus: Annotated[list[Path] | None, typer.Option(help="Annotated JSONL (plain or .gz); may be repeated.")] = None,
+    epochs: Annotated[int, typer.Option(min=1)] = 5,
+    seed: Annotated[int, typer.Option()] = 1,
+) -> None:
+    """Train the tagger (Flair) and export it for the reader (ONNX)."""
+    from consore.language.training import train as train_tagger
+
+    report = train_tagger(out, corpora=corpus or [], epochs=epochs, seed=seed)
+    console.print(report)
+
+
+@evaluate_app.command("language")
+def evaluate_language(
+    fracco: Annotated[Path | None, typer.Option(help="The FRACCO corpus; only its kept-out part is measured.")] = None,
+    generated: Annotated[Path | None, typer.Option(help="documents.jsonl of a centre of the test split.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Precision, recall and F1 per kind on text never trained on."""
+    from consore.language.evaluation import evaluate_language as measure
+
+    report = measure(node(), fracco=fracco, generated=generated)
+    print_json(report.as_json()) if as_json else console.print(report.text(), markup=False)
+
+
+@evaluate_app.command("history")
+def evaluate_history(
+    truth: Annotated[Path, typer.Argument(help="patients.jsonl of a centre's truth.")],
+    answers: Annotated[Path, typer.Argument(help="What `consore history --jsonl` gave for the same patients.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Precision, recall and F1 of tumours, dates, events and treatments."""
+    from consore.history.evaluation import evaluate_history as measure
+
+    report = measure(truth, answers)
+    print_json(report.as_json()) if as_json else console.print(report.text(), markup=False)
+
+
+@bench_app.command("language")
+def bench_language(documents: Annotated[int, typer.Option(min=10)] = 400, as_json: JsonOption = False) -> None:
+    """Documents a second and a core, of the whole reader beside the dictionary alone."""
+    from consore.language.evaluation import bench
+
+    report = bench(node(), documents=documents)
+    print_json(report.as_json()) if as_json else console.print(report.text(), markup=False)
+
+
+@bench_app.command("referentials")
+def bench_referentials(
+    fracco: Annotated[Path | None, typer.Option(help="The FRACCO corpus, for the dictionary's coverage.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Terms, build and load time, documents a second, coverage of a real corpus."""
+    from consore.referentials.coverage import bench
+
+    report = bench(node().referentials, fracco)
+    print_json(report.as_json()) if as_json else console.print(report.text(), markup=False)
+
+
+@bench_app.command("search")
+def bench_search(
+    repeat: Annotated[int, typer.Option(min=1, help="Times each question is asked.")] = 20, as_json: JsonOption = False
+) -> None:
+    """Milliseconds of typical questions on this node, warm."""
+    from consore.index import ensure_engine
+    from consore.search.bench import bench
+
+    settings = node()
+    with opened_store(settings) as store, ensure_engine(settings) as engine:
+        report = bench(settings, store, engine, repeat=repeat)
+    print_json(report.as_json()) if as_json else console.print(report.text(), markup=False)
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return file.read_text(encoding="cp1252", errors="replace")
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}.", "Check its name and its rights.") from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    import gzip
+
+    try:
+        if path.suffix == ".gz":
+            with gzip.open(path, "rt", encoding="utf-8") as lines:
+                yield lines  # type: ignore[misc]
+        else:
+            with path.open(encoding="utf-8") as lines:
+                yield lines
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}.", "Give a UTF-8 file, plain or .gz.") from error
+
+
+@contextmanager
+def _output(path: Path | None) -> Iterator[TextIO]:
+    if path is None:
+        yield sys.stdout
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", encoding="utf-8") as file:
+            yield file
+
+
+def _say_rejected(rejected: list[str]) -> None:
+    for line in rejected[:20]:
+        errors.print(line, style="yellow", markup=False)
+    if rejected:
+        errors.print(f"{len(rejected)} lines could not be read; the others were.")

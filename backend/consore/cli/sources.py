@@ -1,0 +1,247 @@
+"""Commands that feed a node: source, ingest, runs, load-jsonl, synth, index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sqlmodel import select
+
+from consore.cli.app import app, node, opened_store
+from consore.cli.screen import console, print_table, progress_bar
+from consore.errors import InputError
+from consore.model import Frequency, IngestionRun, RunState, Schedule, Source, SourceKind
+
+source_app = typer.Typer(help="Sources of this centre.", no_args_is_help=True)
+index_app = typer.Typer(help="The search index.", no_args_is_help=True)
+referentials_app = typer.Typer(help="The code systems.", no_args_is_help=True)
+app.add_typer(source_app, name="source")
+app.add_typer(index_app, name="index")
+app.add_typer(referentials_app, name="referentials")
+
+
+@source_app.command("add")
+def add_source(
+    name: str,
+    kind: SourceKind,
+    location: Path,
+    frequency: Annotated[Frequency, typer.Option(help="How often it is read.")] = Frequency.NIGHTLY,
+    hour: Annotated[int, typer.Option(min=0, max=23)] = 2,
+    minute: Annotated[int, typer.Option(min=0, max=59)] = 0,
+) -> None:
+    """Add a source: its name, its kind, and the file or folder where it lies."""
+    from consore.ingestion import add_source as add
+
+    with opened_store(node()) as store, store.session() as session:
+        add(session, name=name, kind=kind, location=location, frequency=frequency, hour=hour, minute=minute)
+    console.print(f"Source {name} added, read {frequency.value}. Next: `consore source check {name}`.")
+
+
+@source_app.command("list")
+def list_sources() -> None:
+    """List the sources and when each is read."""
+    with opened_store(node()) as store, store.session() as session:
+        rows = session.exec(select(Source, Schedule).join(Schedule, isouter=True).order_by(Source.name)).all()
+        print_table(
+            ["source", "kind", "location", "read", "next"],
+            [
+                [
+                    source.name,
+                    source.kind,
+                    source.location,
+                    f"{schedule.frequency} {schedule.hour:02}:{schedule.minute:02}" if schedule else "manual",
+                    schedule.next_run_at if schedule else "",
+                ]
+                for source, schedule in rows
+            ],
+        )
+
+
+@source_app.command("check")
+def check(name: str) -> None:
+    """Open a source, read its first records and show how they map."""
+    from consore.sources import check_source
+
+    with opened_store(node()) as store, store.session() as session:
+        source = _named(session, name)
+        report = check_source(SourceKind(source.kind), Path(source.location), source.options)
+    console.print(report.text())
+    if not report.usable:
+        raise typer.Exit(1)
+
+
+@app.command()
+def ingest(
+    name: Annotated[str | None, typer.Argument(help="Name of the source.")] = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every source, in the order that they stand on each other.")
+    ] = False,
+) -> None:
+    """Read a source: extract, store, read, structure, index. Reading it again changes nothing."""
+    from consore.index import ensure_engine
+    from consore.ingestion import run_all, run_source
+
+    if (name is None) != all_:
+        raise InputError("Say which source.", "`consore ingest NAME`, or `consore ingest --all`.")
+    settings = node()
+    with opened_store(settings) as store, ensure_engine(settings), shown_progress() as progress:
+        if name is None:
+            runs = run_all(settings, store, progress=progress)
+        else:
+            with store.session() as session:
+                identifier = _named(session, name).id
+            assert identifier is not None
+            runs = [run_source(settings, store, identifier, progress=progress)]
+        with store.session() as session:
+            names = {source.id: source.name for source in session.exec(select(Source))}
+    _print_runs(runs, names)
+    if any(run.state == RunState.FAILED for run in runs):
+        raise typer.Exit(1)
+
+
+@app.command()
+def runs(first: Annotated[int, typer.Option("--last", help="How many, the newest first.")] = 20) -> None:
+    """The last readings of sources, and what was rejected."""
+    with opened_store(node()) as store, store.session() as session:
+        names = {source.id: source.name for source in session.exec(select(Source))}
+        found = session.exec(select(IngestionRun).order_by(IngestionRun.id.desc()).limit(first)).all()  # type: ignore[union-attr]
+        _print_runs(list(found), names)
+
+
+def _print_runs(found: list[IngestionRun], names: dict[int | None, str]) -> None:
+    print_table(
+        ["run", "source", "state", "started", "seen", "created", "changed", "unchanged", "rejected", ""],
+        [
+            [
+                run.id,
+                names.get(run.source_id, ""),
+                run.state,
+                f"{run.started_at:%Y-%m-%d %H:%M}",
+                run.seen,
+                run.created,
+                run.changed,
+                run.unchanged,
+                run.rejected,
+                run.message,
+            ]
+            for run in found
+        ],
+    )
+
+
+@app.command()
+def rejected(name: Annotated[str | None, typer.Argument(help="Name of the source.")] = None) -> None:
+    """Records that could not be read, with the reason."""
+    from consore.model import RejectedRecord
+
+    with opened_store(node()) as store, store.session() as session:
+        query = select(RejectedRecord).where(RejectedRecord.replayed_at.is_(None))  # type: ignore[union-attr]
+        if name:
+            query = query.where(RejectedRecord.source_id == _named(session, name).id)
+        print_table(
+            ["id", "position", "reason", "message"],
+            [[row.id, row.position, row.reason, row.message] for row in session.exec(query)],
+        )
+
+
+@app.command("load-jsonl")
+def load(path: Path) -> None:
+    """Load patients from JSON lines (plain or .gz): whole patients, or one text a line."""
+    from consore.index import ensure_engine
+    from consore.ingestion import load_jsonl
+
+    settings = node()
+    with opened_store(settings) as store, ensure_engine(settings), shown_progress() as progress:
+        report = load_jsonl(settings, store, path, progress=progress)
+    console.print(
+        f"{report.patients} patients, {report.documents} documents loaded ({report.unchanged} unchanged); "
+        f"{len(report.rejected)} lines rejected."
+    )
+    for rejection in report.rejected[:20]:
+        console.print(f"  {rejection.position}: {rejection.message}", style="yellow", markup=False)
+
+
+@app.command()
+def synth(
+    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    centre: Annotated[str, typer.Option(help="Code of the fictional centre.")] = "ALPHA",
+    name: Annotated[str, typer.Option(help="Name of the fictional centre.")] = "Centre fictif Alpha",
+    patients: Annotated[int, typer.Option(min=1)] = 150,
+    seed: Annotated[int, typer.Option()] = 1,
+    split: Annotated[str, typer.Option(help="train or test: other templates, other names.")] = "train",
+) -> None:
+    """Write the extracts of a fictional centre, in the formats of real ones, with the truth beside."""
+    from consore.synthetic import generate_centre
+
+    made = generate_centre(out, code=centre, name=name, patients=patients, seed=seed, split=split)
+    console.print(f"{made.patients} patients, {made.documents} documents in {made.folder}")
+
+
+@index_app.command("rebuild")
+def rebuild() -> None:
+    """Build the index anew from the store, then switch to it."""
+    from consore.index import SearchIndex, ensure_engine
+    from consore.referentials import terminology
+
+    settings = node()
+    with opened_store(settings) as store, ensure_engine(settings) as engine, shown_progress() as progress:
+        SearchIndex(engine).rebuild(store, terminology(settings.referentials, settings.cache), progress=progress)
+    console.print("The index is rebuilt.")
+
+
+@index_app.command("check")
+def check_index() -> None:
+    """Compare the index with the store."""
+    from consore.index import SearchIndex, ensure_engine
+
+    settings = node()
+    with opened_store(settings) as store, ensure_engine(settings) as engine:
+        report = SearchIndex(engine).check(store)
+    print_table(["collection", "in the store", "in the index"], report.rows())
+    if not report.in_order:
+        console.print("They differ: `consore index rebuild` mends it.")
+        raise typer.Exit(1)
+
+
+@referentials_app.command("status")
+def status() -> None:
+    """The code systems in force: edition, concepts, terms."""
+    from consore.referentials import terminology
+
+    settings = node()
+    print_table(
+        ["system", "edition", "concepts", "terms"],
+        [
+            [edition.system, edition.edition, edition.concepts, edition.terms]
+            for edition in terminology(settings.referentials, settings.cache).editions()
+        ],
+    )
+
+
+def shown_progress():  # type: ignore[no-untyped-def]
+    """A progress bar as the callback (stage, done, total) that ingestion calls."""
+    from contextlib import contextmanager
+
+    @contextmanager
+    def shown():  # type: ignore[no-untyped-def]
+        with progress_bar() as bar:
+            tasks: dict[str, int] = {}
+
+            def report(stage: str, done: int, total: int | None, rate: float | None = None) -> None:
+                if stage not in tasks:
+                    tasks[stage] = bar.add_task(stage, total=total, rate="")
+                shown_rate = f"{rate:,.0f}/s" if rate else ""
+                bar.update(tasks[stage], completed=done, total=total, rate=shown_rate)  # type: ignore[arg-type]
+
+            yield report
+
+    return shown()
+
+
+def _named(session, name: str) -> Source:  # type: ignore[no-untyped-def]
+    source = session.exec(select(Source).where(Source.name == name)).first()
+    if source is None:
+        known = ", ".join(session.exec(select(Source.name).order_by(Source.name))) or "none yet"
+        raise InputError(f"There is no source {name}.", f"Known sources: {known}. Add one with `consore source add`.")
+    return source
