@@ -57,6 +57,8 @@ class Store:
             with self.engine.begin() as connection:
                 if self.dialect == "postgresql":
                     connection.execute(text("SELECT pg_advisory_xact_lock(7230418)"))
+                else:  # pysqlite opens no transaction before DDL: two processes would make the same tables
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
                 config = Config()
                 config.set_main_option("script_location", str(MIGRATIONS))
                 config.attributes["connection"] = connection
