@@ -1,0 +1,77 @@
+"""What a source gives: records that can be stored, and rejections that say why not. One bad record stops no other."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+from consore.errors import RecordError
+
+RecordKind = Literal["patient", "stay", "tumour_sheet", "chemotherapy", "biobank", "document"]
+
+RAW_LIMIT = 1_000_000  # bytes of a rejected record that are kept
+CUT_NOTE = b"\n[cut: only the first 1,000,000 bytes of this record are kept; the whole is in the source]"
+
+
+@dataclass(slots=True, frozen=True)
+class SourceRecord:
+    """One record, checked, in the words of the domain.
+
+    `values` hold plain JSON values, dates as ISO text. `patient`: the columns of `model.Patient`; `stay`: `number`,
+    `entry_date`, `exit_date`, `unit`, `diagnoses` [{code, role, date}], `acts` [{code, phase, date}]; `document`:
+    `kind`, `title`, `date`, `author`, `service`, `text`; the others: the row, with the columns of the exchange format.
+    `origin` is its position in the source (`chimiotherapie.csv:12`, `documents/R12.pdf`); `raw` what a replay reads.
+    """
+
+    kind: RecordKind
+    external_id: str
+    ipp: str
+    values: dict[str, Any]
+    origin: str
+    raw: bytes = field(default=b"", repr=False)
+
+
+@dataclass(slots=True, frozen=True)
+class Rejection:
+    """A record that could not be taken. `reason` is stable (for counting), `message` says what to do, `raw` is it."""
+
+    position: str
+    reason: str
+    message: str
+    raw: bytes = field(default=b"", repr=False)
+
+    @classmethod
+    def of(cls, error: RecordError, position: str, raw: bytes) -> Self:
+        """The rejection of the record at `position`, its raw bytes bounded to RAW_LIMIT with a note."""
+        return cls(position, error.reason, str(error), bounded(raw))
+
+
+def bounded(raw: bytes) -> bytes:
+    """`raw`, or its first RAW_LIMIT bytes and a note that says so."""
+    return raw if len(raw) <= RAW_LIMIT else raw[:RAW_LIMIT] + CUT_NOTE
+
+
+class KeyTable:
+    """A set, or map, of texts in a temporary file: millions of identifiers in constant memory."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        self._file = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+        self._file.execute("PRAGMA journal_mode=OFF")
+        self._file.execute("CREATE TABLE pair (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
+        self._file.execute("BEGIN")
+        self._file.executemany("INSERT OR REPLACE INTO pair VALUES (?, ?)", pairs)
+
+    def add(self, key: str, value: str = "") -> bool:
+        """Put `key` in; False where it already was."""
+        return self._file.execute("INSERT OR IGNORE INTO pair VALUES (?, ?)", (key, value)).rowcount == 1
+
+    def get(self, key: str) -> str | None:
+        """The value of `key`, or None."""
+        row = self._file.execute("SELECT value FROM pair WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def close(self) -> None:
+        """Drop the temporary file."""
+        self._file.close()
