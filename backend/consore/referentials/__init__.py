@@ -1,0 +1,10 @@
+"""Code systems: what a code means, what lies above it, and where its words stand in a text.
+
+`terminology()` gives them all as one; `normalise` and `tokens_for_index` are the one way in which text is compared.
+"""
+
+from consore.referentials.concept import Concept, Edition, Match
+from consore.referentials.terminology import Terminology, terminology
+from consore.referentials.text import fold, normalise, tokens_for_index
+
+__all__ = ["Concept", "Edition", "Match", "Terminology", "fold", "normalise", "terminology", "tokens_for_index"]

@@ -1,0 +1,139 @@
+"""Turns the terms of the code systems into the forms that reports are written in.
+
+Nouns get their plural, adjectives their four forms, ligatures both spellings. Two tables multiply further: metastatic
+phrases (`phrases.csv` heads × every site form) and ambiguity rules. All of it is data; this module only combines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from consore.model import System
+from consore.referentials.concept import Concept, Term
+from consore.referentials.inflection import adjective_forms, noun_forms, spellings
+from consore.referentials.matcher import LAYERS, Form, Matcher, Rule
+from consore.referentials.reading import CodeSystem, rows
+from consore.referentials.text import fold
+
+
+def expand(root: Path, systems: list[CodeSystem]) -> tuple[Matcher, dict[str, int]]:
+    """The matcher over all forms of `systems`, and the number of forms by folder."""
+    forms: dict[str, list[Form]] = {}
+    counts: dict[str, int] = {}
+    for system in systems:
+        labels = {concept.code: concept for concept in system.concepts}
+        added = 0
+        for term in system.terms:
+            if term.kind in LAYERS:
+                added += _add(forms, term, labels[term.code])
+        counts[system.folder.name] = added
+    for folder, term, label in _metastases(root, systems):
+        counts[folder] = counts.get(folder, 0) + _add_form(forms, term, label, None)
+    rules, ambiguous = _read_ambiguity(root / "ambiguity.csv")
+    return Matcher(forms, rules, ambiguous), counts
+
+
+def surface_forms(term: Term) -> tuple[str, ...]:
+    """Every way to write a term: its inflections, each in every spelling."""
+    if term.form in ("exact", "case"):
+        inflected: tuple[str, ...] = (term.text,)
+    elif term.form == "adj":
+        inflected = adjective_forms(term.text)
+    else:
+        inflected = noun_forms(term.text)
+    return tuple(dict.fromkeys(spelling for form in inflected for spelling in spellings(form)))
+
+
+def _add(forms: dict[str, list[Form]], term: Term, concept: Concept) -> int:
+    exact = term.text if term.form == "case" else None
+    return sum(
+        _add_form(
+            forms, Term(term.system, term.code, term.kind, text, "exact", term.value), concept.label, exact and text
+        )
+        for text in surface_forms(term)
+    )
+
+
+def _add_form(forms: dict[str, list[Form]], term: Term, label: str, exact: str | None) -> int:
+    """Adds one written form; 1 if it was new. The first system to claim a form in a layer keeps it."""
+    folded = " ".join(fold(term.text).split())
+    if not folded:
+        return 0
+    claimed = forms.setdefault(folded, [])
+    layer = LAYERS[term.kind]
+    for index, other in enumerate(claimed):
+        if LAYERS[other.kind] != layer:
+            continue
+        if other.code == term.code and other.exact is not None:
+            wider = None if exact is None else other.exact | {exact}
+            claimed[index] = Form(other.system, other.code, other.label, other.kind, other.value, wider)
+        elif other.exact is not None and (exact is None or exact not in other.exact):
+            continue
+        return 0
+    system = term.system if term.code else None
+    accepted = None if exact is None else frozenset((exact,))
+    claimed.append(Form(system, term.code or None, label, term.kind, term.value, accepted))
+    return 1
+
+
+def _metastases(root: Path, systems: list[CodeSystem]) -> Iterator[tuple[str, Term, str]]:
+    """Every head (`métastase`, `lésion secondaire`) joined to every way to name a site (`hépatique`, `du foie`)."""
+    folder = root / "metastasis"
+    if not (folder / "heads.csv").exists():
+        return
+    system = System.ICDO3_T.value
+    labels = {c.code: c.label for s in systems if s.system == system for c in s.concepts}
+    sites = [
+        (row["code"], row["adjective"], row["complement"]) for row in rows(folder / "sites.csv", "code", "adjective")
+    ]
+    for head in rows(folder / "heads.csv", "head", "gender"):
+        singular, several = (*noun_forms(head["head"]), head["head"])[:2]
+        feminine = head["gender"] == "f"
+        for code, adjective, complement in sites:
+            label = f"Métastase : {labels.get(code, code)}"
+            joined: list[str] = []
+            if adjective:
+                four = adjective_forms(adjective)
+                many = dict(zip(("m", "f", "mp", "fp"), _four(adjective), strict=True))
+                joined += [
+                    f"{singular} {many['f' if feminine else 'm']}",
+                    f"{several} {many['fp' if feminine else 'mp']}",
+                ]
+                joined += [f"{head['head']} {form}" for form in four[:1] if head.get("short")]
+            for words in filter(None, (complement or "").split("|")):
+                joined += [f"{singular} {words}", f"{several} {words}"]
+            for text in joined:
+                for spelling in spellings(text):
+                    yield folder.name, Term(system, code, "metastasis", spelling, "exact"), label
+
+
+def _four(adjective: str) -> tuple[str, str, str, str]:
+    from consore.referentials.inflection import feminine_word, plural_word
+
+    words = adjective.split(" ")
+    feminine = [feminine_word(word) for word in words]
+    return (
+        adjective,
+        " ".join(feminine),
+        " ".join(map(plural_word, words)),
+        " ".join(map(plural_word, feminine)),
+    )
+
+
+def _read_ambiguity(path: Path) -> tuple[dict[tuple[str, str], list[Rule]], set[str]]:
+    """Rules by (folded form, kind; an empty kind is every kind), and the forms that stay ambiguous."""
+    rules: dict[tuple[str, str], list[Rule]] = {}
+    ambiguous: set[str] = set()
+    if not path.exists():
+        return rules, ambiguous
+    for row in rows(path, "form", "kind", "rule", "before", "after", "why"):
+        folded = " ".join(fold(row["form"]).split())
+        if row["rule"] == "flag":
+            ambiguous.add(folded)
+            continue
+        before = re.compile(f"(?:{row['before']}) $") if row["before"] else None
+        after = re.compile(f"^ (?:{row['after']})") if row["after"] else None
+        rules.setdefault((folded, row["kind"]), []).append(Rule(before, after, row["rule"] == "only"))
+    return rules, ambiguous

@@ -1,0 +1,209 @@
+"""All code systems as one: looked up by code, found in text, suggested as a user types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from consore.model import System, TreatmentType
+from consore.referentials.concept import Concept, Edition, Match
+from consore.referentials.expansion import expand
+from consore.referentials.matcher import Matcher
+from consore.referentials.reading import CodeSystem, read_systems
+from consore.referentials.suggestion import Suggester
+from consore.settings import shipped_referentials
+
+_T, _M, _ATC, _CCAM, _CIM10, _LOCAL = (
+    System.ICDO3_T.value,
+    System.ICDO3_M.value,
+    System.ATC.value,
+    System.CCAM.value,
+    System.CIM10.value,
+    System.LOCAL.value,
+)
+
+
+def terminology(path: Path | None = None, cache: Path | None = None) -> Terminology:
+    """The code systems of `path` (default: those shipped with Consore), loaded once per process.
+
+    `cache` is accepted for callers that have a cache folder; loading is quick enough to do without.
+    """
+    return _load((path or shipped_referentials()).resolve())
+
+
+@lru_cache(maxsize=4)
+def _load(root: Path) -> Terminology:
+    return Terminology(root, read_systems(root))
+
+
+class Terminology:
+    """The code systems under `root`. Safe to share between threads: nothing changes after it is built."""
+
+    def __init__(self, root: Path, systems: list[CodeSystem]) -> None:
+        self.root = root
+        self._systems = systems
+        self._concepts = {(c.system, c.code): c for system in systems for c in system.concepts}
+        self._matcher: Matcher
+        self._matcher, self._forms_by_folder = expand(root, systems)
+
+    # Looking up
+
+    def concept(self, system: str, code: str) -> Concept | None:
+        """The concept of a code, or None."""
+        return self._concepts.get((system, code))
+
+    def label(self, system: str | None, code: str | None) -> str:
+        """The French label of a code; the code itself where it is unknown."""
+        found = self._concepts.get((system or "", code or ""))
+        return found.label if found else code or ""
+
+    def ancestors(self, system: str, code: str) -> list[str]:
+        """The codes above `code`, nearest first, itself excluded. Works for codes that are not listed too."""
+        result: list[str] = []
+        queue = list(self._parents(system, code))
+        while queue:
+            above = queue.pop(0)
+            if above not in result and above != code:
+                result.append(above)
+                queue.extend(self._parents(system, above))
+        return result
+
+    def _parents(self, system: str, code: str) -> tuple[str, ...]:
+        found = self._concepts.get((system, code))
+        if found:
+            return found.parents
+        if system in (_T, _CIM10) and "." in code:
+            return (code[: code.index(".")],) if len(code) <= code.index(".") + 2 else (code[:-1],)
+        if system == _ATC and len(code) in (7, 5, 4, 3):
+            return ({7: code[:5], 5: code[:4], 4: code[:3], 3: code[:1]}[len(code)],)
+        return ()
+
+    def widened(self, system: str, code: str) -> str:
+        """What a general word means in a question: `poumon` is C34.9 in a report, all of C34 in a question.
+
+        Topographies ending in .9 give their category, morphologies that have kinds of their own (`8140/3`) their family.
+        """
+        found = self._concepts.get((system, code))
+        if found and "widened" in found.attributes:
+            return found.attributes["widened"]
+        if system == _T and code.endswith(".9"):
+            return code[:3]
+        return code
+
+    def concepts(self, system: str | None = None, kind: str | None = None) -> list[Concept]:
+        """The concepts of a system, of a kind, of both, or all."""
+        return [
+            concept
+            for concept in self._concepts.values()
+            if (system is None or concept.system == system) and (kind is None or concept.kind == kind)
+        ]
+
+    # Finding
+
+    def match(self, text: str) -> list[Match]:
+        """Every form found in `text`, in order. See `matcher` for what overlaps and what does not."""
+        return self._matcher.match(text)
+
+    def suggest(self, text: str, systems: Iterable[str] | None = None, limit: int = 10) -> list[Concept]:
+        """Concepts that begin like `text`, accents and small typing errors forgiven, the best first."""
+        return self._suggester.suggest(text, frozenset(systems) if systems else None, limit)
+
+    @cached_property
+    def _suggester(self) -> Suggester:
+        return Suggester(self._concepts.values())
+
+    # Treatments
+
+    def drug(self, atc: str) -> Concept | None:
+        """The drug of an ATC code, or None."""
+        return self.concept(_ATC, atc)
+
+    def regimen(self, code: str) -> tuple[tuple[str, str], ...]:
+        """The drugs of a regimen (`REG:FOLFOX`) as (INN, ATC); empty when unknown."""
+        found = self.concept(_LOCAL, code)
+        codes = found.attributes.get("drugs", "").split("+") if found else []
+        return tuple((self.label(_ATC, atc), atc) for atc in codes if atc)
+
+    def treatment_type_of_drug(self, atc: str) -> TreatmentType:
+        """The kind of treatment that a drug is: as declared, else from its ATC class."""
+        found = self.concept(_ATC, atc)
+        if found and "treatment_type" in found.attributes:
+            return TreatmentType(found.attributes["treatment_type"])
+        return _type_of_class(atc)
+
+    def treatment_type_of_regimen(self, code: str) -> TreatmentType:
+        """The kind of treatment that a regimen is: chemotherapy as soon as one drug is."""
+        found = self.concept(_LOCAL, code)
+        if found and "treatment_type" in found.attributes:
+            return TreatmentType(found.attributes["treatment_type"])
+        types = [self.treatment_type_of_drug(atc) for _, atc in self.regimen(code)]
+        return next((t for t in _STRONGEST if t in types), TreatmentType.OTHER)
+
+    def treatment_type_of_act(self, code: str) -> TreatmentType | None:
+        """The kind of treatment that a CCAM act or a LOCAL procedure is; None for a diagnostic act or an unknown code."""
+        found = self.concept(_CCAM, code) or self.concept(_LOCAL, code)
+        name = found.attributes.get("treatment_type") if found else None
+        return TreatmentType(name) if name else None
+
+    # Diagnoses
+
+    def topography_of_cim10(self, code: str) -> str | None:
+        """The ICD-O-3 topography of a CIM-10 tumour code (`C50.4`, `C504` → `C50.4`; `C43.5` → `C44.5`), or None."""
+        written = code.strip().upper()
+        if len(written) > 3 and "." not in written:
+            written = f"{written[:3]}.{written[3:]}"
+        while len(written) >= 3:
+            found = self.concept(_CIM10, written)
+            if found and "topography" in found.attributes:
+                return found.attributes["topography"]
+            written = written[:-1].rstrip(".")
+        return None
+
+    def editions(self) -> list[Edition]:
+        """The edition in force of each code system, with its counts."""
+        return [
+            Edition(
+                s.system,
+                s.edition,
+                len(s.concepts),
+                self._forms_by_folder.get(s.folder.name, 0),
+                s.name,
+                s.licence,
+                s.origin,
+            )
+            for s in self._systems
+        ]
+
+    @property
+    def forms(self) -> int:
+        """The number of forms that can be found in text."""
+        return len(self._matcher)
+
+
+_STRONGEST = (
+    TreatmentType.CHEMOTHERAPY,
+    TreatmentType.IMMUNOTHERAPY,
+    TreatmentType.TARGETED,
+    TreatmentType.HORMONOTHERAPY,
+    TreatmentType.CELL_THERAPY,
+)
+# ATC classes, longest first (OMS, index ATC/DDD).
+_CLASSES = (
+    ("L01FF", TreatmentType.IMMUNOTHERAPY),
+    ("L01FX04", TreatmentType.IMMUNOTHERAPY),
+    ("L01XL", TreatmentType.CELL_THERAPY),
+    ("L01E", TreatmentType.TARGETED),
+    ("L01F", TreatmentType.TARGETED),
+    ("L01XK", TreatmentType.TARGETED),
+    ("L01XG", TreatmentType.TARGETED),
+    ("L01XJ", TreatmentType.TARGETED),
+    ("L01", TreatmentType.CHEMOTHERAPY),
+    ("L02", TreatmentType.HORMONOTHERAPY),
+    ("L03A", TreatmentType.IMMUNOTHERAPY),
+    ("V10", TreatmentType.RADIOTHERAPY),
+)
+
+
+def _type_of_class(atc: str) -> TreatmentType:
+    return next((t for prefix, t in _CLASSES if atc.startswith(prefix)), TreatmentType.OTHER)
