@@ -1,0 +1,72 @@
+"""The command line as an administrator meets it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+
+def consore(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "consore", "--home", str(home), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, **variables},
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_init_makes_a_node_once_and_keeps_it_the_second_time(tmp_path: Path) -> None:
+    first = consore(tmp_path, "init", "--code", "ESSAI", "--name", "Centre d'essai")
+    assert first.returncode == 0, first.stderr
+    assert "admin" in first.stdout
+    assert "shown only now" in first.stdout
+    settings = (tmp_path / "consore.toml").read_text(encoding="utf-8")
+    assert 'centre_code = "ESSAI"' in settings
+    again = consore(tmp_path, "init", "--code", "AUTRE")
+    assert "kept as it is" in again.stdout
+    assert (tmp_path / "consore.toml").read_text(encoding="utf-8") == settings
+
+
+def test_a_port_in_use_is_named_with_what_to_do(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = consore(tmp_path, "serve", "--port", port)
+    assert done.returncode == 2
+    assert f"127.0.0.1:{port}" in done.stderr
+    assert "choose another" in done.stderr
+
+
+def test_a_wrong_settings_file_stops_every_command_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "consore.toml").write_text("port = 'many'", encoding="utf-8")
+    done = consore(tmp_path, "source", "list")
+    assert done.returncode == 2
+    assert "port" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_source_lists_the_known_ones(tmp_path: Path) -> None:
+    assert consore(tmp_path, "source", "add", "admin-csv", "administrative", "/data/administratif.csv").returncode == 0
+    done = consore(tmp_path, "ingest", "nothing")
+    assert done.returncode == 2
+    assert "admin-csv" in done.stderr
+
+
+def test_criteria_that_are_not_a_file_are_refused_plainly(tmp_path: Path) -> None:
+    done = consore(tmp_path, "cohort", "count", str(tmp_path / "absent.json"))
+    assert done.returncode == 2
+    assert "absent.json" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_store_url_that_means_nothing_says_what_to_write(tmp_path: Path) -> None:
+    done = consore(tmp_path, "runs", CONSORE_DATABASE_URL="oracle+nothing://x")
+    assert done.returncode == 2
+    assert "sqlite:///" in done.stderr
