@@ -1,0 +1,24 @@
+"""A patient's mentions and structured rows become their cancer history, each item with its evidence.
+
+`structure` is the whole of it; `headline` says it in one line; `history_jsonl` does it for lines of JSON;
+`evaluate` measures it.
+"""
+
+from consore.history.evaluation import HistoryScores, evaluate
+from consore.history.events import event_label
+from consore.history.exchange import dossier_of_line, history_jsonl
+from consore.history.headline import completed_years, headline
+from consore.history.structure import structure
+from consore.history.tumours import tumour_label
+
+__all__ = [
+    "HistoryScores",
+    "completed_years",
+    "dossier_of_line",
+    "evaluate",
+    "event_label",
+    "headline",
+    "history_jsonl",
+    "structure",
+    "tumour_label",
+]

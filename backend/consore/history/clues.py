@@ -1,0 +1,176 @@
+"""What the reports and the rows of one patient say, put in one order and placed in sentences.
+
+Everything that decides later reads clues, never documents: sorting here is what makes the history independent
+of the order in which documents and rows came. Only what the author states as true is a clue (assertion
+`present`), or as true of the past (`history`); what is negated, supposed, planned or about the family never
+gets here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from bisect import bisect_right
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from consore.language.sentences import sentences
+from consore.model import (
+    Assertion,
+    Dossier,
+    DossierDocument,
+    EvidenceRef,
+    Laterality,
+    Mention,
+    MentionKind,
+    StructuredRow,
+)
+
+STATED = (Assertion.PRESENT, Assertion.HISTORY)
+LONGEST_QUOTE = 400
+
+
+@dataclass(slots=True)
+class Page:
+    """A document with its clues by kind and by sentence. `copies`: documents of the same text count once."""
+
+    document: DossierDocument
+    spans: list[tuple[int, int]]
+    starts: list[int]
+    clues: list[Clue] = field(default_factory=list)
+    by_sentence: dict[int, list[Clue]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def kind(self) -> str:
+        """The document's kind, as in `rules.toml`."""
+        return self.document.kind.value
+
+
+@dataclass(slots=True, eq=False)
+class Clue:
+    """One stated mention, in its sentence. `date`: the one that the sentence gives, else the document's."""
+
+    mention: Mention
+    page: Page
+    sentence: int
+
+    @property
+    def kind(self) -> MentionKind:
+        """What the mention speaks of."""
+        return self.mention.kind
+
+    @property
+    def code(self) -> str:
+        """The mention's code, or an empty string."""
+        return self.mention.code or ""
+
+    @property
+    def date(self) -> dt.date | None:
+        """The date of the fact: that of the sentence, else that of the document."""
+        return self.mention.date or self.page.document.date
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether the sentence itself gives the date."""
+        return self.mention.date is not None
+
+    @property
+    def is_history(self) -> bool:
+        """Whether it is told as past history (*antécédent*)."""
+        return self.mention.assertion is Assertion.HISTORY
+
+    @property
+    def source(self) -> str:
+        """The kind of the document, as in `rules.toml`."""
+        return self.page.kind
+
+    @property
+    def neighbours(self) -> list[Clue]:
+        """The clues of the same sentence, itself included, in the order of the text."""
+        return self.page.by_sentence[self.sentence]
+
+    def evidence(self) -> EvidenceRef:
+        """The span and the sentence that say so."""
+        mention, text = self.mention, self.page.document.text
+        start, end = self.page.spans[self.sentence] if self.page.spans else (mention.start, mention.end)
+        if end - start > LONGEST_QUOTE:
+            start = max(start, mention.start - LONGEST_QUOTE // 2)
+            end = min(end, mention.end + LONGEST_QUOTE // 2)
+        return EvidenceRef(
+            quote=" ".join(text[start:end].split()),
+            confidence=round(mention.confidence, 3),
+            document_id=self.page.document.id,
+            start=mention.start,
+            end=mention.end,
+        )
+
+
+@dataclass(slots=True)
+class Reading:
+    """All the clues of one patient, in an order that does not depend on how they came."""
+
+    dossier: Dossier
+    pages: list[Page]
+    rows: dict[str, list[StructuredRow]]
+
+    def clues(self, *kinds: MentionKind) -> list[Clue]:
+        """The clues of these kinds, by document date, then place in the document."""
+        return [clue for page in self.pages for clue in page.clues if clue.mention.kind in kinds]
+
+    def rows_of(self, kind: str) -> list[StructuredRow]:
+        """The rows of one kind, by date."""
+        return self.rows.get(kind, [])
+
+
+def read(dossier: Dossier) -> Reading:
+    """The clues of a dossier. A document whose text was already seen (a copy) is left out."""
+    pages: list[Page] = []
+    seen: set[str] = set()
+    for document in sorted(dossier.documents, key=_document_order):
+        if document.text in seen and document.text:
+            continue
+        seen.add(document.text)
+        pages.append(_page(document))
+    rows: dict[str, list[StructuredRow]] = defaultdict(list)
+    for row in sorted(dossier.structured, key=_row_order):
+        rows[row.kind].append(row)
+    return Reading(dossier, pages, dict(rows))
+
+
+def row_evidence(row: StructuredRow) -> EvidenceRef:
+    """The row, as "column : value" text."""
+    parts = [
+        f"{key} : {value}" for key, value in row.values.items() if value not in (None, "") and key not in ("id", "ipp")
+    ]
+    return EvidenceRef(quote=" ; ".join(parts)[:LONGEST_QUOTE], confidence=1.0, row_id=row.id)
+
+
+def side_of(clue: Clue) -> Laterality | None:
+    """The side that a laterality clue, or a topography that carries one, states."""
+    value = clue.mention.value
+    return Laterality(value) if value in Laterality._value2member_map_ else None
+
+
+def _page(document: DossierDocument) -> Page:
+    stated = [mention for mention in document.mentions if mention.assertion in STATED]
+    if not stated:
+        return Page(document, [], [])
+    spans = sentences(document.text)
+    page = Page(document, spans, [start for start, _ in spans])
+    for mention in sorted(stated, key=_mention_order):
+        place = max(bisect_right(page.starts, mention.start) - 1, 0)
+        clue = Clue(mention, page, place)
+        page.clues.append(clue)
+        page.by_sentence[place].append(clue)
+    return page
+
+
+def _document_order(document: DossierDocument) -> tuple[dt.date, str, str]:
+    return (document.date or dt.date.max, document.kind.value, document.id)
+
+
+def _row_order(row: StructuredRow) -> tuple[dt.date, str, str]:
+    return (row.date or dt.date.max, row.kind, row.id)
+
+
+def _mention_order(mention: Mention) -> tuple[int, int, str, str, str]:
+    return (mention.start, mention.end, mention.kind.value, mention.code or "", mention.value or "")

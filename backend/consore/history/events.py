@@ -1,0 +1,329 @@
+"""What happened to the tumours: diagnosis, recurrences, progressions, second cancers, remission, death.
+
+Reports retell the past at every visit, so an event is told many times. A *telling* is one mention with the
+days that it may mean; tellings of one event are merged by the windows of `rules.toml`: those that date
+themselves first, then the others, which join the event that was already known at the date of their document.
+Metastases known at diagnosis are the sites of the `initial` event, not a recurrence; once metastatic, what
+comes later is progression.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from consore.history.clues import Clue, Reading, row_evidence
+from consore.history.periods import Period, day, period_of
+from consore.history.primaries import site, site_group
+from consore.history.rules import Rules, rules
+from consore.history.tumours import Tumours, distinct_evidence
+from consore.model import EventItem, EventType, EvidenceRef, MentionKind, StructuredRow, TumourItem
+
+RECURRENCES = {
+    "REC:local": EventType.LOCAL_RECURRENCE,
+    "REC:regional": EventType.REGIONAL_RECURRENCE,
+    "REC:metastatic": EventType.METASTATIC_RECURRENCE,
+    "REC:progression": EventType.PROGRESSION,
+    "RESP:progression": EventType.PROGRESSION,
+    "RESP:complete": EventType.REMISSION,
+}
+LABELS = {
+    EventType.LOCAL_RECURRENCE: "Récidive locale",
+    EventType.REGIONAL_RECURRENCE: "Récidive régionale",
+    EventType.METASTATIC_RECURRENCE: "Récidive métastatique",
+    EventType.PROGRESSION: "Progression",
+    EventType.REMISSION: "Rémission complète",
+    EventType.DEATH: "Décès",
+}
+ORDER = list(EventType)
+
+
+@dataclass(slots=True, eq=False)
+class Telling:
+    """One mention or row that tells of an event."""
+
+    type: EventType
+    period: Period
+    sites: list[str]
+    source: str
+    is_dated: bool
+    tumour: TumourItem
+    clue: Clue | None = None
+    row: StructuredRow | None = None
+
+    def evidence(self) -> EvidenceRef:
+        """Why the event is believed."""
+        return self.clue.evidence() if self.clue else row_evidence(self.row)  # type: ignore[arg-type]
+
+
+@dataclass(slots=True, eq=False)
+class Happening:
+    """An event in the making: its tellings. Its period is that of the most precise one."""
+
+    type: EventType
+    period: Period
+    tellings: list[Telling] = field(default_factory=list)
+    sites: set[str] = field(default_factory=set)
+
+    def add(self, telling: Telling, *, with_sites: bool = True) -> None:
+        """Take a telling in; a day inside a month makes the month precise."""
+        self.tellings.append(telling)
+        if with_sites:
+            self.sites.update(telling.sites)
+        if not self.period.is_day and self.period.start <= telling.period.start <= self.period.end:
+            self.period = telling.period
+
+
+def find_events(reading: Reading, tumours: Tumours) -> list[EventItem]:
+    """The events of all tumours, by date; `metastatic_since` tells when each tumour became metastatic."""
+    table = rules()
+    tellings = _tellings(reading, tumours, table)
+    events: list[EventItem] = []
+    for item in tumours.items:
+        own = [telling for telling in tellings if telling.tumour is item]
+        events.extend(_events_of(item, own, table))
+    if reading.dossier.death_date:
+        events.append(EventItem(EventType.DEATH, reading.dossier.death_date, None, label=LABELS[EventType.DEATH]))
+    return sorted(
+        events, key=lambda one: (one.date or dt.date.max, one.tumour_rank or 99, ORDER.index(one.type), one.sites)
+    )
+
+
+def metastatic_since(item: TumourItem, events: Iterable[EventItem]) -> dt.date | None:
+    """The day from which a tumour is metastatic, or null."""
+    for event in events:
+        if event.tumour_rank != item.rank:
+            continue
+        if event.type in (EventType.INITIAL, EventType.SECOND_CANCER) and (event.sites or is_stage_iv(item)):
+            return event.date
+        if event.type is EventType.METASTATIC_RECURRENCE:
+            return event.date
+    return None
+
+
+def is_stage_iv(item: TumourItem) -> bool:
+    """Whether the staging at diagnosis says metastatic (M1, or stage IV where the site uses IV so)."""
+    return any("M1" in (text or "").upper() for text in (item.ctnm, item.ptnm)) or (
+        item.stage or ""
+    ).upper().startswith("IV")
+
+
+def event_label(event_type: EventType, sites: Iterable[str], item: TumourItem | None) -> str:
+    """The event in French: "Récidive métastatique hépatique et osseuse"."""
+    adjectives = site_adjectives(sites)
+    where = f" {adjectives}" if adjectives else ""
+    if event_type is EventType.INITIAL:
+        label = f"Diagnostic : {item.label}" if item else "Diagnostic"
+        return f"{label}, d'emblée métastatique{where}" if where else label
+    if event_type is EventType.SECOND_CANCER:
+        return f"Second cancer : {item.label}" if item else "Second cancer"
+    return LABELS[event_type] + where
+
+
+def site_adjectives(sites: Iterable[str]) -> str:
+    """Sites as French feminine adjectives: "hépatique", "hépatique et osseuse", "hépatique, osseuse et cérébrale"."""
+    words = list(dict.fromkeys(site(code).adjective for code in sites))
+    words = [word for word in words if word]
+    return " et ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+# --- Tellings ------------------------------------------------------------------------------------------------
+
+
+def _tellings(reading: Reading, tumours: Tumours, table: Rules) -> list[Telling]:
+    found: list[Telling] = []
+    for clue in reading.clues(MentionKind.RECURRENCE, MentionKind.RESPONSE, MentionKind.METASTASIS):
+        period = period_of(clue)
+        item = tumours.of(clue)
+        if period is None or item is None:
+            continue
+        if clue.kind is MentionKind.METASTASIS:
+            event_type: EventType | None = EventType.METASTATIC_RECURRENCE
+            sites = [clue.code] if clue.code else []
+            if _is_regional_node(clue, item, table):
+                continue
+        else:
+            event_type = _recurrence_type(clue, item)
+            sites = _sites_of(clue, event_type)
+        if event_type is None:
+            continue
+        found.append(Telling(event_type, period, sites, clue.source, clue.is_dated, item, clue=clue))
+    for row in reading.rows_of("diagnosis"):
+        code = str(row.values.get("code", ""))
+        place = table.metastasis_of_cim10.get(code[:4]) or table.metastasis_of_cim10.get(code[:3])
+        item = tumours.at(row.date)
+        if place and not place.startswith("C77") and row.date and item:
+            kind = EventType.METASTATIC_RECURRENCE
+            found.append(Telling(kind, day(row.date), [place], "diagnosis", False, item, row=row))
+    return found
+
+
+def _recurrence_type(clue: Clue, item: TumourItem) -> EventType | None:
+    """What a recurrence is of; an unspecified one is told by the sites of its sentence."""
+    known = RECURRENCES.get(clue.code)
+    if known is not EventType.LOCAL_RECURRENCE and known is not None:
+        return known
+    around = clue.neighbours
+    if known is None and not clue.code.startswith("REC:"):
+        return None
+    if any(other.kind is MentionKind.METASTASIS for other in around) and known is None:
+        return EventType.METASTATIC_RECURRENCE
+    if known is not None:
+        return known
+    places = [other.code for other in around if other.kind is MentionKind.TOPOGRAPHY and other.code]
+    if item.topography and any(site_group(code) == site_group(item.topography) for code in places):
+        return EventType.LOCAL_RECURRENCE
+    if any(code.startswith("C77") for code in places):
+        return EventType.REGIONAL_RECURRENCE
+    return None
+
+
+def _sites_of(clue: Clue, event_type: EventType | None) -> list[str]:
+    """The sites of the event's sentence; for a metastatic recurrence told without one, those of the next sentence."""
+    if event_type not in (EventType.METASTATIC_RECURRENCE, EventType.PROGRESSION):
+        return []
+    sites = [other.code for other in clue.neighbours if other.kind is MentionKind.METASTASIS and other.code]
+    if event_type is EventType.METASTATIC_RECURRENCE and not sites:
+        sites = [
+            other.code
+            for other in clue.neighbours
+            if other.kind is MentionKind.TOPOGRAPHY and other.code and 0 <= other.mention.start - clue.mention.end < 60
+        ]
+    return sites
+
+
+def _is_regional_node(clue: Clue, item: TumourItem, table: Rules) -> bool:
+    """Nodes found at surgery or near the diagnosis are the N of the TNM, not metastases."""
+    if not clue.code.startswith("C77"):
+        return False
+    if clue.source in ("pathology", "surgery"):
+        return True
+    known = item.diagnosis_date
+    return bool(known and clue.date and (clue.date - known).days <= table.events["synchronous"])
+
+
+# --- Events of one tumour -----------------------------------------------------------------------------------
+
+
+def _events_of(item: TumourItem, tellings: list[Telling], table: Rules) -> list[EventItem]:
+    by_type: dict[EventType, list[Telling]] = defaultdict(list)
+    for telling in sorted(tellings, key=_order):
+        by_type[telling.type].append(telling)
+    first = EventType.INITIAL if item.rank == 1 else EventType.SECOND_CANCER
+    start = EventItem(first, item.diagnosis_date, item.rank, evidence=list(item.evidence))
+    found: list[Happening] = []
+    metastatic = _metastatic(item, by_type[EventType.METASTATIC_RECURRENCE], start, table)
+    if metastatic:
+        found.append(metastatic)
+    for kind in (EventType.LOCAL_RECURRENCE, EventType.REGIONAL_RECURRENCE):
+        late = _later(item, by_type[kind], table.events["recurrence_after"])
+        found.extend(_merged(kind, late, table.events["local_merge"], table))
+    progressions = _merged(
+        EventType.PROGRESSION,
+        _later(item, by_type[EventType.PROGRESSION], table.events["recurrence_after"] // 2),
+        table.events["merge"],
+        table,
+    )
+    for one in progressions:
+        same = next((other for other in found if other.period.near(one.period, table.events["merge"])), None)
+        if same:
+            for telling in one.tellings:
+                same.add(telling, with_sites=same.type is EventType.METASTATIC_RECURRENCE)
+        else:
+            found.append(one)
+    found.extend(_remissions(item, by_type[EventType.REMISSION], found, table))
+    start.sites = sorted(set(start.sites))
+    start.label = event_label(first, start.sites, item)
+    return [start, *(_event(one, item, table) for one in found)]
+
+
+def _metastatic(item: TumourItem, tellings: list[Telling], start: EventItem, table: Rules) -> Happening | None:
+    """The metastatic recurrence, or None where there is none or the tumour was metastatic from the start."""
+    diagnosed = item.diagnosis_date
+    window = table.events["synchronous"]
+    if diagnosed:
+        early = [one for one in tellings if (one.period.start - diagnosed).days <= window]
+        if early or is_stage_iv(item):
+            near = early or [one for one in tellings if (one.period.start - diagnosed).days <= 2 * window]
+            start.sites = [code for one in near for code in one.sites]
+            start.evidence = distinct_evidence([*start.evidence[:3], *(one.evidence() for one in near)], table)
+            return None
+    if not tellings:
+        return None
+    dated = [one for one in tellings if one.is_dated]
+    first = min(tellings, key=_order)
+    if dated and min(dated, key=_order).period.start <= first.period.end:
+        first = min(dated, key=_order)
+    happening = Happening(EventType.METASTATIC_RECURRENCE, first.period)
+    happening.add(first)
+    for telling in tellings:
+        if telling is not first:
+            near = telling.period.near(happening.period, table.events["merge"])
+            happening.add(telling, with_sites=near)
+    if not happening.sites:
+        later = next((one for one in tellings if one.sites), None)
+        happening.sites.update(later.sites if later else [])
+    return happening
+
+
+def _later(item: TumourItem, tellings: list[Telling], after: int) -> list[Telling]:
+    diagnosed = item.diagnosis_date
+    return [one for one in tellings if diagnosed is None or (one.period.end - diagnosed).days > after]
+
+
+def _merged(kind: EventType, tellings: list[Telling], window: int, table: Rules) -> list[Happening]:
+    """One happening for all tellings of one event: self-dated ones first, then those dated by their document."""
+    found: list[Happening] = []
+    told = set(table.events["told_kinds"])
+    for telling in sorted(tellings, key=lambda one: (not one.is_dated, not one.period.is_day, *_order(one))):
+        near = [one for one in found if one.period.near(telling.period, window)]
+        if not near and not telling.is_dated and telling.source in told and kind is not EventType.PROGRESSION:
+            near = [one for one in found if one.period.start <= telling.period.start]
+        if near:
+            max(near, key=lambda one: one.period).add(telling)
+        elif telling.is_dated or not telling.clue or not telling.clue.is_history:
+            happening = Happening(kind, telling.period)
+            happening.add(telling)
+            found.append(happening)
+    return found
+
+
+def _remissions(item: TumourItem, tellings: list[Telling], others: list[Happening], table: Rules) -> list[Happening]:
+    """A remission lasts until something else happens: retold before that, it is the same one."""
+    found: list[Happening] = []
+    for telling in sorted(_later(item, tellings, table.events["remission_after"]), key=_order):
+        last = found[-1] if found else None
+        if last and not any(last.period.start < one.period.start <= telling.period.start for one in others):
+            last.add(telling)
+            continue
+        happening = Happening(EventType.REMISSION, telling.period)
+        happening.add(telling)
+        found.append(happening)
+    return found
+
+
+def _event(happening: Happening, item: TumourItem, table: Rules) -> EventItem:
+    sites = sorted(happening.sites)
+    return EventItem(
+        happening.type,
+        happening.period.start,
+        item.rank,
+        sites=sites,
+        label=event_label(happening.type, sites, item),
+        evidence=distinct_evidence((one.evidence() for one in happening.tellings), table),
+    )
+
+
+def _order(telling: Telling) -> tuple[dt.date, dt.date, str, int]:
+    clue = telling.clue
+    return (
+        telling.period.start,
+        telling.period.end,
+        clue.page.document.id if clue else telling.row.id if telling.row else "",
+        clue.mention.start if clue else 0,
+    )
+
+
+__all__ = ["event_label", "find_events", "is_stage_iv", "metastatic_since", "site_adjectives"]

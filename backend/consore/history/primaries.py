@@ -1,0 +1,153 @@
+"""Whether two statements speak of one primary tumour.
+
+The rules are those of registries: *International Rules for Multiple Primary Cancers (ICD-O Third Edition)*,
+IARC/IACR/ENCR, 2004. Two tumours of one site (three characters of the topography, some sites counted as one:
+`single_sites.csv`, their table 1) are one, whatever the time between them, unless their histologies belong to
+different groups (`histology_groups.csv`, their table 2); unspecified histologies agree with every specified
+one; Kaposi sarcoma and haematopoietic tumours are one tumour wherever they sit. We depart from rule 3 on one
+point, as clinicians do: in the paired organs marked `side_makes_another` (`sites.csv`), a tumour of the other
+side is another tumour.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from consore.model import Laterality
+
+HERE = Path(__file__).parent
+UNSPECIFIED_SITES = frozenset({"C76", "C80"})
+SPREAD_CLASSES = frozenset({"haematopoietic", "haematopoietic_nos", "kaposi"})
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """How people speak of a three-character topography: `of` ("du sein"), `adjective` of a metastasis there."""
+
+    code: str
+    of: str
+    gender: str
+    adjective: str
+    paired: bool
+    side_makes_another: bool
+
+
+@cache
+def site(topography: str) -> Site:
+    """The site of a topography; an unknown one is spoken of by its code."""
+    code = topography[:3]
+    return _sites().get(code) or Site(code, f"({code})", "m", "", False, False)
+
+
+@cache
+def site_group(topography: str) -> str:
+    """The three characters under which registries count this topography."""
+    return _single_sites().get(topography[:3], topography[:3])
+
+
+@cache
+def histology(morphology: str) -> tuple[str, str]:
+    """Group and class of a morphology `8500/3`; `("17", "nos")` where it is not one of the table."""
+    digits = morphology[:4]
+    number = int(digits) if digits.isdigit() else 8000
+    for low, high, group, family in _histology_ranges():
+        if low <= number <= high:
+            return group, family
+    return "17", "nos"
+
+
+@cache
+def same_histology(one: str | None, other: str | None) -> bool:
+    """Whether two morphologies may be of one tumour; an absent one agrees with all."""
+    if one is None or other is None:
+        return True
+    (group_a, class_a), (group_b, class_b) = histology(one), histology(other)
+    if group_a == group_b or "nos" in (class_a, class_b):
+        return True
+    if "carcinoma_nos" in (class_a, class_b):
+        return class_a.startswith("carcinoma") and class_b.startswith("carcinoma")
+    if class_a.startswith("haematopoietic") and class_b.startswith("haematopoietic"):
+        return "haematopoietic_nos" in (class_a, class_b)
+    return False
+
+
+@cache
+def is_spread(morphology: str | None) -> bool:
+    """Whether a tumour of this morphology is one wherever it sits (Kaposi, lymphomas, leukaemias)."""
+    return morphology is not None and histology(morphology)[1] in SPREAD_CLASSES
+
+
+@cache
+def is_unspecified(morphology: str) -> bool:
+    """Whether the morphology says no more than "tumour" or "carcinoma"."""
+    return histology(morphology)[1] in ("nos", "carcinoma_nos", "haematopoietic_nos")
+
+
+def same_primary(
+    topography: str | None,
+    morphology: str | None,
+    laterality: Laterality | None,
+    other_topography: str | None,
+    other_morphology: str | None,
+    other_laterality: Laterality | None,
+) -> bool:
+    """Whether two statements speak of one primary tumour; what is absent agrees with all."""
+    if not same_histology(morphology, other_morphology):
+        return False
+    if is_spread(morphology) and is_spread(other_morphology):
+        return True
+    if topography is None or other_topography is None:
+        return True
+    group, other_group = site_group(topography), site_group(other_topography)
+    if group in UNSPECIFIED_SITES or other_group in UNSPECIFIED_SITES:
+        return True
+    if group != other_group:
+        return False
+    return not (site(topography).side_makes_another and opposite(laterality, other_laterality))
+
+
+def opposite(one: Laterality | None, other: Laterality | None) -> bool:
+    """Whether two sides are left and right."""
+    return {one, other} == {Laterality.LEFT, Laterality.RIGHT}
+
+
+def behaviour(morphology: str) -> str:
+    """The digit after the slash: 3 malignant, 2 in situ, 1 uncertain, 6 metastatic, 9 unknown origin."""
+    return morphology.partition("/")[2][:1]
+
+
+@cache
+def _sites() -> dict[str, Site]:
+    return {
+        row["topography"]: Site(
+            row["topography"],
+            row["of"],
+            row["gender"],
+            row["adjective"],
+            row["paired"] == "1",
+            row["side_makes_another"] == "1",
+        )
+        for row in _rows("sites.csv")
+    }
+
+
+@cache
+def _single_sites() -> dict[str, str]:
+    return {code: row["site"] for row in _rows("single_sites.csv") for code in row["topographies"].split()}
+
+
+@cache
+def _histology_ranges() -> list[tuple[int, int, str, str]]:
+    return [
+        (int(low), int(high), row["group"], row["class"])
+        for row in _rows("histology_groups.csv")
+        for low, _, high in (item.partition("-") for item in row["ranges"].split())
+    ]
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    with (HERE / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter=";"))

@@ -1,0 +1,51 @@
+"""The windows, weights and precedences of `rules.toml`, loaded once."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+FILE = Path(__file__).parent / "rules.toml"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """`rules.toml` as values. Windows are days."""
+
+    weight: dict[str, int]
+    precedence: dict[str, dict[str, int]]
+    support: dict[str, Any]
+    diagnosis: dict[str, int]
+    events: dict[str, Any]
+    treatments: dict[str, Any]
+    joiners: re.Pattern[str]
+    metastasis_of_cim10: dict[str, str]
+    biomarkers: dict[str, Any]
+
+    def rank(self, attribute: str, source: str) -> int:
+        """Place of a source in the precedence of an attribute; 0 is believed first."""
+        return self.precedence[attribute].get(source, 99)
+
+
+@cache
+def rules() -> Rules:
+    """The rules that ship with Consore."""
+    table = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    return Rules(
+        weight=table["sources"]["weight"],
+        precedence={
+            attribute: {source: place for place, source in enumerate(order)}
+            for attribute, order in table["sources"]["precedence"].items()
+        },
+        support=table["support"],
+        diagnosis=table["diagnosis"],
+        events=table["events"],
+        treatments=table["treatments"],
+        joiners=re.compile(table["treatments"]["joiners"], re.IGNORECASE),
+        metastasis_of_cim10=table["metastasis_of_cim10"],
+        biomarkers=table["biomarkers"],
+    )

@@ -1,0 +1,453 @@
+"""The treatments that were given, each once, with its drugs, its days and its line.
+
+Three kinds of sources tell of a treatment: rows (administered cycles, CCAM acts), the reports of those who
+gave it, and every later report that repeats it. Rows make courses; mentions join the course that they speak
+of, and make one only where no row does. A line is counted from 1 once the tumour is metastatic; what was
+given before, or to cure, has none.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from consore.history.clues import Clue, Reading, row_evidence
+from consore.history.events import metastatic_since
+from consore.history.periods import Period, day, period_of
+from consore.history.rules import Rules, rules
+from consore.history.tumours import Tumours, distinct_evidence
+from consore.model import (
+    DrugItem,
+    EventItem,
+    EvidenceRef,
+    MentionKind,
+    StructuredRow,
+    TreatmentItem,
+    TreatmentType,
+    TumourItem,
+)
+from consore.referentials import Terminology
+
+SYSTEMIC = frozenset(
+    {
+        TreatmentType.CHEMOTHERAPY,
+        TreatmentType.HORMONOTHERAPY,
+        TreatmentType.TARGETED,
+        TreatmentType.IMMUNOTHERAPY,
+        TreatmentType.CELL_THERAPY,
+    }
+)
+LASTING = frozenset({TreatmentType.HORMONOTHERAPY, TreatmentType.TARGETED, TreatmentType.IMMUNOTHERAPY})
+LOCAL_TYPES = frozenset({TreatmentType.SURGERY, TreatmentType.RADIOTHERAPY, TreatmentType.TRANSPLANT})
+STRONGEST = (
+    TreatmentType.CHEMOTHERAPY,
+    TreatmentType.IMMUNOTHERAPY,
+    TreatmentType.TARGETED,
+    TreatmentType.HORMONOTHERAPY,
+    TreatmentType.CELL_THERAPY,
+)
+ADMINISTERED = frozenset({"administré", "administre", "administrée", "fait", "réalisé"})
+
+
+@dataclass(slots=True, eq=False)
+class Course:
+    """A treatment in the making."""
+
+    type: TreatmentType
+    drugs: frozenset[str] = frozenset()  # ATC codes, or names where no code is known
+    items: tuple[DrugItem, ...] = ()
+    regimen: str | None = None
+    act_code: str | None = None
+    name: str = ""
+    period: Period | None = None
+    last: dt.date | None = None
+    line: int | None = None
+    intent: str | None = None
+    from_rows: bool = False
+    tumour: TumourItem | None = None
+    clues: list[Clue] = field(default_factory=list)
+    rows: list[StructuredRow] = field(default_factory=list)
+
+    @property
+    def start(self) -> dt.date | None:
+        """First day."""
+        return self.period.start if self.period else None
+
+    def reach(self, period: Period) -> None:
+        """Stretch the course to the days of another telling; a day makes a month precise."""
+        held = self.period
+        if held is None or period.start < held.start or (not held.is_day and period.start <= held.end):
+            self.period = period
+        self.last = max(self.last or period.end, period.end if period.is_day else period.start)
+
+    def evidence(self, table: Rules) -> list[EvidenceRef]:
+        """Rows first, then the sentences."""
+        found = [row_evidence(row) for row in self.rows[:2]]
+        return distinct_evidence([*found, *(clue.evidence() for clue in self.clues)], table)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The drugs or the procedure that one place of a report tells of."""
+
+    clue: Clue
+    type: TreatmentType
+    items: tuple[DrugItem, ...]
+    regimen: str | None
+    act_code: str | None
+    name: str
+    line: int | None
+
+    @property
+    def drugs(self) -> frozenset[str]:
+        """What identifies the drugs."""
+        return frozenset(item.atc or item.name for item in self.items)
+
+
+def find_treatments(
+    reading: Reading, tumours: Tumours, events: Sequence[EventItem], terminology: Terminology
+) -> list[TreatmentItem]:
+    """The treatments of a patient, by first day."""
+    table = rules()
+    courses = _courses_of_rows(reading, terminology, table)
+    courses = _with_acts(courses, reading, terminology, table)
+    told = [one for page in reading.pages for one in _told_in(page.clues, terminology, table)]
+    told.sort(key=_telling_order)
+    for one in told:
+        if one.type in LOCAL_TYPES:
+            _join_local(courses, one, table)
+        else:
+            _join_systemic(courses, one, table)
+    for course in courses:
+        course.tumour = _tumour_of(course, tumours)
+    _number_lines(courses, events, table)
+    items = [_item(course, table) for course in courses]
+    _add_responses(items, reading, table)
+    return sorted(items, key=lambda one: (one.start or dt.date.max, one.type.value, one.name, one.end or dt.date.max))
+
+
+@lru_cache(maxsize=4096)
+def drug_of_name(name: str, terminology: Terminology) -> DrugItem:
+    """The drug of a written name ("5-FU", "Épirubicine"), in its INN; the name itself where it is unknown."""
+    written = name.strip()
+    for match in terminology.match(written):
+        if match.kind == MentionKind.DRUG.value and match.code and match.end - match.start >= len(written) - 2:
+            return DrugItem(terminology.label("ATC", match.code).lower(), match.code)
+    return DrugItem(written.lower(), None)
+
+
+# --- From rows -------------------------------------------------------------------------------------------------
+
+
+def _courses_of_rows(reading: Reading, terminology: Terminology, table: Rules) -> list[Course]:
+    """Administered cycles of one protocol and the same drugs, without a long pause between two, are one course."""
+    open_courses: dict[tuple[str | None, frozenset[str], str | None], Course] = {}
+    courses: list[Course] = []
+    for row in reading.rows_of("chemotherapy"):
+        values = row.values
+        if str(values.get("statut") or "administré").strip().lower() not in ADMINISTERED or row.date is None:
+            continue
+        regimen, items = _drugs_of_row(row, terminology)
+        line = _integer(values.get("ligne"))
+        intent = table.treatments["intents"].get(str(values.get("intention") or "").strip().lower())
+        key = (regimen, frozenset(item.atc or item.name for item in items), intent)
+        course = open_courses.get(key)
+        if course is None or course.last is None or (row.date - course.last).days > table.treatments["course_gap"]:
+            course = Course(
+                _type_of(items, terminology),
+                key[1],
+                items,
+                regimen,
+                name=_name(regimen, items, terminology, str(values.get("protocole") or "")),
+                line=line if intent in (None, "palliatif") else None,
+                intent=intent,
+                from_rows=True,
+            )
+            open_courses[key] = course
+            courses.append(course)
+        course.reach(day(row.date))
+        course.rows.append(row)
+    return courses
+
+
+def _drugs_of_row(row: StructuredRow, terminology: Terminology) -> tuple[str | None, tuple[DrugItem, ...]]:
+    protocol = str(row.values.get("protocole") or "").strip()
+    regimen = _regimen_of_name(protocol, terminology) if protocol else None
+    names = [name for name in str(row.values.get("medicaments") or "").split("+") if name.strip()]
+    if names:
+        return regimen, tuple(sorted({drug_of_name(name, terminology) for name in names}, key=lambda d: d.name))
+    if regimen:
+        return regimen, tuple(DrugItem(inn.lower(), atc) for inn, atc in terminology.regimen(regimen))
+    return None, ((drug_of_name(protocol, terminology),) if protocol else ())
+
+
+@lru_cache(maxsize=1024)
+def _regimen_of_name(protocol: str, terminology: Terminology) -> str | None:
+    if protocol.startswith("REG:"):
+        return protocol
+    if terminology.concept("LOCAL", f"REG:{protocol.upper()}"):
+        return f"REG:{protocol.upper()}"
+    for match in terminology.match(protocol):
+        if match.kind == MentionKind.REGIMEN.value and match.code:
+            return match.code
+    return None
+
+
+def _with_acts(courses: list[Course], reading: Reading, terminology: Terminology, table: Rules) -> list[Course]:
+    for row in reading.rows_of("act"):
+        code = str(row.values.get("code", ""))
+        kind = terminology.treatment_type_of_act(code)
+        if kind is None or kind not in LOCAL_TYPES or row.date is None:
+            continue
+        gap = table.treatments["session_gap" if kind is TreatmentType.RADIOTHERAPY else "surgery_merge"]
+        same = next((one for one in courses if one.type is kind and _is_near(one, day(row.date), gap)), None)
+        if same is None:
+            same = Course(kind, act_code=code, name=terminology.label("CCAM", code), from_rows=True)
+            courses.append(same)
+        same.reach(day(row.date))
+        same.rows.append(row)
+    return courses
+
+
+# --- From reports ---------------------------------------------------------------------------------------------
+
+
+def _told_in(clues: Iterable[Clue], terminology: Terminology, table: Rules) -> list[Told]:
+    """The treatments that one document tells of; drugs joined by "+", "et", "associé à"… are one."""
+    found: list[Told] = []
+    group: list[Clue] = []
+    for clue in clues:
+        if clue.kind in (MentionKind.DRUG, MentionKind.REGIMEN) and clue.code:
+            if group and not _joins(group[-1], clue, table):
+                found.extend(_told_drugs(group, terminology, table))
+                group = []
+            group.append(clue)
+        elif clue.kind is MentionKind.PROCEDURE and clue.code:
+            kind = terminology.treatment_type_of_act(clue.code)
+            if kind is not None and kind.value not in table.treatments["ignored_types"]:
+                name = clue.mention.label or terminology.label(clue.mention.system, clue.code)
+                act = clue.code if clue.mention.system == "CCAM" else None
+                found.append(Told(clue, kind, (), None, act or clue.code, name, None))
+    found.extend(_told_drugs(group, terminology, table))
+    return found
+
+
+def _told_drugs(group: list[Clue], terminology: Terminology, table: Rules) -> list[Told]:
+    items: dict[str, DrugItem] = {}
+    regimen = None
+    for clue in group:
+        if clue.kind is MentionKind.REGIMEN:
+            regimen = regimen or clue.code
+            drugs = [DrugItem(inn.lower(), atc) for inn, atc in terminology.regimen(clue.code)]
+        else:
+            drugs = [DrugItem(terminology.label("ATC", clue.code).lower(), clue.code)]
+        for drug in drugs:
+            items.setdefault(drug.atc or drug.name, drug)
+    ordered = tuple(sorted(items.values(), key=lambda drug: drug.name))
+    kind = _type_of(ordered, terminology)
+    if not ordered or kind.value in table.treatments["ignored_types"]:
+        return []
+    first = next((clue for clue in group if clue.mention.date), group[0])
+    lines = [other.mention.value for other in first.neighbours if other.kind is MentionKind.LINE]
+    line = _integer(lines[0]) if len(lines) == 1 else None
+    return [Told(first, kind, ordered, regimen, None, _name(regimen, ordered, terminology, ""), line)]
+
+
+def _joins(first: Clue, second: Clue, table: Rules) -> bool:
+    """Whether what lies between two drugs makes them one treatment."""
+    if first.page is not second.page or first.sentence != second.sentence:
+        return False
+    between = first.page.document.text[first.mention.end : second.mention.start]
+    return len(between) <= 30 and table.joiners.match(between) is not None
+
+
+def _join_local(courses: list[Course], told: Told, table: Rules) -> None:
+    """An operation or a radiotherapy: dated by its sentence, or by the report of those who did it."""
+    clue = told.clue
+    own_day = clue.is_dated or clue.source in _reporting(told.type, table)
+    period = period_of(clue) if own_day else None
+    gap = table.treatments["session_gap" if told.type is TreatmentType.RADIOTHERAPY else "surgery_merge"]
+    same_type = [one for one in courses if one.type is told.type]
+    if period is not None:
+        near = [one for one in same_type if one.period and _is_near(one, period, gap)]
+    else:
+        near = [one for one in same_type if one.start is None or clue.date is None or one.start <= clue.date]
+    if near:
+        course = max(near, key=lambda one: (one.act_code == told.act_code, one.start or dt.date.min))
+        course.clues.append(clue)
+        if period is not None and not course.from_rows:
+            course.reach(period)
+        if not course.from_rows and course.act_code and course.act_code.startswith("PROC:") and told.act_code:
+            course.act_code, course.name = told.act_code, told.name
+        return
+    if period is None and clue.is_history:
+        return
+    course = Course(told.type, act_code=told.act_code, name=told.name, clues=[clue])
+    if period is not None:
+        course.reach(period)
+    courses.append(course)
+
+
+def _reporting(kind: TreatmentType, table: Rules) -> Sequence[str]:
+    return ["radiotherapy"] if kind is TreatmentType.RADIOTHERAPY else table.treatments["same_day_kinds"]
+
+
+def _join_systemic(courses: list[Course], told: Told, table: Rules) -> None:
+    """Drugs told by a report join the course that has them; without one they are a course of their own."""
+    clue = told.clue
+    period = period_of(clue)
+    drugs = told.drugs
+    sharing = [one for one in courses if one.drugs and (drugs <= one.drugs or one.drugs <= drugs)]
+    near = [one for one in sharing if period is None or _tells_of(one, period, clue, table)]
+    if near:
+        course = max(near, key=lambda one: (one.from_rows, one.drugs == drugs, one.start or dt.date.min))
+        course.clues.append(clue)
+        course.line = course.line or (told.line if course.intent in (None, "palliatif") else None)
+        if course.from_rows:
+            return
+        if len(drugs) > len(course.drugs):
+            course.drugs, course.items, course.type = drugs, told.items, told.type
+            course.name, course.regimen = told.name, told.regimen or course.regimen
+        if period is not None and not clue.is_history:
+            course.reach(period)
+        return
+    if clue.is_history and not clue.is_dated:
+        return
+    course = Course(told.type, drugs, told.items, told.regimen, name=told.name, line=told.line, clues=[clue])
+    if period is not None:
+        course.reach(period)
+    courses.append(course)
+
+
+def _tells_of(course: Course, period: Period, clue: Clue, table: Rules) -> bool:
+    """Whether drugs told at `period` can be this course: during it, shortly around it, or later as its past."""
+    if course.period is None or course.last is None:
+        return True
+    before = (course.period.start - period.end).days
+    after = (period.start - course.last).days
+    if before > table.treatments["told_merge"]:
+        return False
+    if course.from_rows and not clue.is_dated:
+        return True
+    limit = table.treatments["continued" if course.type in LASTING else "told_merge"]
+    return after <= limit or (clue.is_history and not clue.is_dated) or (not clue.is_dated and not course.from_rows)
+
+
+# --- Lines, tumours, responses -----------------------------------------------------------------------------
+
+
+def _tumour_of(course: Course, tumours: Tumours) -> TumourItem | None:
+    votes: dict[int, int] = defaultdict(int)
+    for clue in course.clues:
+        item = tumours.of(clue)
+        if item:
+            votes[item.rank] += 1
+    if votes and len(tumours.items) > 1:
+        return tumours.items[max(sorted(votes), key=lambda rank: votes[rank]) - 1]
+    return tumours.at(course.start)
+
+
+def _number_lines(courses: list[Course], events: Sequence[EventItem], table: Rules) -> None:
+    """Count the lines of advanced disease where the rows do not say them.
+
+    A new line is another treatment; a drug added within days, or kept alone afterwards (maintenance), is not.
+    """
+    by_tumour: dict[int, list[Course]] = defaultdict(list)
+    tumours: dict[int, TumourItem] = {}
+    for course in courses:
+        if course.type in SYSTEMIC and course.start and course.tumour:
+            by_tumour[course.tumour.rank].append(course)
+            tumours[course.tumour.rank] = course.tumour
+    for rank, own in by_tumour.items():
+        since = metastatic_since(tumours[rank], events)
+        line, previous = 0, None
+        for course in sorted(own, key=lambda one: (one.start, one.name)):
+            assert course.start is not None
+            if course.intent in ("curatif", "adjuvant", "néoadjuvant"):
+                course.line = None
+                continue
+            if since is None or (since - course.start).days > table.treatments["advanced_before"]:
+                course.line = course.line if course.from_rows else None
+                continue
+            if course.line is None:
+                course.line = line if line and previous and _same_line(previous, course, table) else line + 1
+            line, previous = max(line, course.line), course
+
+
+def _same_line(previous: Course, course: Course, table: Rules) -> bool:
+    assert previous.start is not None
+    assert course.start is not None
+    return course.drugs < previous.drugs or (course.start - previous.start).days <= table.treatments["add_drug"]
+
+
+def _add_responses(items: list[TreatmentItem], reading: Reading, table: Rules) -> None:
+    """The last response told between the start of a systemic treatment and the start of the next one."""
+    systemic = sorted((one for one in items if one.type in SYSTEMIC and one.start), key=lambda one: str(one.start))
+    for clue in reading.clues(MentionKind.RESPONSE):
+        told = clue.date
+        if told is None or clue.is_history:
+            continue
+        current = [one for one in systemic if one.start and one.start <= told]
+        if not current:
+            continue
+        course = current[-1]
+        if course.end is None or (told - course.end).days <= table.treatments["told_merge"]:
+            course.response = clue.code.removeprefix("RESP:") or course.response
+
+
+# --- Words ----------------------------------------------------------------------------------------------------
+
+
+def _item(course: Course, table: Rules) -> TreatmentItem:
+    operation = course.type in (TreatmentType.SURGERY, TreatmentType.TRANSPLANT)
+    return TreatmentItem(
+        type=course.type,
+        name=course.name,
+        drugs=list(course.items),
+        regimen=course.regimen,
+        act_code=course.act_code,
+        line=course.line,
+        start=course.start,
+        end=course.start if operation else course.last,
+        tumour_rank=course.tumour.rank if course.tumour else None,
+        intent=course.intent,
+        evidence=course.evidence(table),
+    )
+
+
+def _type_of(items: Iterable[DrugItem], terminology: Terminology) -> TreatmentType:
+    types = {terminology.treatment_type_of_drug(item.atc) if item.atc else TreatmentType.OTHER for item in items}
+    return next((kind for kind in STRONGEST if kind in types), TreatmentType.OTHER)
+
+
+def _name(regimen: str | None, items: Iterable[DrugItem], terminology: Terminology, written: str) -> str:
+    """A regimen's name, else what was written, else the drugs joined by "+"."""
+    if regimen:
+        return terminology.label("LOCAL", regimen).removeprefix("REG:")
+    return written or " + ".join(item.name for item in items)
+
+
+def _is_near(course: Course, period: Period, gap: int) -> bool:
+    return course.period is not None and Period(
+        course.period.start, max(course.last or course.period.end, course.period.end)
+    ).near(period, gap)
+
+
+def _telling_order(told: Told) -> tuple[bool, bool, dt.date, str, int]:
+    """Those who date themselves or did it first, then by date: what only repeats joins what is known."""
+    clue = told.clue
+    return (
+        clue.is_history and not clue.is_dated,
+        not clue.is_dated and clue.source in rules().events["told_kinds"] and told.type in LOCAL_TYPES,
+        clue.date or dt.date.max,
+        clue.page.document.id,
+        clue.mention.start,
+    )
+
+
+def _integer(value: object) -> int | None:
+    text = str(value or "").strip()
+    return int(text) if text.isdigit() and int(text) > 0 else None

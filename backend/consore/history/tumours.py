@@ -1,0 +1,543 @@
+"""The primary tumours of a patient: every statement of a primary, gathered into as few tumours as the rules allow.
+
+A *statement* is a tumour sheet, or a morphology and a topography that one sentence joins, or a CIM-10 code of
+a stay. Statements that may speak of one primary (`primaries.same_primary`) refine each other; what is left
+over makes a second tumour only when it has the support that `rules.toml` asks for. A site where the patient
+has metastases is not a primary site, unless its histology is of another group and a sheet or a pathology
+report says so.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from consore.history.clues import Clue, Page, Reading, row_evidence, side_of
+from consore.history.primaries import (
+    UNSPECIFIED_SITES,
+    behaviour,
+    is_spread,
+    is_unspecified,
+    opposite,
+    same_histology,
+    same_primary,
+    site,
+    site_group,
+)
+from consore.history.rules import Rules, rules
+from consore.model import EvidenceRef, Laterality, MentionKind, StructuredRow, TumourItem
+from consore.referentials import Terminology
+
+SHEET_SIDES = {"G": Laterality.LEFT, "D": Laterality.RIGHT, "B": Laterality.BILATERAL, "M": Laterality.MIDLINE}
+
+
+@dataclass(slots=True, eq=False)
+class Statement:
+    """One source that states (a part of) a primary tumour."""
+
+    source: str
+    origin: str  # the document or row, so that one document counts once
+    topography: str | None
+    morphology: str | None
+    laterality: Laterality | None
+    date: dt.date | None
+    is_dated: bool = False
+    clue: Clue | None = None
+    row: StructuredRow | None = None
+
+    def evidence(self) -> EvidenceRef:
+        """Why the statement is believed."""
+        return self.clue.evidence() if self.clue else row_evidence(self.row)  # type: ignore[arg-type]
+
+
+@dataclass(slots=True, eq=False)
+class Draft:
+    """A tumour in the making: the statements that speak of it."""
+
+    statements: list[Statement] = field(default_factory=list)
+    topography: str | None = None
+    morphology: str | None = None
+    laterality: Laterality | None = None
+
+    def agrees(self, statement: Statement) -> bool:
+        """Whether the statement may speak of this tumour."""
+        return same_primary(
+            self.topography,
+            self.morphology,
+            self.laterality,
+            statement.topography,
+            statement.morphology,
+            statement.laterality,
+        )
+
+    def add(self, statement: Statement) -> None:
+        """Take the statement in; what was unspecified becomes as specific as it says."""
+        self.statements.append(statement)
+        if statement.topography and (self.topography is None or site_group(self.topography) in UNSPECIFIED_SITES):
+            self.topography = statement.topography
+        if statement.morphology and (
+            self.morphology is None or (is_unspecified(self.morphology) and not is_unspecified(statement.morphology))
+        ):
+            self.morphology = statement.morphology
+        self.laterality = self.laterality or statement.laterality
+
+    @property
+    def has_sheet(self) -> bool:
+        """Whether a tumour sheet states it."""
+        return any(statement.source == "tumour_sheet" for statement in self.statements)
+
+    def support(self, table: Rules) -> int:
+        """Sum of the weights of its sources, each document once."""
+        best: dict[str, int] = {}
+        for statement in self.statements:
+            if statement.topography is not None:
+                weight = table.weight.get(statement.source, 1)
+                best[statement.origin] = max(best.get(statement.origin, 0), weight)
+        return sum(best.values())
+
+    def is_well_supported(self, table: Rules) -> bool:
+        """Whether it may stand beside another tumour without a sheet."""
+        sources = {statement.source for statement in self.statements if statement.topography}
+        origins = {statement.origin for statement in self.statements if statement.topography}
+        strong = bool(sources & set(table.support["strong_kinds"])) or len(origins) >= table.support["documents"]
+        return strong and self.support(table) >= table.support["second_tumour"]
+
+
+@dataclass(slots=True)
+class Tumours:
+    """The tumours as items, and which one a clue speaks of."""
+
+    items: list[TumourItem]
+    drafts: list[Draft]
+    of_page: dict[str, int] = field(default_factory=dict)
+
+    def of(self, clue: Clue) -> TumourItem | None:
+        """The tumour a clue speaks of: its sentence's, else its document's, else the last one known at its date."""
+        if len(self.items) <= 1:
+            return self.items[0] if self.items else None
+        for other in clue.neighbours:
+            found = self.at_site(other.code) if other.kind is MentionKind.TOPOGRAPHY else None
+            if found:
+                return found
+        rank = self.of_page.get(clue.page.document.id)
+        return self.items[rank - 1] if rank else self.at(clue.date)
+
+    def at_site(self, topography: str) -> TumourItem | None:
+        """The only tumour of this site, if there is exactly one."""
+        group = site_group(topography)
+        found = [item for item in self.items if item.topography and site_group(item.topography) == group]
+        return found[0] if len(found) == 1 else None
+
+    def at(self, day: dt.date | None) -> TumourItem | None:
+        """The tumour diagnosed last at that day, else the first one."""
+        if not self.items:
+            return None
+        known = [item for item in self.items if day and item.diagnosis_date and item.diagnosis_date <= day]
+        return known[-1] if known else self.items[0]
+
+
+def find_tumours(reading: Reading, terminology: Terminology) -> Tumours:
+    """The primary tumours, ranked by diagnosis date, without their staging and biomarkers."""
+    table = rules()
+    whole, partial = _statements(reading, terminology, table)
+    drafts: list[Draft] = []
+    for statement in sorted(whole, key=lambda one: _strength(one, table)):
+        _take_in(drafts, statement)
+    if not drafts:
+        for statement in sorted(partial, key=lambda one: _strength(one, table)):
+            if statement.topography and statement.source == "diagnosis":
+                _take_in(drafts, statement)
+    drafts = _believed(drafts, _metastatic_sites(reading, table), table)
+    if not drafts and partial:
+        drafts = _last_resort(partial, table)
+    for statement in sorted(partial, key=lambda one: _strength(one, table)):
+        _refine(drafts, statement)
+    return _ranked(drafts, table, terminology)
+
+
+def tumour_label(item: TumourItem, terminology: Terminology) -> str:
+    """The tumour in French words: "carcinome canalaire infiltrant du sein gauche"."""
+    what = _short(terminology.label("ICD-O-3-M", item.morphology)) if item.morphology else "tumeur"
+    if not item.topography or site_group(item.topography) in UNSPECIFIED_SITES:
+        return what
+    place = site(item.topography)
+    return f"{what} {place.of}{side_label(item.laterality, place.gender)}"
+
+
+def side_label(laterality: Laterality | None, gender: str) -> str:
+    """ " gauche", " droit" or " droite", " bilatéral" as French agrees it; empty without a side."""
+    if laterality is Laterality.LEFT:
+        return " gauche"
+    if laterality is Laterality.RIGHT:
+        return " droite" if gender == "f" else " droit"
+    if laterality is Laterality.BILATERAL:
+        return " (bilatéral)"
+    return ""
+
+
+# --- Statements ---------------------------------------------------------------------------------------------
+
+
+def _statements(reading: Reading, terminology: Terminology, table: Rules) -> tuple[list[Statement], list[Statement]]:
+    """Statements that may make a tumour (`whole`) and those that only refine one (`partial`)."""
+    whole: list[Statement] = [_sheet(row) for row in reading.rows_of("tumour_sheet")]
+    partial: list[Statement] = []
+    for page in reading.pages:
+        _read_page(page, whole, partial, table)
+    for row in reading.rows_of("diagnosis"):
+        code = str(row.values.get("code", ""))
+        topography = terminology.topography_of_cim10(code) if code[:1] in "CD" else None
+        if topography and code[:3] not in ("C77", "C78", "C79"):
+            partial.append(Statement("diagnosis", row.id, topography, None, None, row.date, row=row))
+    return whole, partial
+
+
+def _sheet(row: StructuredRow) -> Statement:
+    values = row.values
+    return Statement(
+        "tumour_sheet",
+        row.id,
+        values.get("topographie") or None,
+        values.get("morphologie") or None,
+        SHEET_SIDES.get(str(values.get("lateralite") or "").upper()),
+        row.date or _day(values.get("date_diagnostic")),
+        is_dated=True,
+        row=row,
+    )
+
+
+def _read_page(page: Page, whole: list[Statement], partial: list[Statement], table: Rules) -> None:
+    """The statements of one document; a report whose only site and only morphology lie apart joins them."""
+    joined: list[Statement] = []
+    loose: list[Statement] = []
+    for clues in page.by_sentence.values():
+        _read_sentence(clues, page, joined, loose, table)
+    if not joined and page.kind in ("pathology", "surgery", "rcp", "molecular"):
+        topographies = [one for one in loose if one.topography and not one.morphology]
+        morphologies = [one for one in loose if one.morphology]
+        if morphologies and topographies and len({site_group(str(one.topography)) for one in topographies}) == 1:
+            best = next((one for one in morphologies if not is_unspecified(str(one.morphology))), morphologies[0])
+            side = next((one.laterality for one in topographies if one.laterality), None)
+            specific = next((one for one in topographies if not str(one.topography).endswith(".9")), topographies[0])
+            joined.append(_joined(best.clue, specific.topography, best.morphology, side))  # type: ignore[arg-type]
+    whole.extend(joined)
+    partial.extend(loose)
+
+
+def _read_sentence(
+    clues: list[Clue], page: Page, joined: list[Statement], loose: list[Statement], table: Rules
+) -> None:
+    metastases = [clue for clue in clues if clue.kind is MentionKind.METASTASIS]
+    morphologies = [clue for clue in clues if clue.kind is MentionKind.MORPHOLOGY and clue.code]
+    spread = any(behaviour(clue.code) == "6" for clue in morphologies)
+    primaries = [clue for clue in morphologies if behaviour(clue.code) in ("2", "3")]
+    topographies = [
+        clue
+        for clue in clues
+        if clue.kind is MentionKind.TOPOGRAPHY
+        and clue.code.startswith("C")
+        and not clue.code.startswith("C77")
+        and not _is_of_metastasis(clue, metastases, spread)
+    ]
+    if not primaries and not topographies:
+        return
+    sides = [clue for clue in clues if clue.kind is MentionKind.LATERALITY]
+    taken: set[int] = set()
+    for morphology in primaries:
+        near = _nearest(morphology, topographies, table.diagnosis["pair_characters"])
+        if near is None:
+            loose.append(_joined(morphology, None, morphology.code, None))
+            continue
+        for topography in topographies:
+            if site_group(topography.code) == site_group(near.code):
+                taken.add(id(topography))
+                side = _side(topography, sides, table)
+                joined.append(_joined(morphology, topography.code, morphology.code, side))
+    for topography in topographies:
+        if id(topography) not in taken:
+            loose.append(_joined(topography, topography.code, None, _side(topography, sides, table)))
+
+
+def _joined(clue: Clue, topography: str | None, morphology: str | None, side: Laterality | None) -> Statement:
+    return Statement(
+        clue.source, clue.page.document.id, topography, morphology, side, clue.date, is_dated=clue.is_dated, clue=clue
+    )
+
+
+def _is_of_metastasis(topography: Clue, metastases: list[Clue], spread: bool) -> bool:
+    """Whether the site is where a metastasis sits: inside its words, just after them, or of the same code."""
+    if spread:
+        return True
+    for metastasis in metastases:
+        gap = topography.mention.start - metastasis.mention.end
+        if topography.mention.end > metastasis.mention.start and gap < 40:
+            return True
+        if metastasis.code and metastasis.code[:3] == topography.code[:3]:
+            return True
+    return False
+
+
+def _nearest(clue: Clue, others: Iterable[Clue], within: int) -> Clue | None:
+    """The nearest other clue; French puts the site after the tumour, so one before counts as twice as far."""
+    best: tuple[int, int, Clue] | None = None
+    for other in others:
+        after = other.mention.start - clue.mention.end
+        before = clue.mention.start - other.mention.end
+        distance = 0 if max(after, before) < 0 else after if after >= 0 else 2 * before
+        if distance <= within and (best is None or (distance, other.mention.start) < best[:2]):
+            best = (distance, other.mention.start, other)
+    return best[2] if best else None
+
+
+def _side(topography: Clue, sides: list[Clue], table: Rules) -> Laterality | None:
+    own = side_of(topography)
+    if own or not site(topography.code).paired:
+        return own
+    near = _nearest(topography, sides, table.diagnosis["side_characters"])
+    return side_of(near) if near else None
+
+
+# --- Drafts --------------------------------------------------------------------------------------------------
+
+
+def _strength(statement: Statement, table: Rules) -> tuple[int, int, dt.date, str, int]:
+    """The strongest statement first, then the earliest: what makes a tumour before what joins it."""
+    vague = statement.morphology is None or is_unspecified(statement.morphology)
+    return (
+        -table.weight.get(statement.source, 1),
+        int(vague),
+        statement.date or dt.date.max,
+        statement.origin,
+        statement.clue.mention.start if statement.clue else 0,
+    )
+
+
+def _take_in(drafts: list[Draft], statement: Statement) -> None:
+    """Give the statement to the draft that it agrees with best, else start one."""
+    fitting = [draft for draft in drafts if draft.agrees(statement)]
+    if fitting:
+        best = max(fitting, key=lambda draft: (_closeness(draft, statement), -drafts.index(draft)))
+        best.add(statement)
+        return
+    draft = Draft()
+    draft.add(statement)
+    drafts.append(draft)
+
+
+def _refine(drafts: list[Draft], statement: Statement) -> None:
+    """Give a partial statement to the one draft that it can speak of; otherwise it is left alone."""
+    if statement.topography is None:
+        fitting = [draft for draft in drafts if draft.agrees(statement)]
+    else:
+        group = site_group(statement.topography)
+        fitting = [
+            draft
+            for draft in drafts
+            if draft.topography and site_group(draft.topography) == group and draft.agrees(statement)
+        ]
+    if len(fitting) == 1 and statement.source != "diagnosis":
+        fitting[0].add(statement)
+
+
+def _closeness(draft: Draft, statement: Statement) -> tuple[int, int, int]:
+    same_site = bool(
+        draft.topography and statement.topography and site_group(draft.topography) == site_group(statement.topography)
+    )
+    same_side = bool(draft.laterality and draft.laterality is statement.laterality)
+    same_code = bool(draft.morphology and draft.morphology == statement.morphology)
+    return int(same_site), int(same_side), int(same_code)
+
+
+def _believed(drafts: list[Draft], metastatic: set[str], table: Rules) -> list[Draft]:
+    """The drafts that are tumours: those with a sheet, the best one, and others that are well supported."""
+    if not drafts:
+        return []
+    order = sorted(
+        drafts,
+        key=lambda draft: (not draft.has_sheet, _is_metastasis(draft, [], metastatic), -draft.support(table)),
+    )
+    kept = [draft for draft in order if draft.has_sheet] or [order[0]]
+    for draft in order:
+        if draft in kept or not draft.is_well_supported(table) or _is_metastasis(draft, kept, metastatic):
+            continue
+        kept.append(draft)
+    return kept
+
+
+def _is_metastasis(draft: Draft, kept: list[Draft], metastatic: set[str]) -> bool:
+    """Whether the draft is a metastasis taken for a primary: a metastatic site, and no histology of its own."""
+    if not draft.topography or site_group(draft.topography) not in metastatic:
+        return False
+    if draft.morphology is None or is_unspecified(draft.morphology) or not kept:
+        return True
+    return any(same_histology(draft.morphology, other.morphology) for other in kept)
+
+
+def _metastatic_sites(reading: Reading, table: Rules) -> set[str]:
+    sites = {site_group(clue.code) for clue in reading.clues(MentionKind.METASTASIS) if clue.code.startswith("C")}
+    for row in reading.rows_of("diagnosis"):
+        code = str(row.values.get("code", ""))
+        found = table.metastasis_of_cim10.get(code[:4]) or table.metastasis_of_cim10.get(code[:3])
+        if found:
+            sites.add(site_group(found))
+    return sites
+
+
+def _last_resort(partial: list[Statement], table: Rules) -> list[Draft]:
+    """No sentence joins a site and a morphology: the malignant morphology stated best, with the site stated most."""
+    morphologies = [one for one in partial if one.morphology]
+    if not morphologies:
+        return []
+    first = min(morphologies, key=lambda one: (is_unspecified(str(one.morphology)), *_strength(one, table)))
+    draft = Draft()
+    draft.add(first)
+    votes: dict[str, int] = defaultdict(int)
+    for one in partial:
+        if one.topography and first.origin == one.origin:
+            votes[site_group(one.topography)] += 1
+    if votes and not is_spread(first.morphology):
+        group = max(sorted(votes), key=lambda code: votes[code])
+        draft.add(next(one for one in partial if one.topography and site_group(one.topography) == group))
+    return [draft]
+
+
+# --- From drafts to items -----------------------------------------------------------------------------------
+
+
+def _ranked(drafts: list[Draft], table: Rules, terminology: Terminology) -> Tumours:
+    made = [(_item(draft, table), draft) for draft in drafts]
+    made.sort(
+        key=lambda pair: (pair[0].diagnosis_date or dt.date.max, pair[0].topography or "", pair[0].morphology or "")
+    )
+    tumours = Tumours([item for item, _ in made], [draft for _, draft in made])
+    votes: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for rank, (item, draft) in enumerate(made, start=1):
+        item.rank = rank
+        item.label = tumour_label(item, terminology)
+        for statement in draft.statements:
+            if statement.clue:
+                votes[statement.clue.page.document.id][rank] += 1
+    for document_id, ranks in votes.items():
+        tumours.of_page[document_id] = max(sorted(ranks), key=lambda rank: ranks[rank])
+    return tumours
+
+
+def _item(draft: Draft, table: Rules) -> TumourItem:
+    ordered = sorted(draft.statements, key=lambda one: _strength(one, table))
+    return TumourItem(
+        rank=0,
+        topography=_topography(draft, table),
+        morphology=_morphology(draft, table),
+        laterality=_laterality(draft, table),
+        diagnosis_date=_diagnosis_date(draft, table),
+        evidence=distinct_evidence([one.evidence() for one in ordered[: table.events["evidence"] * 2]], table),
+    )
+
+
+def _topography(draft: Draft, table: Rules) -> str | None:
+    """The most specific topography of the site that the most believed source gives."""
+    codes = [one for one in draft.statements if one.topography]
+    if not codes:
+        return None
+    group = site_group(str(draft.topography))
+    own = [one for one in codes if site_group(str(one.topography)) == group] or codes
+    votes: dict[str, int] = defaultdict(int)
+    best: dict[str, int] = {}
+    for one in own:
+        code = str(one.topography)
+        votes[code] += table.weight.get(one.source, 1)
+        best[code] = min(best.get(code, 99), table.rank("topography", one.source))
+    three = max(sorted({code[:3] for code in votes}), key=lambda c: sum(votes[code] for code in votes if code[:3] == c))
+    codes_of_three = [code for code in sorted(votes) if code[:3] == three]
+    return min(codes_of_three, key=lambda code: (code.endswith(".9"), best[code], -votes[code], code))
+
+
+def _morphology(draft: Draft, table: Rules) -> str | None:
+    """The most specific morphology; an invasive one before an in situ one."""
+    found = [one for one in draft.statements if one.morphology]
+    if not found:
+        return None
+    votes: dict[str, int] = defaultdict(int)
+    best: dict[str, int] = {}
+    for one in found:
+        code = str(one.morphology)
+        votes[code] += table.weight.get(one.source, 1)
+        best[code] = min(best.get(code, 99), table.rank("morphology", one.source))
+    return min(
+        sorted(votes),
+        key=lambda code: (
+            is_unspecified(code),
+            behaviour(code) != "3",
+            code[:4] == "8140" and len(votes) > 1,
+            best[code],
+            -votes[code],
+            code,
+        ),
+    )
+
+
+def _laterality(draft: Draft, table: Rules) -> Laterality | None:
+    if draft.topography and not site(draft.topography).paired:
+        return next((one.laterality for one in draft.statements if one.row and one.laterality), None)
+    votes: dict[Laterality, int] = defaultdict(int)
+    for one in draft.statements:
+        if one.laterality:
+            if one.source == "tumour_sheet":
+                return one.laterality
+            votes[one.laterality] += table.weight.get(one.source, 1)
+    if not votes:
+        return None
+    return max(sorted(votes), key=lambda side: votes[side])
+
+
+def _diagnosis_date(draft: Draft, table: Rules) -> dt.date | None:
+    """The sheet's date; else the first pathology report's, unless one is stated well before; else the first one."""
+    sheets = [one.date for one in draft.statements if one.source == "tumour_sheet" and one.date]
+    if sheets:
+        return min(sheets)
+    stated = [one.date for one in draft.statements if one.is_dated and one.date]
+    pathology = [one.date for one in draft.statements if one.source == "pathology" and one.date and not one.is_dated]
+    if pathology:
+        first = min(pathology)
+        early = [day for day in stated if (first - day).days > table.diagnosis["earlier_by"]]
+        return min(early) if early else first
+    if stated:
+        return min(stated)
+    return min((one.date for one in draft.statements if one.date), default=None)
+
+
+def distinct_evidence(found: Iterable[EvidenceRef], table: Rules) -> list[EvidenceRef]:
+    """The first few pieces of evidence that are not the same sentence twice."""
+    kept: dict[tuple[str | None, str], EvidenceRef] = {}
+    for one in found:
+        kept.setdefault((one.document_id or one.row_id, one.quote), one)
+        if len(kept) >= table.events["evidence"]:
+            break
+    return list(kept.values())
+
+
+def _short(label: str) -> str:
+    """A morphology's official label as it is said: first letter small, without ", SAI"."""
+    label = label.split(", SAI")[0].removesuffix(" SAI").strip()
+    return label[:1].lower() + label[1:] if label[1:2].islower() else label
+
+
+def _day(text: object) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(str(text)[:10])
+    except ValueError:
+        return None
+
+
+__all__ = [
+    "Draft",
+    "Statement",
+    "Tumours",
+    "distinct_evidence",
+    "find_tumours",
+    "opposite",
+    "side_label",
+    "tumour_label",
+]
