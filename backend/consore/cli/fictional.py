@@ -152,17 +152,14 @@ def _accounts(folder: Path) -> list[DemoAccount]:
 
 
 def _declare(store: Store, extracts: Path, accounts: list[DemoAccount]) -> None:
-    from consore.access import create_account, list_accounts
+    from consore.access import find_account, save_account
     from consore.ingestion import add_source
     from consore.model import Source
 
     with store.session() as session:
-        known_logins = {account.login for account in list_accounts(session)}
         for account in accounts:
-            if account.login not in known_logins:
-                create_account(
-                    session, login=account.login, name=account.name, role=account.role, password=account.password
-                )
+            if find_account(session, account.login) is None:
+                save_account(session, account.login, name=account.name, role=account.role, password=account.password)
         known_sources = set(session.exec(select(Source.name)))
         for name, (kind, file, frequency) in SOURCES.items():
             if name not in known_sources:

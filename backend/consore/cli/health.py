@@ -95,11 +95,10 @@ def _store(settings: Settings) -> Finding:
 
 
 def _engine(settings: Settings) -> Finding:
-    from consore.index import SearchIndex, ensure_engine
+    from consore.index import ensure_engine
 
     with ensure_engine(settings) as engine:
-        index = SearchIndex(engine)
-        return Finding("search engine", f"Typesense {index.version()}", engine.url)
+        return Finding("search engine", f"Typesense {engine.version}", engine.url)
 
 
 def _referentials(settings: Settings) -> Finding:

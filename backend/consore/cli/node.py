@@ -10,11 +10,12 @@ import threading
 from typing import Annotated, Any
 
 import typer
+from sqlmodel import select
 
 from consore.cli.app import app, node, opened_store
 from consore.cli.screen import console, errors, print_table
 from consore.errors import ConfigurationError
-from consore.model import Role
+from consore.model import Account, Role
 from consore.settings import Settings
 
 account_app = typer.Typer(help="Accounts of this node.", no_args_is_help=True)
@@ -40,16 +41,16 @@ def init(
     settings = node()
     with opened_store(settings) as store:
         console.print(f"Store ready: {store.engine.url.render_as_string()}")
-        from consore.access import create_account, list_accounts
+        from consore.access import save_account
         from consore.federation import node_key
 
         node_key(settings)
         with store.session() as session:
-            if list_accounts(session):
+            if session.exec(select(Account)).first():
                 console.print("Accounts are kept as they are.")
             else:
                 password = secrets.token_urlsafe(12)
-                create_account(session, login="admin", name="Administrator", role=Role.ADMIN, password=password)
+                save_account(session, "admin", name="Administrator", role=Role.ADMIN, password=password)
                 console.print(f"First account: [bold]admin[/] with the password [bold]{password}[/] (shown only now)")
     console.print("Next: `consore source add …`, `consore account add …`, `consore doctor`, `consore serve`.")
 
@@ -84,10 +85,12 @@ def doctor() -> None:
     from consore.cli.health import examine
 
     findings = examine(node())
-    print_table(
-        ["", "component", "version", "where", "what to do"],
-        [[finding.mark, finding.component, finding.version, finding.where, finding.mend] for finding in findings],
-    )
+    for finding in findings:
+        colour = "red" if finding.wrong else "yellow" if finding.mend else "green"
+        console.print(f"[{colour}]{finding.mark}[/] {finding.component:<14} {finding.version}", soft_wrap=True)
+        for line in (finding.where and f"[dim]{finding.where}[/]", finding.mend and f"→ {finding.mend}"):
+            if line:
+                console.print(f"{'':<17}{line}", soft_wrap=True)
     if any(finding.wrong for finding in findings):
         raise typer.Exit(1)
     console.print("Everything is in order.")
@@ -179,20 +182,19 @@ def add_account(
     ] = "",
 ) -> None:
     """Add an account; the password is asked for, or taken from CONSORE_NEW_PASSWORD."""
-    from consore.access import create_account
+    from consore.access import save_account
 
     with opened_store(node()) as store, store.session() as session:
-        create_account(session, login=login, name=name or login, role=role, password=password)
+        save_account(session, login, name=name or login, role=role, password=password)
     console.print(f"Account {login} ({role.value}) added.")
 
 
 @account_app.command("list")
 def list_all_accounts() -> None:
     """List the accounts."""
-    from consore.access import list_accounts
-
     with opened_store(node()) as store, store.session() as session:
+        accounts = session.exec(select(Account).order_by(Account.login))
         print_table(
             ["login", "name", "role", "active"],
-            [[account.login, account.name, account.role, account.active] for account in list_accounts(session)],
+            [[account.login, account.name, account.role, account.active] for account in accounts],
         )

@@ -13,8 +13,8 @@ import typer
 from sqlmodel import select
 
 from consore.cli.app import JsonOption, app, node, opened_store
-from consore.cli.screen import console, errors, print_json
-from consore.errors import InputError
+from consore.cli.screen import console, errors, print_json, print_table
+from consore.errors import InputError, RecordError
 from consore.model import Patient
 
 evaluate_app = typer.Typer(help="Quality, measured on what was never trained on.", no_args_is_help=True)
@@ -55,7 +55,7 @@ def history(
     out: OutOption = None,
 ) -> None:
     """Documents of a patient in, their cancer history out, as JSON with its evidence."""
-    from consore.history import history_jsonl, structure
+    from consore.history import dossier_of_line, structure
     from consore.referentials import terminology
 
     settings = node()
@@ -77,7 +77,15 @@ def history(
 
     assert jsonl is not None
     with _opened(jsonl) as lines, _output(out) as output:
-        _say_rejected(history_jsonl(lines, output, Reader.load(settings), terms))
+        reader, rejected = Reader.load(settings), []
+        for number, line in enumerate(lines, start=1):
+            try:
+                if line.strip():
+                    dossier = dossier_of_line(line, reader.read_many, position=f"line {number}")
+                    output.write(json.dumps(structure(dossier, terms).as_json(), ensure_ascii=False) + "\n")
+            except RecordError as error:
+                rejected.append(f"{error.position}: {error}")
+        _say_rejected(rejected)
 
 
 @app.command()
@@ -114,10 +122,17 @@ def evaluate_history(
     as_json: JsonOption = False,
 ) -> None:
     """Precision, recall and F1 of tumours, dates, events and treatments."""
-    from consore.history.evaluation import evaluate_history as measure
+    from consore.history.evaluation import evaluate, read_truth
 
-    report = measure(truth, answers)
-    print_json(report.as_json()) if as_json else console.print(report.text(), markup=False)
+    with _opened(answers) as lines:
+        scores = evaluate((json.loads(line) for line in lines if line.strip()), read_truth(truth))
+    if as_json:
+        print_json(scores.as_json())
+        return
+    print_table(
+        ["what", "precision", "recall", "F1", "true"],
+        [[name, score.precision, score.recall, score.f1, score.true] for name, score in scores.scores.items()],
+    )
 
 
 @bench_app.command("language")

@@ -66,7 +66,10 @@ def check(name: str) -> None:
     with opened_store(node()) as store, store.session() as session:
         source = _named(session, name)
         report = check_source(SourceKind(source.kind), Path(source.location), source.options)
-    console.print(report.text())
+    console.print(f"{report.location}: {report.kind}, up to {report.records} records")
+    console.print(f"columns: {', '.join(report.columns)}", markup=False)
+    for problem in report.problems:
+        console.print(problem, style="yellow", markup=False)
     if not report.usable:
         raise typer.Exit(1)
 
@@ -186,7 +189,8 @@ def rebuild() -> None:
 
     settings = node()
     with opened_store(settings) as store, ensure_engine(settings) as engine, shown_progress() as progress:
-        SearchIndex(engine).rebuild(store, terminology(settings.referentials, settings.cache), progress=progress)
+        terms = terminology(settings.referentials, settings.cache)
+        SearchIndex(engine).rebuild(store, terms, lambda done, total: progress("index", done, total))
     console.print("The index is rebuilt.")
 
 
@@ -198,8 +202,14 @@ def check_index() -> None:
     settings = node()
     with opened_store(settings) as store, ensure_engine(settings) as engine:
         report = SearchIndex(engine).check(store)
-    print_table(["collection", "in the store", "in the index"], report.rows())
-    if not report.in_order:
+    print_table(
+        ["collection", "in the store", "in the index"],
+        [
+            ["patients", report.patients_in_store, report.patients_in_index],
+            ["documents", report.documents_in_store, report.documents_in_index],
+        ],
+    )
+    if not report.agrees:
         console.print("They differ: `consore index rebuild` mends it.")
         raise typer.Exit(1)
 
