@@ -31,7 +31,7 @@ LONGEST_QUOTE = 400
 
 @dataclass(slots=True)
 class Page:
-    """A document with its clues by kind and by sentence. `copies`: documents of the same text count once."""
+    """A document with its clues by kind and by sentence."""
 
     document: DossierDocument
     spans: list[tuple[int, int]]
@@ -122,13 +122,14 @@ class Reading:
 
 
 def read(dossier: Dossier) -> Reading:
-    """The clues of a dossier. A document whose text was already seen (a copy) is left out."""
+    """The clues of a dossier. A second document of the same day and text (a copy) is left out."""
     pages: list[Page] = []
-    seen: set[str] = set()
+    seen: set[tuple[dt.date | None, str]] = set()
     for document in sorted(dossier.documents, key=_document_order):
-        if document.text in seen and document.text:
+        copy = (document.date, document.text)
+        if copy in seen:
             continue
-        seen.add(document.text)
+        seen.add(copy)
         pages.append(_page(document))
     rows: dict[str, list[StructuredRow]] = defaultdict(list)
     for row in sorted(dossier.structured, key=_row_order):

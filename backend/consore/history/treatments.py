@@ -157,7 +157,7 @@ def _courses_of_rows(reading: Reading, terminology: Terminology, table: Rules) -
         course = open_courses.get(key)
         if course is None or course.last is None or (row.date - course.last).days > table.treatments["course_gap"]:
             course = Course(
-                _type_of(items, terminology),
+                _type_of(items, terminology, unknown=TreatmentType.CHEMOTHERAPY),
                 key[1],
                 items,
                 regimen,
@@ -418,9 +418,12 @@ def _item(course: Course, table: Rules) -> TreatmentItem:
     )
 
 
-def _type_of(items: Iterable[DrugItem], terminology: Terminology) -> TreatmentType:
+def _type_of(
+    items: Iterable[DrugItem], terminology: Terminology, unknown: TreatmentType = TreatmentType.OTHER
+) -> TreatmentType:
+    """The type of a combination: chemotherapy as soon as one drug is; `unknown` where no drug is known."""
     types = {terminology.treatment_type_of_drug(item.atc) if item.atc else TreatmentType.OTHER for item in items}
-    return next((kind for kind in STRONGEST if kind in types), TreatmentType.OTHER)
+    return next((kind for kind in STRONGEST if kind in types), unknown)
 
 
 def _name(regimen: str | None, items: Iterable[DrugItem], terminology: Terminology, written: str) -> str:
