@@ -98,7 +98,10 @@ class StructuredRecord(SQLModel, table=True):
 
 
 class Document(SQLModel, table=True):
-    """A clinical document as text. `origin` is the file it came from, `kind` a `DocumentKind`."""
+    """A clinical document as text. `origin` is the file it came from, `kind` a `DocumentKind`.
+
+    `signature` tells, without opening the file, whether it may have changed since it was read.
+    """
 
     __table_args__ = (Index("ix_document_patient_date", "patient_id", "date"),)
     id: int | None = Field(default=None, primary_key=True)
@@ -112,6 +115,7 @@ class Document(SQLModel, table=True):
     text: str = _text()
     origin: str = ""
     sha256: str = ""
+    signature: str = ""
 
 
 class DocumentMentions(SQLModel, table=True):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,22 @@ from consore.sources.values import document_kind
 CONTENT_MARK = b"\n-- content of the file --\n"  # in the raw bytes of a document: index lines, this, the file
 
 
-def read_documents(folder: Path, options: dict[str, Any]) -> Iterator[SourceRecord | Rejection]:
+Signatures = Callable[[str], str | None]  # the signature of a document that is already held, by its identifier
+
+
+def read_documents(
+    folder: Path, options: dict[str, Any], known: Signatures = lambda _: None
+) -> Iterator[SourceRecord | Rejection]:
     """The documents of a folder, in the order of its index. Raises SourceError where there is no index."""
     index = index_of(folder)
-    yield from _documents(folder, lines_of(index), options, None)
+    yield from _documents(folder, lines_of(index), options, None, known)
 
 
 def reread_document(
     folder: Path, lines: Iterator[Line], options: dict[str, Any], kept: bytes | None
 ) -> Iterator[SourceRecord | Rejection]:
     """One document again from its index lines; `kept` is its content where the file is no longer there."""
-    yield from _documents(folder, lines, options, kept)
+    yield from _documents(folder, lines, options, kept, lambda _: None)
 
 
 def index_of(folder: Path) -> Path:
@@ -43,7 +49,7 @@ def index_of(folder: Path) -> Path:
 
 
 def _documents(
-    folder: Path, lines: Iterator[Line], options: dict[str, Any], kept: bytes | None
+    folder: Path, lines: Iterator[Line], options: dict[str, Any], kept: bytes | None, known: Signatures
 ) -> Iterator[SourceRecord | Rejection]:
     root = folder.resolve()
     for row in read_rows("documents", "index.csv", lines, options):
@@ -55,8 +61,13 @@ def _documents(
         try:
             file = _inside(root, row.values["file"])
             position = f"{folder.name}/{file.relative_to(root).as_posix()}"
+            signature = _signature(row, file)
+            identifier = row.values["id"]
+            if signature and known(identifier) == signature:
+                yield SourceRecord("document", identifier, row.values["ipp"], {}, position, b"", signature, known=True)
+                continue
             content = _head(file) or kept or b""
-            yield _document(row, file, position, kept, content)
+            yield _document(row, file, position, kept, content, signature)
         except RecordError as error:
             yield Rejection.of(error, position, row.raw + CONTENT_MARK + content)
         except OSError as error:
@@ -66,7 +77,7 @@ def _documents(
             yield Rejection.of(fault, position, row.raw)
 
 
-def _document(row: Row, file: Path, position: str, kept: bytes | None, content: bytes) -> SourceRecord:
+def _document(row: Row, file: Path, position: str, kept: bytes | None, content: bytes, signature: str) -> SourceRecord:
     if file.is_file():
         text = text_of(file)
     elif kept and len(kept) <= RAW_LIMIT:
@@ -86,7 +97,7 @@ def _document(row: Row, file: Path, position: str, kept: bytes | None, content: 
         "text": text,
     }
     raw = bounded(row.raw + CONTENT_MARK + content)
-    return SourceRecord("document", row.values["id"], row.values["ipp"], values, position, raw)
+    return SourceRecord("document", row.values["id"], row.values["ipp"], values, position, raw, signature)
 
 
 def _inside(root: Path, written: str) -> Path:
@@ -103,6 +114,16 @@ def _inside(root: Path, written: str) -> Path:
             reason="path_escape",
         )
     return file
+
+
+def _signature(row: Row, file: Path) -> str:
+    """Of the index line, and of the file's size and time of change; empty where there is no file."""
+    try:
+        state = file.stat()
+    except OSError:
+        return ""
+    parts = [*map(str, row.values.values()), str(state.st_size), str(state.st_mtime_ns)]
+    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _head(file: Path) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 
 from consore.errors import SourceError
 from consore.model import SourceKind
-from consore.sources.documents import CONTENT_MARK, index_of, read_documents, reread_document
+from consore.sources.documents import CONTENT_MARK, Signatures, index_of, read_documents, reread_document
 from consore.sources.encoding import decode
 from consore.sources.extracts import read_extract, reread_extract
 from consore.sources.pmsi import ANO, read_pmsi, reread_pmsi
@@ -42,20 +42,30 @@ class CheckReport:
         """Whether the source can be read."""
         return not self.problems
 
+    def text(self) -> str:
+        """The report as people read it."""
+        lines = [f"{self.location}: {self.kind.value}, {self.records} lines"]
+        lines += [f"columns found: {', '.join(self.columns)}"] if self.columns else []
+        return "\n".join([*lines, *self.problems] if self.problems else [*lines, "It can be read."])
+
 
 def read_source(
-    kind: SourceKind, location: Path, options: dict[str, Any] | None = None
+    kind: SourceKind,
+    location: Path,
+    options: dict[str, Any] | None = None,
+    known: Signatures = lambda _: None,
 ) -> Iterator[SourceRecord | Rejection]:
     """The records of a source and, among them, what could not be read; in constant memory.
 
     `options`: `columns` {expected: found}, `separator`, `ano` (name of the PMSI link file), `today` (ISO date that
-    future dates are told from). Raises SourceError, before anything is given, where the source cannot be read at all.
+    future dates are told from). `known` gives the signature of a document that is held: if it is still the same, its file
+    is not opened again. Raises SourceError, before anything is given, where the source cannot be read at all.
     """
     options = options or {}
     location = Path(location)
     match SourceKind(kind):
         case SourceKind.DOCUMENTS:
-            return read_documents(location, options)
+            return read_documents(location, options, known)
         case SourceKind.PMSI:
             return read_pmsi(location, options)
         case extract:

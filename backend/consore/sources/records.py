@@ -23,6 +23,8 @@ class SourceRecord:
     `entry_date`, `exit_date`, `unit`, `diagnoses` [{code, role, date}], `acts` [{code, phase, date}]; `document`:
     `kind`, `title`, `date`, `author`, `service`, `text`; the others: the row, with the columns of the exchange format.
     `origin` is its position in the source (`chimiotherapie.csv:12`, `documents/R12.pdf`); `raw` what a replay reads.
+    `signature` of a document changes with its file and its index line; `known` says that it is the one that the reader
+    was told of: the file was not opened and `values` are empty.
     """
 
     kind: RecordKind
@@ -31,6 +33,8 @@ class SourceRecord:
     values: dict[str, Any]
     origin: str
     raw: bytes = field(default=b"", repr=False)
+    signature: str = ""
+    known: bool = False
 
 
 @dataclass(slots=True, frozen=True)
