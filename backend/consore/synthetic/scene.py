@@ -1,0 +1,731 @@
+"""What one report may speak of, seen from its date: the slots of the grammar for one patient at one moment."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from consore.synthetic.knowledge import Place, acts, biomarkers, names, sites
+from consore.synthetic.trajectory import Alarm, Care, Happening, Life, Tumour
+from consore.synthetic.writing import CannotSay, Piece, Said
+
+MONTHS = ["janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"]
+_NUMBERS = ["zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix"]
+_SIDES = {"left": ("gauche", "gauche"), "right": ("droit", "droite")}
+_TARGETS = {
+    "sein": "le sein",
+    "paroi": "la paroi thoracique",
+    "médiastin": "le médiastin",
+    "pelvis": "le pelvis",
+    "prostate": "la loge prostatique",
+    "os": "la lésion osseuse douloureuse",
+    "lit": "le lit de la récidive",
+}
+
+
+@dataclass(slots=True)
+class Moment:
+    """A report to write: of what kind, about what, when."""
+
+    date: dt.date
+    kind: str
+    topic: str
+    tumour: Tumour
+    care: Care | None = None
+    event: Happening | None = None
+    alarm: Alarm | None = None
+    cycle: int = 0
+
+
+@dataclass(slots=True)
+class PatientScene:
+    """The slots for one moment of one life, written by one author."""
+
+    life: Life
+    moment: Moment
+    style: str
+    author: str
+    split: str
+    focus: Tumour | None = None
+    recap: list[Piece] = field(default_factory=list)
+    _memory: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def tumour(self) -> Tumour:
+        """The tumour that the report is about."""
+        return self.focus or self.moment.tumour
+
+    def say(self, slot: str, rng: Random) -> Sequence[Piece]:
+        """The pieces of a slot. See `_slot_…` below for the names; raises CannotSay."""
+        name, _, argument = slot.partition(":")
+        method = getattr(self, "_slot_" + name.replace(".", "_"), None)
+        if method is None:
+            raise KeyError(f"No slot {slot!r}")
+        told = method(rng, argument) if argument else method(rng)
+        if told is None:
+            raise CannotSay(slot)
+        return [Piece(told)] if isinstance(told, str) else told
+
+    # --- the patient -------------------------------------------------------------------------------------
+
+    def _slot_age(self, rng: Random) -> str:
+        return str(self.life.age(self.moment.date))
+
+    def _slot_civility(self, rng: Random) -> str:
+        return "Madame" if self.life.sex == "F" else "Monsieur"
+
+    def _slot_mme(self, rng: Random) -> str:
+        return rng.choice(["Mme", "Madame"]) if self.life.sex == "F" else rng.choice(["M.", "Monsieur"])
+
+    def _slot_name(self, rng: Random) -> str:
+        return self.life.family_name
+
+    def _slot_NAME(self, rng: Random) -> str:
+        return self.life.family_name.upper()
+
+    def _slot_first(self, rng: Random) -> str:
+        return self.life.given_name
+
+    def _slot_birth(self, rng: Random) -> str:
+        return self.life.birth.strftime("%d/%m/%Y")
+
+    def _slot_ipp(self, rng: Random) -> str:
+        return self.life.ipp
+
+    def _slot_e(self, rng: Random) -> str:
+        return "e" if self.life.sex == "F" else ""
+
+    def _slot_il(self, rng: Random) -> str:
+        return "elle" if self.life.sex == "F" else "il"
+
+    def _slot_ne(self, rng: Random) -> str:
+        return "née" if self.life.sex == "F" else "né"
+
+    def _slot_au_patient(self, rng: Random) -> str:
+        return "à la patiente" if self.life.sex == "F" else "au patient"
+
+    def _slot_le_patient(self, rng: Random) -> str:
+        return "la patiente" if self.life.sex == "F" else "le patient"
+
+    def _slot_town(self, rng: Random) -> str:
+        return self.life.town
+
+    def _slot_author(self, rng: Random) -> str:
+        return self.author
+
+    def _slot_colleague(self, rng: Random) -> str:
+        return rng.choice([name for name in names()[self.split]["authors"] if name != self.author])
+
+    # --- dates ---------------------------------------------------------------------------------------------
+
+    def _slot_date(self, rng: Random, which: str = "here") -> str:
+        return self._date(rng, self._day(which))
+
+    def _slot_day(self, rng: Random, which: str = "here") -> str:
+        return self._day(which).strftime("%d/%m/%Y")
+
+    def _slot_since(self, rng: Random, which: str) -> str | None:
+        """A relative date: "il y a 3 ans", "le mois dernier"."""
+        days = (self.moment.date - self._day(which)).days
+        if days < 10:
+            return None
+        if days < 45:
+            weeks = round(days / 7)
+            return f"il y a {weeks} semaines" if weeks > 1 else "la semaine dernière"
+        if days < 700:
+            months = round(days / 30.4)
+            spelled = _NUMBERS[months] if months <= 10 and rng.random() < 0.4 else str(months)
+            return f"il y a {spelled} mois"
+        years = round(days / 365.25)
+        spelled = _NUMBERS[years] if years <= 10 and rng.random() < 0.4 else str(years)
+        return f"il y a {spelled} ans"
+
+    def _slot_next(self, rng: Random) -> str:
+        return rng.choice(
+            ["dans 3 mois", "dans 6 mois", "dans trois mois", "dans six mois", "dans 4 mois", "dans un an"]
+        )
+
+    def _slot_when(self, rng: Random, which: str) -> str:
+        day = self._day(which)
+        return rng.choice([f"le {self._full(day)}", f"en {MONTHS[day.month - 1]} {day.year}", f"en {day.year}"])
+
+    def _day(self, which: str) -> dt.date:
+        moment = self.moment
+        if which == "here":
+            return moment.date
+        if which == "diagnosis":
+            return self.tumour.date
+        if which == "care" and moment.care:
+            return moment.care.start
+        if which == "end" and moment.care:
+            return moment.care.end or moment.date
+        if which == "event" and moment.event:
+            return moment.event.date
+        if which == "alarm" and moment.alarm:
+            return moment.alarm.date
+        if which == "death" and self.life.death:
+            return self.life.death
+        raise CannotSay(which)
+
+    def _date(self, rng: Random, day: dt.date) -> str:
+        return rng.choice([day.strftime("%d/%m/%Y"), self._full(day), day.strftime("%d/%m/%y")])
+
+    @staticmethod
+    def _full(day: dt.date) -> str:
+        return f"{'1er' if day.day == 1 else day.day} {MONTHS[day.month - 1]} {day.year}"
+
+    # --- the tumour ----------------------------------------------------------------------------------------
+
+    def _place_word(self, rng: Random, place: Place) -> Piece:
+        word = self._memory.setdefault(f"place {place.code} {rng.random() < 0.3}", rng.choice(place.words))
+        return Piece(word, Said("topography", "ICD-O-3-T", place.code))
+
+    def _sided(self, rng: Random, place: Place) -> list[Piece]:
+        pieces = [self._place_word(rng, place)]
+        side = self.tumour.side
+        if side:
+            feminine = place.article == "la" and not pieces[0].text.endswith(("du sein", "du poumon"))
+            pieces += [Piece(" "), Piece(_SIDES[side][feminine], Said("laterality", "LOCAL", None, side))]
+        return pieces
+
+    def _slot_place(self, rng: Random) -> list[Piece]:
+        return self._sided(rng, self.tumour.place)
+
+    def _slot_of_place(self, rng: Random) -> list[Piece]:
+        return [Piece(_de(self.tumour.place.article)), *self._sided(rng, self.tumour.place)]
+
+    def _slot_the_place(self, rng: Random) -> list[Piece]:
+        return [Piece(_le(self.tumour.place.article)), *self._sided(rng, self.tumour.place)]
+
+    def _slot_at_place(self, rng: Random) -> list[Piece]:
+        return [Piece(_a(self.tumour.place.article)), *self._sided(rng, self.tumour.place)]
+
+    def _slot_organ(self, rng: Random) -> list[Piece]:
+        return self._sided(rng, self.tumour.cancer.organ)
+
+    def _slot_of_organ(self, rng: Random) -> list[Piece]:
+        return [Piece(_de(self.tumour.cancer.organ.article)), *self._sided(rng, self.tumour.cancer.organ)]
+
+    def _slot_cancer(self, rng: Random) -> list[Piece]:
+        """ "cancer du sein": the organ inside it is the mention."""
+        tumour = self.tumour
+        words = rng.choice(tumour.cancer.words)
+        if tumour.cancer.raw.get("haematology") or tumour.cancer.key == "melanoma":
+            return [
+                Piece(
+                    words,
+                    Said(
+                        "morphology",
+                        "ICD-O-3-M",
+                        tumour.histology.code
+                        if "B" in words
+                        else {"lymphoma": "9590/3", "melanoma": "8720/3"}[tumour.cancer.key],
+                    ),
+                )
+            ]
+        return [Piece(words, Said("topography", "ICD-O-3-T", tumour.cancer.organ.code))]
+
+    def _slot_histology(self, rng: Random) -> list[Piece]:
+        found = self.tumour.histology
+        word = self._memory.setdefault(f"histology {rng.random() < 0.3}", rng.choice(found.words))
+        return [Piece(word, Said("morphology", "ICD-O-3-M", found.code))]
+
+    def _slot_of_histology(self, rng: Random) -> list[Piece]:
+        (piece,) = self._slot_histology(rng)
+        return [Piece("d'" if piece.text[0].lower() in "aeiouéèê" else "de "), piece]
+
+    def _slot_ctnm(self, rng: Random) -> list[Piece] | None:
+        return self._tnm(rng, self.tumour.ctnm)
+
+    def _slot_ptnm(self, rng: Random) -> list[Piece] | None:
+        return self._tnm(rng, self.tumour.ptnm)
+
+    def _slot_tnm(self, rng: Random) -> list[Piece] | None:
+        return self._tnm(rng, self.tumour.ptnm if self._operated() else self.tumour.ctnm)
+
+    def _operated(self) -> bool:
+        done = [c.start for c in self.life.cares if c.tumour is self.tumour and c.type == "surgery"]
+        return bool(self.tumour.ptnm and done and min(done) <= self.moment.date)
+
+    def _tnm(self, rng: Random, code: str | None) -> list[Piece] | None:
+        if not code:
+            return None
+        text = code
+        if rng.random() < 0.5:
+            text = text.replace("N", " N", 1).replace("M", " M", 1)
+        if rng.random() < 0.15:
+            text = text.rpartition("M")[0].strip() if code.endswith("M0") else text
+            code = code[:-2] if not text.endswith(("M0", "M1")) else code
+        return [Piece(text, Said("tnm", "TNM", code, code))]
+
+    def _slot_stage(self, rng: Random) -> list[Piece]:
+        stage = self.tumour.stage
+        word = rng.choice(["stade", "stade"])
+        return [Piece(f"{word} {stage}", Said("stage", "LOCAL", f"STAGE:{stage}", stage))]
+
+    def _slot_ann_arbor(self, rng: Random) -> list[Piece] | None:
+        if not self.tumour.cancer.raw.get("haematology"):
+            return None
+        stage = self.tumour.stage
+        return [Piece(f"stade {stage}", Said("stage", "LOCAL", f"STAGE:{stage}", stage)), Piece(" d'Ann Arbor")]
+
+    def _slot_grade(self, rng: Random) -> list[Piece] | None:
+        grade = self.tumour.grade
+        if not grade:
+            return None
+        if self.tumour.cancer.key == "prostate":
+            total, _, sums = grade.partition(" ")
+            text = rng.choice([f"score de Gleason {grade}", f"Gleason {grade}", f"Gleason {sums[1:-1]} = {total}"])
+            return [Piece(text, Said("grade", "LOCAL", f"GLEASON:{total}", grade))]
+        words = [f"grade {grade}", f"grade {['', 'I', 'II', 'III', 'IV'][int(grade)]}"]
+        if self.tumour.cancer.key == "breast":
+            words += [f"SBR {['', 'I', 'II', 'III'][int(grade)]}", f"grade SBR {grade}"]
+        if self.tumour.cancer.key == "kidney":
+            words += [f"grade {grade} ISUP"]
+        return [Piece(rng.choice(words), Said("grade", "LOCAL", f"GRADE:{grade}", grade))]
+
+    def _slot_stage_is_low(self, rng: Random) -> str | None:
+        return "" if not self.tumour.metastatic else None
+
+    def _slot_circumstance(self, rng: Random) -> str:
+        return rng.choice(self.tumour.cancer.raw["circumstances"])
+
+    def _slot_biopsy(self, rng: Random) -> list[Piece]:
+        raw = self.tumour.cancer.raw
+        return [Piece(rng.choice(raw["biopsy"]), Said("procedure", "CCAM", raw["biopsy_act"]))]
+
+    def _slot_size(self, rng: Random) -> str:
+        t = (self.tumour.ctnm or "T2")[2:3]
+        low, high = {"1": (6, 19), "2": (21, 48), "3": (42, 85), "4": (50, 110)}.get(t, (8, 40))
+        value = rng.randint(low, high)
+        return rng.choice([f"{value} mm", f"{value / 10:.1f} cm".replace(".", ",")])
+
+    def _slot_small_size(self, rng: Random) -> str:
+        return f"{rng.randint(4, 14)} mm"
+
+    def _slot_nodes(self, rng: Random) -> str | None:
+        code = self.tumour.ptnm or self.tumour.ctnm
+        if not code:
+            return None
+        total = rng.randint(8, 24)
+        hit = 0 if "N0" in code else rng.randint(1, 3) if "N1" in code else rng.randint(4, 8)
+        return (
+            f"{hit}N+/{total}N"
+            if rng.random() < 0.5
+            else f"{hit} ganglion{'s' if hit > 1 else ''} métastatique{'s' if hit > 1 else ''} sur {total}"
+        )
+
+    def _slot_has_biology(self, rng: Random) -> str | None:
+        return "" if self.tumour.biomarkers or self.tumour.alterations else None
+
+    # --- biomarkers and alterations --------------------------------------------------------------------------
+
+    def _slot_marker(self, rng: Random, code: str) -> list[Piece] | None:
+        """One biomarker with its status or value: "RE positifs (90 %)". The name carries the mention."""
+        known = self.tumour.biomarkers.get(code)
+        if known is None:
+            return None
+        status, number = known
+        words = biomarkers()[code]
+        name = rng.choice(words["names"])
+        value, unit = (number, words.get("unit")) if number is not None else (status, None)
+        said = Said("biomarker", "LOCAL", code, value)
+        plural = "s" if name.startswith(("récepteurs", "RE", "RP", "RO")) else ""
+        if code == "TNBC":
+            return [Piece(name, Said("biomarker", "LOCAL", "TNBC", "positive"))]
+        if number is not None:
+            unit_text = f" {unit}" if unit != "%" or rng.random() < 0.4 else unit
+            if code in ("ER", "PR") and status == "positive":
+                form = rng.choice(
+                    [f" positif{plural} à {number}{unit_text}", f" : {number}{unit_text}", f" {number}{unit_text}"]
+                )
+            else:
+                form = rng.choice([f" : {number}{unit_text}", f" à {number}{unit_text}", f" {number}{unit_text}"])
+            return [Piece(name, said), Piece(form or "")]
+        if code in ("ER", "PR"):
+            return [Piece(name, said), Piece(rng.choice([f" négatif{plural}", " : négatif", " 0 %", " -"]))]
+        if code == "MSI":
+            text = {"negative": ["MSS", "microsatellites stables"], "positive": ["MSI-H", "MSI", "dMMR"]}[status]
+            return [Piece(rng.choice(text), said)]
+        options = words.get(status) or {"positive": ["positif"], "negative": ["négatif"]}[status]
+        return [Piece(name, said), Piece(" " + rng.choice(options))]
+
+    def _slot_markers(self, rng: Random) -> list[Piece] | None:
+        """Every biomarker known of the tumour, in one go."""
+        codes = [code for code in self.tumour.biomarkers if code not in ("TNBC", "PSA")]
+        if not codes:
+            return None
+        separator = rng.choice([", ", ", ", " ; ", " - "])
+        pieces: list[Piece] = []
+        for code in codes:
+            pieces += [Piece(separator)] if pieces else []
+            pieces += self._slot_marker(rng, code) or []
+        return pieces
+
+    def _slot_alteration(self, rng: Random) -> list[Piece] | None:
+        """One gene with what was found in it. The symbol carries the mention."""
+        found = self.tumour.alterations
+        return self._gene(rng, rng.choice(list(found))) if found else None
+
+    def _slot_alterations(self, rng: Random) -> list[Piece] | None:
+        pieces: list[Piece] = []
+        for gene in self.tumour.alterations:
+            pieces += [Piece(rng.choice([", ", " ; "]))] if pieces else []
+            pieces += self._gene(rng, gene)
+        return pieces or None
+
+    def _slot_mutated(self, rng: Random) -> list[Piece] | None:
+        """A gene that is altered, if any: "mutation BRAF p.V600E"."""
+        hit = [gene for gene, value in self.tumour.alterations.items() if value not in ("wild_type", "negative")]
+        return self._gene(rng, rng.choice(hit)) if hit else None
+
+    def _gene(self, rng: Random, gene: str) -> list[Piece]:
+        value = self.tumour.alterations[gene]
+        said = Piece(gene, Said("alteration", "HGNC", gene, value))
+        if value == "wild_type":
+            return rng.choice(
+                [[said, Piece(" sauvage")], [Piece("pas de mutation "), said], [said, Piece(" non muté")]]
+            )
+        if value == "negative":
+            return rng.choice([[Piece("pas de réarrangement "), said], [said, Piece(" négatif")]])
+        if value == "positive":
+            return rng.choice(
+                [[Piece("réarrangement "), said], [said, Piece(" réarrangé")], [Piece("translocation "), said]]
+            )
+        return rng.choice(
+            [
+                [Piece("mutation "), said, Piece(f" {value}")],
+                [said, Piece(f" muté ({value})")],
+                [said, Piece(f" {value}")],
+            ]
+        )
+
+    # --- treatments --------------------------------------------------------------------------------------------
+
+    def _care(self) -> Care:
+        if self.moment.care is None:
+            raise CannotSay("care")
+        return self.moment.care
+
+    def _slot_act(self, rng: Random) -> list[Piece] | None:
+        act = self._care().act
+        if act is None:
+            return None
+        words = [Piece(rng.choice(act.words), Said("procedure", "CCAM", act.code))]
+        if act.sides and self.tumour.side:
+            words += [
+                Piece(" "),
+                Piece(_SIDES[self.tumour.side][1], Said("laterality", "LOCAL", None, self.tumour.side)),
+            ]
+        return words
+
+    def _slot_treatment(self, rng: Random) -> list[Piece] | None:
+        """What is prescribed: a protocol, drugs, or both."""
+        given = self._care().course
+        if given is None:
+            return None
+        pieces: list[Piece] = []
+        if given.regimen:
+            pieces.append(Piece(rng.choice(given.words), Said("regimen", "LOCAL", given.regimen)))
+        for drug in given.extra:
+            pieces += [Piece(rng.choice([" + ", " - ", " et ", "-"]))] if pieces else []
+            word = rng.choice([drug.name, drug.name, *drug.brands]) if drug.brands else drug.name
+            if rng.random() < 0.1:
+                word = word.upper()
+            pieces.append(Piece(word, Said("drug", "ATC", drug.atc)))
+        return pieces
+
+    def _slot_drug_lines(self, rng: Random) -> list[Piece] | None:
+        """One line a drug with its dose: a prescription."""
+        care = self._care()
+        if care.course is None:
+            return None
+        pieces: list[Piece] = []
+        for drug in care.drugs:
+            dose = rng.choice([75, 80, 85, 100, 175, 200, 375, 400, 500, 600])
+            unit = rng.choice(["mg/m²", "mg/m2", "mg/kg", "mg"]) if not drug.name.endswith("mab") else "mg"
+            if pieces:
+                pieces.append(Piece("\n"))
+            pieces += [
+                Piece("- "),
+                Piece(drug.name, Said("drug", "ATC", drug.atc)),
+                Piece(f" {dose} {unit} {rng.choice(['J1', 'à J1', 'J1 J8'])}"),
+            ]
+        return pieces
+
+    def _slot_cycle(self, rng: Random) -> str:
+        return rng.choice([f"C{self.moment.cycle}", f"cure n°{self.moment.cycle}", f"cycle {self.moment.cycle}"])
+
+    def _slot_cycles(self, rng: Random) -> str | None:
+        care = self._care()
+        return str(care.cycles) if care.cycles else None
+
+    def _slot_intent(self, rng: Random) -> str | None:
+        words = {
+            "adjuvant": ["adjuvant", "à visée adjuvante"],
+            "neoadjuvant": ["néoadjuvant", "à visée néoadjuvante"],
+            "curative": ["à visée curative"],
+            "palliative": ["à visée palliative"],
+        }
+        return rng.choice(words[self._care().intent])
+
+    def _slot_line(self, rng: Random) -> list[Piece] | None:
+        line = self._care().line
+        if line is None or self.tumour.cancer.raw.get("haematology"):
+            return None
+        forms = {
+            1: ["première ligne", "1ère ligne", "L1", "1re ligne"],
+            2: ["deuxième ligne", "2ème ligne", "L2", "2e ligne"],
+            3: ["troisième ligne", "3ème ligne", "L3"],
+            4: ["quatrième ligne", "4ème ligne"],
+        }
+        return [Piece(rng.choice(forms[line]), Said("line", "LOCAL", f"LINE:{line}", str(line)))]
+
+    def _slot_dose(self, rng: Random) -> str | None:
+        care = self._care()
+        return f"{care.dose} Gy" if care.dose else None
+
+    def _slot_fractions(self, rng: Random) -> str | None:
+        care = self._care()
+        return str(care.fractions) if care.fractions else None
+
+    def _slot_per_fraction(self, rng: Random) -> str | None:
+        care = self._care()
+        return f"{care.dose / care.fractions:.2g} Gy".replace(".", ",") if care.fractions else None
+
+    def _slot_target(self, rng: Random) -> str | None:
+        care = self._care()
+        return _TARGETS[care.target] if care.target else None
+
+    def _slot_response(self, rng: Random) -> list[Piece] | None:
+        words = {
+            "partial": ["réponse partielle", "bonne réponse partielle", "RP"],
+            "complete": ["réponse complète", "rémission complète"],
+            "stable": ["stabilité", "maladie stable", "stabilité lésionnelle"],
+        }
+        response = self._care().response
+        if not response:
+            return None
+        return [Piece(rng.choice(words[response]), Said("response", "LOCAL", f"RESP:{response}"))]
+
+    def _slot_ps(self, rng: Random) -> list[Piece]:
+        value = rng.choice("000111112") if not self.tumour.metastatic else rng.choice("01112")
+        text = rng.choice([f"OMS {value}", f"PS {value}", f"ECOG {value}", f"performance status {value}"])
+        return [Piece(text, Said("performance_status", "LOCAL", f"PS:{value}", value))]
+
+    # --- what came back ------------------------------------------------------------------------------------------
+
+    def _sites(self) -> list[str]:
+        if self.moment.event and self.moment.event.type in (
+            "metastatic_recurrence",
+            "initial",
+            "second_cancer",
+            "progression",
+        ):
+            return self.moment.event.sites
+        return []
+
+    def _slot_metastases(self, rng: Random) -> list[Piece] | None:
+        """The metastases of the event that the report is about."""
+        pieces: list[Piece] = []
+        for code in self._sites():
+            pieces += [Piece(rng.choice([" et ", ", "]))] if pieces else []
+            pieces.append(Piece(rng.choice(sites()[code].metastases), Said("metastasis", "ICD-O-3-T", code)))
+        return pieces or None
+
+    def _slot_met(self, rng: Random, code: str) -> list[Piece]:
+        """Metastases of one site, to be denied or feared."""
+        return [Piece(rng.choice(sites()[code].metastases), Said("metastasis", "ICD-O-3-T", code))]
+
+    def _slot_any_met(self, rng: Random) -> list[Piece]:
+        return [
+            Piece(
+                rng.choice(["métastase", "métastase à distance", "lésion métastatique", "localisation secondaire"]),
+                Said("metastasis", None, None),
+            )
+        ]
+
+    def _slot_mets(self, rng: Random) -> list[Piece]:
+        return [Piece(rng.choice(["métastases", "métastases à distance"]), Said("metastasis", None, None))]
+
+    def _slot_recurrence(self, rng: Random) -> list[Piece] | None:
+        words = {
+            "local_recurrence": ("local", ["récidive locale", "rechute locale", "récidive locorégionale"]),
+            "regional_recurrence": (
+                "regional",
+                ["récidive ganglionnaire", "récidive régionale", "rechute ganglionnaire"],
+            ),
+            "metastatic_recurrence": (
+                "metastatic",
+                ["récidive métastatique", "rechute métastatique", "évolution métastatique"],
+            ),
+            "progression": ("progression", ["progression", "progression tumorale", "évolution de la maladie"]),
+        }
+        event = self.moment.event
+        if event is None or event.type not in words:
+            return None
+        code, texts = words[event.type]
+        if self.tumour.cancer.raw.get("haematology") and event.type == "local_recurrence":
+            code, texts = "unspecified", ["rechute"]
+        return [Piece(rng.choice(texts), Said("recurrence", "LOCAL", f"REC:{code}"))]
+
+    def _slot_remission(self, rng: Random) -> list[Piece]:
+        return [Piece(rng.choice(["rémission complète", "rémission"]), Said("response", "LOCAL", "RESP:complete"))]
+
+    def _slot_radiotherapy(self, rng: Random) -> list[Piece]:
+        words = ["radiothérapie", "radiothérapie externe", "irradiation", "radiothérapie conformationnelle"]
+        return [Piece(rng.choice(words), Said("procedure", "LOCAL", "PROC:radiotherapy"))]
+
+    def _slot_is_metastatic_recurrence(self, rng: Random) -> str | None:
+        return "" if self.moment.event and self.moment.event.type == "metastatic_recurrence" else None
+
+    def _slot_is_local(self, rng: Random) -> str | None:
+        return (
+            "" if self.moment.event and self.moment.event.type in ("local_recurrence", "regional_recurrence") else None
+        )
+
+    def _slot_any_recurrence(self, rng: Random) -> list[Piece]:
+        """A recurrence to be denied."""
+        word, code = rng.choice(
+            [
+                ("récidive", "unspecified"),
+                ("récidive locale", "local"),
+                ("rechute", "unspecified"),
+                ("récidive locorégionale", "local"),
+                ("récidive tumorale", "unspecified"),
+            ]
+        )
+        return [Piece(word, Said("recurrence", "LOCAL", f"REC:{code}"))]
+
+    def _slot_progressing(self, rng: Random) -> list[Piece]:
+        return [
+            Piece(rng.choice(["progression", "progression tumorale"]), Said("recurrence", "LOCAL", "REC:progression"))
+        ]
+
+    def _slot_suspect(self, rng: Random) -> str | None:
+        return sites()[self.moment.alarm.site].lesion if self.moment.alarm else None
+
+    def _slot_suspect_met(self, rng: Random) -> list[Piece] | None:
+        return self._slot_met(rng, self.moment.alarm.site) if self.moment.alarm else None
+
+    def _slot_benign(self, rng: Random) -> str | None:
+        return self.moment.alarm.benign if self.moment.alarm else None
+
+    def _slot_benign_organ(self, rng: Random) -> str:
+        return rng.choice(self.tumour.cancer.raw["benign"])
+
+    # --- history -----------------------------------------------------------------------------------------------------
+
+    def _slot_recap(self, rng: Random) -> list[Piece] | None:
+        return self.recap or None
+
+    def _slot_family_cancer(self, rng: Random) -> list[Piece] | None:
+        if not self.life.family:
+            return None
+        relative, code, words, _ = rng.choice(self.life.family)
+        age = rng.randint(38, 81)
+        cancer = Piece(words, Said("topography", "ICD-O-3-T", code, None, "family"))
+        return rng.choice(
+            [
+                [Piece(f"{relative} a eu un "), cancer, Piece(f" à {age} ans")],
+                [cancer, Piece(f" chez {relative}")],
+                [Piece(f"{relative} : "), cancer],
+                [cancer, Piece(f" chez {relative} à {age} ans")],
+            ]
+        )
+
+    def _slot_no_family(self, rng: Random) -> str | None:
+        return None if self.life.family else ""
+
+    def _slot_past(self, rng: Random) -> list[Piece] | None:
+        """A past event of the patient that is not this cancer."""
+        if not self.life.past:
+            return None
+        pieces: list[Piece] = []
+        for item in self.life.past:
+            pieces += [Piece(", ")] if pieces else []
+            year = self.tumour.date.year - rng.randint(2, 25)
+            if item in acts():
+                act = acts()[item]
+                pieces += [
+                    Piece(act.words[0], Said("procedure", "CCAM", act.code, None, "history")),
+                    Piece(rng.choice([f" en {year}", f" ({year})", ""])),
+                ]
+            else:
+                pieces.append(
+                    Piece(
+                        {"hta": "HTA traitée", "diabete": "diabète de type 2", "thyroide": "hypothyroïdie substituée"}[
+                            item
+                        ]
+                    )
+                )
+        return pieces
+
+    def _slot_other_cancer(self, rng: Random) -> list[Piece] | None:
+        """The first cancer of a patient, told in the reports of the second."""
+        others = [t for t in self.life.tumours if t.rank < self.tumour.rank]
+        if not others:
+            return None
+        first = others[0]
+        word = rng.choice(first.cancer.words)
+        heme = first.cancer.raw.get("haematology") or first.cancer.key == "melanoma"
+        said = Said("topography", "ICD-O-3-T", first.cancer.organ.code, None, "history")
+        if heme:
+            said = Said(
+                "morphology",
+                "ICD-O-3-M",
+                {"lymphoma": "9680/3" if "B" in word else "9590/3", "melanoma": "8720/3"}[first.cancer.key],
+                None,
+                "history",
+            )
+        return [Piece(word, said), Piece(rng.choice([f" en {first.date.year}", f" traité en {first.date.year}"]))]
+
+    def _slot_smoking(self, rng: Random) -> str:
+        if self.life.smoker:
+            return rng.choice(
+                [f"tabagisme sevré à {rng.randint(15, 50)} PA", f"tabac : {rng.randint(10, 60)} paquets-années"]
+            )
+        return rng.choice(["non fumeur" if self.life.sex == "M" else "non fumeuse", "pas de tabac"])
+
+    # --- biology -----------------------------------------------------------------------------------------------------
+
+    def _slot_lab(self, rng: Random, what: str) -> str:
+        values = {
+            "hb": (9.8, 15.0, "g/dL"),
+            "plq": (120, 390, "G/L"),
+            "pnn": (1.4, 7.2, "G/L"),
+            "creat": (52, 118, "µmol/L"),
+            "asat": (14, 62, "UI/L"),
+            "alb": (31, 46, "g/L"),
+            "weight": (48, 95, "kg"),
+        }
+        low, high, unit = values[what]
+        value = rng.uniform(low, high)
+        text = f"{value:.0f}" if isinstance(low, int) else f"{value:.1f}".replace(".", ",")
+        return f"{text} {unit}"
+
+    def _slot_tumour_marker(self, rng: Random) -> list[Piece] | None:
+        code = self.tumour.cancer.raw.get("marker")
+        if not code:
+            return None
+        words = biomarkers()[code]
+        top = 400.0 if self.tumour.metastatic or self.moment.event else 9.0
+        value = f"{rng.uniform(0.1, top):.1f}"
+        return [
+            Piece(rng.choice(words["names"]), Said("biomarker", "LOCAL", code, value)),
+            Piece(rng.choice([" : ", " à "]) + value.replace(".", ",") + f" {words['unit']}"),
+        ]
+
+
+def _de(article: str) -> str:
+    return {"le": "du ", "la": "de la ", "l'": "de l'", "les": "des "}[article]
+
+
+def _le(article: str) -> str:
+    return article if article == "l'" else article + " "
+
+
+def _a(article: str) -> str:
+    return {"le": "au ", "la": "à la ", "l'": "à l'", "les": "aux "}[article]
