@@ -1,0 +1,90 @@
+"""Documents in, mentions out, a JSON object a line: what `consore annotate --jsonl` does.
+
+A line in: `{"id", "text"}`, optionally `date` (ISO) and `kind`. A line out: `{"id", "mentions": [...]}` in the same order.
+A line that cannot be read is reported with its number and the others go on.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+from consore.errors import RecordError
+from consore.language.reader import Reader
+
+_LINES_AT_ONCE = 100
+
+
+@dataclass(slots=True)
+class Annotated:
+    """How many lines were read, and what was wrong with the others."""
+
+    documents: int = 0
+    mentions: int = 0
+    errors: list[RecordError] = field(default_factory=list)
+
+
+def annotate_jsonl(lines: Iterable[str | bytes], out: IO[str], reader: Reader) -> Annotated:
+    """Read each line's document and write its mentions to `out`; blank lines are skipped.
+
+    Gives the counts and one RecordError per bad line (`position` is « ligne N », from 1).
+    """
+    done = Annotated()
+    for batch in _batches(_documents(lines, done)):
+        read = reader.read_many([(item["text"], item.get("kind"), item["date"]) for item in batch])
+        for item, mentions in zip(batch, read, strict=True):
+            answer = {"id": item["id"], "mentions": [mention.as_json() for mention in mentions]}
+            out.write(json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace").decode() + "\n")
+            done.documents += 1
+            done.mentions += len(mentions)
+    return done
+
+
+def _documents(lines: Iterable[str | bytes], done: Annotated) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            yield _document(line, number)
+        except RecordError as error:
+            done.errors.append(error)
+
+
+def _document(line: str | bytes, number: int) -> dict[str, Any]:
+    def refuse(reason: str, message: str) -> RecordError:
+        return RecordError(
+            f"Line {number}: {message}.",
+            'Give one JSON object a line with "id" and "text".',
+            reason=reason,
+            position=f"ligne {number}",
+        )
+
+    try:
+        item = json.loads(line.decode("utf-8") if isinstance(line, bytes) else line)
+    except UnicodeDecodeError as error:
+        raise refuse("encoding", f"not UTF-8 (byte {error.start})") from error
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise refuse("json", f"not JSON ({error})") from error
+    if not isinstance(item, dict):
+        raise refuse("shape", "not a JSON object")
+    if "id" not in item or not isinstance(item.get("text"), str):
+        raise refuse("shape", 'no "id", or a "text" that is not a string')
+    try:
+        date = dt.date.fromisoformat(str(item["date"])[:10]) if item.get("date") else None
+    except ValueError as error:
+        raise refuse("date", f"the date {item['date']!r} is not ISO (2024-03-01)") from error
+    return {**item, "date": date}
+
+
+def _batches(items: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == _LINES_AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

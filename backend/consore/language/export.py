@@ -1,0 +1,90 @@
+"""The trained tagger as a small file that onnxruntime runs without torch.
+
+What is written: the word table as 8-bit rows with a scale each, and the BiLSTM with its output layer as an ONNX graph whose
+LSTM weights are 8-bit (dynamic quantisation). The graph is put together here operator by operator, so that its input is the
+sequence of word vectors and a batch of sentences of unequal length needs no padding token.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from consore.language.exported import DESCRIPTION_FILE, GRAPH_FILE, TABLE_FILE
+from consore.language.tokens import FEATURES_VERSION
+
+if TYPE_CHECKING:
+    from flair.models import SequenceTagger
+
+
+def export(model: SequenceTagger, out: Path) -> Path:
+    """Write `words.npz`, `tagger.onnx` and `tagger.json` into `out`; return `out`."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    out.mkdir(parents=True, exist_ok=True)
+    table = model.embeddings.table.weight.detach().numpy()
+    scale = np.maximum(np.abs(table).max(axis=1), 1e-8) / 127
+    rows = np.round(table / scale[:, None]).astype(np.int8)
+    np.savez_compressed(out / TABLE_FILE, rows=rows, scale=scale.astype(np.float32))
+
+    plain = out / "tagger.fp32.onnx"
+    plain.write_bytes(_graph(model).SerializeToString())
+    quantize_dynamic(plain, out / GRAPH_FILE, weight_type=QuantType.QInt8)
+    plain.unlink()
+
+    description = {"features_version": FEATURES_VERSION, "tags": model.label_dictionary.get_items()}
+    (out / DESCRIPTION_FILE).write_text(json.dumps(description, indent=1), encoding="utf-8")
+    return out
+
+
+def _graph(model: SequenceTagger) -> Any:
+    """words [time, batch, dim] and lengths [batch] → scores [time, batch, tags]."""
+    from onnx import TensorProto, checker, helper, numpy_helper
+
+    rnn, hidden = model.rnn, model.rnn.hidden_size
+    if rnn.num_layers != 1 or not rnn.bidirectional:
+        raise ValueError("only a BiLSTM of one layer is exported")
+    weights = {name: value.detach().numpy() for name, value in rnn.named_parameters()}
+
+    def both(name: str) -> np.ndarray:
+        return np.stack([_gates_in_onnx_order(weights[name + way]) for way in ("_l0", "_l0_reverse")])
+
+    constants = {
+        "W": both("weight_ih"),
+        "R": both("weight_hh"),
+        "B": np.concatenate([both("bias_ih"), both("bias_hh")], axis=1),
+        "out_weight": model.linear.weight.detach().numpy().T.copy(),
+        "out_bias": model.linear.bias.detach().numpy(),
+        "joined_shape": np.array([0, 0, 2 * hidden], dtype=np.int64),
+    }
+    nodes = [
+        helper.make_node(
+            "LSTM", ["words", "W", "R", "B", "lengths"], ["ways"], direction="bidirectional", hidden_size=hidden
+        ),
+        helper.make_node("Transpose", ["ways"], ["beside"], perm=[0, 2, 1, 3]),
+        helper.make_node("Reshape", ["beside", "joined_shape"], ["joined"]),
+        helper.make_node("MatMul", ["joined", "out_weight"], ["product"]),
+        helper.make_node("Add", ["product", "out_bias"], ["scores"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tagger",
+        [
+            helper.make_tensor_value_info("words", TensorProto.FLOAT, ["time", "batch", rnn.input_size]),
+            helper.make_tensor_value_info("lengths", TensorProto.INT32, ["batch"]),
+        ],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["time", "batch", "tags"])],
+        [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in constants.items()],
+    )
+    built = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    checker.check_model(built)
+    return built
+
+
+def _gates_in_onnx_order(matrix: np.ndarray) -> np.ndarray:
+    """torch stacks the gates input, forget, cell, output; ONNX wants input, output, forget, cell."""
+    i, f, c, o = np.split(matrix, 4)
+    return np.concatenate([i, o, f, c])

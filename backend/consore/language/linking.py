@@ -1,0 +1,214 @@
+"""From words to codes: what the dictionary found and what the tagger saw, put together.
+
+The dictionary knows names wherever they stand; the tagger knows from the context that something is a tumour, where it
+sits, that it spread or came back, also in words that no dictionary holds. Its spans are coded by, in this order: the same
+words in the dictionary, the words that the training corpus codes (`weights/codes.csv`), a dictionary term inside the span.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from consore.language.tokens import fold
+from consore.model import Mention, MentionKind, System
+from consore.referentials import Match, Terminology
+
+CODES_FILE = "codes.csv"
+UNCERTAIN, METASTATIC, PRIMARY_OR_METASTATIC = "8000/1", "8000/6", "8000/9"
+
+_TUMOUR_KINDS = frozenset({MentionKind.TOPOGRAPHY, MentionKind.MORPHOLOGY})
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A span that the tagger saw, in code points of the text."""
+
+    start: int
+    end: int
+    tag: str
+    score: float
+
+
+class Linker:
+    """Codes spans. `learned`: folded words → code, by kind, from the corpus that the tagger was trained on."""
+
+    def __init__(self, terminology: Terminology, folder: Path) -> None:
+        self.terminology = terminology
+        self._learned: dict[tuple[str, str], str] = {}
+        path = folder / CODES_FILE
+        if path.exists():
+            with path.open(encoding="utf-8", newline="") as file:
+                for row in csv.DictReader(file, delimiter=";"):
+                    self._learned[row["kind"], row["words"]] = row["code"]
+
+    def tumour_mentions(self, text: str, matches: Sequence[Match], tagged: Sequence[Tagged]) -> list[Mention]:
+        """Mentions of kind topography, morphology, metastasis, recurrence and response."""
+        seen = [mention for span in tagged for mention in self._from_tagger(text, span, matches)]
+        known = [self._from_dictionary(match) for match in matches if match.kind in _FROM_BOTH]
+        return _with_sites(text, _united(seen, known))
+
+    def plain_mentions(self, matches: Iterable[Match]) -> list[Mention]:
+        """Mentions of the kinds that the dictionary alone reads: drugs, regimens, procedures and the like."""
+        return [
+            self._from_dictionary(match) for match in matches if match.kind in _FROM_DICTIONARY and not match.ambiguous
+        ]
+
+    def _from_dictionary(self, match: Match) -> Mention:
+        return Mention(
+            match.start,
+            match.end,
+            match.text,
+            MentionKind(match.kind),
+            match.system,
+            match.code,
+            match.label,
+            match.value,
+            extractor="dictionary",
+            confidence=0.5 if match.ambiguous else 0.9,
+        )
+
+    def _from_tagger(self, text: str, span: Tagged, matches: Sequence[Match]) -> list[Mention]:
+        written = text[span.start : span.end]
+        score = round(span.score, 3)
+
+        def mention(
+            kind: MentionKind, system: System, code: str | None, label: str, value: str | None = None
+        ) -> Mention:
+            return Mention(
+                span.start, span.end, written, kind, system, code, label, value, extractor="tagger", confidence=score
+            )
+
+        def tumour(code: str) -> Mention:
+            label = self.terminology.label(System.ICDO3_M.value, code)
+            return mention(MentionKind.MORPHOLOGY, System.ICDO3_M, code, label)
+
+        if span.tag == "topography":
+            code = self._code(written, span, MentionKind.TOPOGRAPHY, matches)
+            label = self.terminology.label(System.ICDO3_T.value, code) if code else written
+            return [mention(MentionKind.TOPOGRAPHY, System.ICDO3_T, code, label)]
+        if span.tag == "metastasis":
+            return [tumour(METASTATIC), mention(MentionKind.METASTASIS, System.ICDO3_T, None, "Métastase")]
+        if span.tag == "recurrence":
+            code = _recurrence(text, span)
+            return [tumour(PRIMARY_OR_METASTATIC), mention(MentionKind.RECURRENCE, System.LOCAL, code, "Récidive")]
+        if span.tag == "progression":
+            return [
+                tumour(PRIMARY_OR_METASTATIC),
+                mention(MentionKind.RECURRENCE, System.LOCAL, "REC:progression", "Progression"),
+            ]
+        if span.tag == "response":
+            code, label = _response(text, span)
+            return [mention(MentionKind.RESPONSE, System.LOCAL, code, label)]
+        code = self._code(written, span, MentionKind.MORPHOLOGY, matches)
+        return [tumour(code or (UNCERTAIN if span.tag == "lesion" else "8000/3"))]
+
+    def _code(self, written: str, span: Tagged, kind: MentionKind, matches: Sequence[Match]) -> str | None:
+        inside = [m for m in matches if m.kind == kind and m.start < span.end and m.end > span.start]
+        for match in inside:
+            if match.start == span.start and match.end == span.end:
+                return match.code
+        if learned := self._learned.get((kind.value, learned_form(written))):
+            return learned
+        within = [m for m in inside if m.start >= span.start] or inside
+        return max(within, key=lambda m: m.end - m.start).code if within else None
+
+
+def learned_form(written: str) -> str:
+    """How words are compared with those of the training corpus."""
+    return " ".join(fold(written).replace("-", " ").split())
+
+
+_FROM_BOTH = frozenset({"topography", "morphology", "metastasis", "recurrence", "response"})
+_FROM_DICTIONARY = frozenset({"drug", "regimen", "procedure", "stage", "grade", "line", "performance_status"})
+
+
+def _united(seen: list[Mention], known: list[Mention]) -> list[Mention]:
+    """The tagger's spans, and the dictionary's where the tagger saw nothing of that kind.
+
+    Measured on the kept-out part of FRACCO: see `weights/MODEL_CARD.md`.
+    """
+    by_kind: dict[MentionKind, list[Mention]] = {}
+    for mention in seen:
+        by_kind.setdefault(mention.kind, []).append(mention)
+    kept = list(seen)
+    for mention in known:
+        if not any(m.start < mention.end and mention.start < m.end for m in by_kind.get(mention.kind, ())):
+            kept.append(mention)
+    kept.sort(key=lambda m: (m.start, -m.end, m.kind))
+    return kept
+
+
+# What may stand between a metastasis and its site: « métastases au niveau du foie », « hépatiques et osseuses ».
+_CONNECTORS = re.compile(
+    r"[\s,(]*(?:(?:et|ou|ni|au|aux|du|des|de|la|le|les|l['’]|d['’]|niveau|à|sur|dans|multiples?|diffuses?|bilat[ée]ra\w+|"
+    r"droite?s?|gauches?|unique|secondaires?|d['’]allure|m[ée]tastatiques?)[\s,]*)*"
+)
+_NEAREST_SITE = 40
+
+
+def _with_sites(text: str, mentions: list[Mention]) -> list[Mention]:
+    """Give metastases the sites that follow them; a second site makes a second metastasis on the site's own words."""
+    places = [m for m in mentions if m.kind is MentionKind.TOPOGRAPHY and m.code]
+    result: list[Mention] = []
+    for mention in mentions:
+        if mention.kind is not MentionKind.METASTASIS or mention.code:
+            result.append(mention)
+            continue
+        sites = _sites_after(text, mention, places) or [
+            p for p in places if mention.start <= p.start and p.end <= mention.end
+        ]
+        if not sites:
+            result.append(mention)
+        for rank, site in enumerate(sites):
+            if rank == 0:
+                end = max(mention.end, site.end)
+                whole = replace(mention, end=end, text=text[mention.start : end])
+            else:
+                whole = replace(mention, start=site.start, end=site.end, text=site.text)
+            result.append(replace(whole, system=System.ICDO3_T, code=site.code, label=f"Métastase : {site.label}"))
+    return result
+
+
+def _sites_after(text: str, metastasis: Mention, places: list[Mention]) -> list[Mention]:
+    sites: list[Mention] = []
+    reached = metastasis.end
+    for place in places:
+        if place.start < reached:
+            continue
+        if place.start - reached > _NEAREST_SITE or not _CONNECTORS.fullmatch(text, reached, place.start):
+            break
+        sites.append(place)
+        reached = place.end
+    return sites
+
+
+_RECURRENCES = (
+    (
+        "REC:metastatic",
+        re.compile(r"m[ée]tasta|distance|syst[ée]mi|visc[ée]ral|pulmonaire|h[ée]patique|osseu|c[ée]r[ée]br"),
+    ),
+    ("REC:regional", re.compile(r"loco.?r[ée]gional|r[ée]gional|ganglion|axillaire|sus-clavi")),
+    ("REC:local", re.compile(r"local|in situ|pari[ée]tal|cicatri|anastomo|homolat|ipsilat|lit ")),
+)
+
+
+def _recurrence(text: str, span: Tagged) -> str:
+    near = re.split(r"[.;,\n]", text[span.start : span.end + 30].lower())[0]
+    return next((code for code, pattern in _RECURRENCES if pattern.search(near)), "REC:unspecified")
+
+
+_RESPONSES = (
+    ("RESP:complete", "Réponse complète", re.compile(r"compl[èe]te")),
+    ("RESP:partial", "Réponse partielle", re.compile(r"partiel|r[ée]gress|diminution|bonne r[ée]ponse")),
+    ("RESP:stable", "Maladie stable", re.compile(r"stab")),
+    ("RESP:progression", "Progression", re.compile(r"progress")),
+)
+
+
+def _response(text: str, span: Tagged) -> tuple[str | None, str]:
+    near = re.split(r"[.;,\n]", text[span.start : span.end + 20].lower())[0]
+    return next(((code, label) for code, label, pattern in _RESPONSES if pattern.search(near)), (None, "Réponse"))

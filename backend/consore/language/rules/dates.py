@@ -1,0 +1,181 @@
+"""Dates in French reports: full, partial (« mars 2021 », « 03/2019 », « en 2015 ») and relative (« il y a 3 mois »).
+
+A date mention's `value` is as precise as what is written (`2021-03-12`, `2021-03`, `2015`); its `date` is the first day of
+that period. Relative and year-less dates need the document's date and are left out without it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from consore.model import Mention, MentionKind
+
+_MONTHS = {
+    "janvier": 1, "janv": 1, "jan": 1, "fevrier": 2, "fevr": 2, "fev": 2, "mars": 3, "avril": 4, "avr": 4, "mai": 5,
+    "juin": 6, "juillet": 7, "juil": 7, "aout": 8, "septembre": 9, "sept": 9, "octobre": 10, "oct": 10,
+    "novembre": 11, "nov": 11, "decembre": 12, "dec": 12,
+}  # fmt: skip
+_MONTH = "(?P<month>" + "|".join(sorted(_MONTHS, key=len, reverse=True)) + r")\.?"
+_YEAR = r"(?P<year>(?:19|20)\d\d)"
+_NUMBER_WORDS = {
+    "un": 1, "une": 1, "deux": 2, "trois": 3, "quatre": 4, "cinq": 5, "six": 6, "sept": 7, "huit": 8, "neuf": 9, "dix": 10,
+    "douze": 12, "quinze": 15,
+}  # fmt: skip
+_COUNT = r"(?P<count>\d{1,3}|" + "|".join(_NUMBER_WORDS) + ")"
+
+_NUMERIC = re.compile(
+    r"(?<![\d/.,-])(?P<a>\d{1,4})(?P<sep>[/.-])(?P<b>\d{1,2})(?P=sep)(?P<c>\d{4}|\d{2})(?![\d/]|[.,-]\d)"
+)
+_MONTH_YEAR = re.compile(rf"(?<![\d/.,-])(?P<month>0[1-9]|1[0-2])\s?[/-]\s?{_YEAR}(?![\d/]|[.,-]\d)")
+_WRITTEN = re.compile(
+    rf"(?<!\w)(?:(?P<day>\d{{1,2}}|1er)\s+)?{_MONTH}(?:\s+(?P<year>(?:19|20)\d\d)|\s+'?(?P<short>\d\d)(?!\w|[.,]\d))(?!\w)"
+)
+_DAY_MONTH = re.compile(
+    rf"(?<!\w)(?:le|du|au|ce|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche)\s+(?P<whole>(?P<day>\d{{1,2}}|1er)\s+{_MONTH}"
+    r"|(?P<d>\d{1,2})/(?P<m>\d{1,2}))(?![\w/]|\s+\d{2,4}(?!\w)|[.,]\d)"
+)
+_YEAR_ALONE = re.compile(
+    rf"(?<!\w)(?:en|depuis|l'annee|annee|fin|debut|courant|de|ete|hiver|printemps|automne)\s+(?:l'annee\s)?{_YEAR}(?![\d/-]|\w)"
+    rf"|(?<=\()(?P<bracketed>(?:19|20)\d\d)(?=\))"
+)
+_AGO = re.compile(
+    rf"(?<!\w)(?:il y a|voici|voila|depuis)\s+(?:environ\s+|pres de\s+|plus de\s+)?{_COUNT}\s+(?P<unit>jours?|semaines?|mois|ans?|annees?)(?!\w)"
+)
+_NEAR = re.compile(
+    r"(?<!\w)(?P<near>ce jour|aujourd'hui|hier|avant-hier|la semaine derniere|le mois dernier|l'annee derniere|l'an dernier)(?!\w)"
+)
+_BIRTH = re.compile(r"(?:(?<!\w)nee?(?:\s*\(e\))?(?:\s+le)?|naissance|ddn)\s*:?\s*(?:le\s)?$")
+_CENTURY_PIVOT = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """What the document's own date allows: relative dates, and years left out."""
+
+    today: dt.date | None = None
+
+
+def find_dates(text: str, plain: str, calendar: Calendar) -> Iterator[Mention]:
+    """Date mentions, the more precise reading first, not overlapping. Dates of birth are given without `date`."""
+    taken: list[tuple[int, int]] = []
+    for start, end, day, precision in _candidates(plain, calendar):
+        place = bisect_left(taken, (start, end))
+        if (place and taken[place - 1][1] > start) or (place < len(taken) and taken[place][0] < end):
+            continue
+        taken.insert(place, (start, end))
+        birth = _BIRTH.search(plain, max(0, start - 24), start) is not None
+        value = day.isoformat()[: {"day": 10, "month": 7, "year": 4}[precision]]
+        label = "Date de naissance" if birth else "Date"
+        yield Mention(
+            start, end, text[start:end], MentionKind.DATE, label=label, value=value, date=None if birth else day
+        )
+
+
+def attach_dates(mentions: list[Mention], sentence_of: Sequence[int], plain: str) -> list[Mention]:
+    """Give each undated mention the nearest date of its sentence.
+
+    `sentence_of[i]` is the sentence of `mentions[i]`. A date that follows « le », « en », « du » belongs to what stands
+    before it, one at the head of the sentence to what follows: the nearest by distance, with what lies between counted
+    double when another statement (« ; », « puis », « et ») stands there.
+    """
+    dates: dict[int, list[Mention]] = {}
+    for mention, sentence in zip(mentions, sentence_of, strict=True):
+        if mention.kind is MentionKind.DATE and mention.date:
+            dates.setdefault(sentence, []).append(mention)
+    return [
+        mention
+        if mention.kind is MentionKind.DATE or sentence not in dates
+        else replace(mention, date=min(dates[sentence], key=lambda date: _distance(mention, date, plain)).date)
+        for mention, sentence in zip(mentions, sentence_of, strict=True)
+    ]
+
+
+_ANOTHER_STATEMENT = re.compile(r"[;:]|,| puis | et | mais ")
+
+
+def _distance(mention: Mention, date: Mention, plain: str) -> int:
+    start, end = (mention.end, date.start) if mention.end <= date.start else (date.end, mention.start)
+    return max(0, end - start) + 25 * len(_ANOTHER_STATEMENT.findall(plain, start, max(start, end)))
+
+
+def _candidates(plain: str, calendar: Calendar) -> Iterator[tuple[int, int, dt.date, str]]:
+    for match in _NUMERIC.finditer(plain):
+        if day := _numeric_day(match["a"], match["b"], match["c"]):
+            yield match.start(), match.end(), day, "day"
+    for match in _WRITTEN.finditer(plain):
+        year = int(match["year"]) if match["year"] else _full_year(match["short"])
+        if match["day"]:
+            if day := _day(year, _MONTHS[match["month"]], int(match["day"].removesuffix("er"))):
+                yield match.start(), match.end(), day, "day"
+        elif match["year"]:
+            yield match.start(), match.end(), dt.date(year, _MONTHS[match["month"]], 1), "month"
+    for match in _MONTH_YEAR.finditer(plain):
+        yield match.start(), match.end(), dt.date(int(match["year"]), int(match["month"]), 1), "month"
+    for match in _YEAR_ALONE.finditer(plain):
+        group = "year" if match["year"] else "bracketed"
+        yield match.start(group), match.end(group), dt.date(int(match[group]), 1, 1), "year"
+    if calendar.today:
+        yield from _relative(plain, calendar.today)
+
+
+def _relative(plain: str, today: dt.date) -> Iterator[tuple[int, int, dt.date, str]]:
+    for match in _DAY_MONTH.finditer(plain):
+        month = _MONTHS[match["month"]] if match["month"] else int(match["m"])
+        number = int((match["day"] or match["d"]).removesuffix("er"))
+        day = _day(today.year, month, number)
+        if day and day > today + dt.timedelta(days=60):
+            day = _day(today.year - 1, month, number)
+        if day:
+            yield match.start("whole"), match.end("whole"), day, "day"
+    for match in _AGO.finditer(plain):
+        count = int(_NUMBER_WORDS.get(match["count"], match["count"] if match["count"].isdigit() else 0))
+        day, precision = _before(today, count, match["unit"])
+        if day:
+            yield match.start(), match.end(), day, precision
+    for match in _NEAR.finditer(plain):
+        days, precision = {
+            "ce jour": (0, "day"), "aujourd'hui": (0, "day"), "hier": (1, "day"), "avant-hier": (2, "day"),
+            "la semaine derniere": (7, "month"), "le mois dernier": (today.day, "month"),
+        }.get(match["near"], (today.timetuple().tm_yday, "year"))  # fmt: skip
+        day = today - dt.timedelta(days=days)
+        yield match.start(), match.end(), _first_of(day, precision), precision
+
+
+def _before(today: dt.date, count: int, unit: str) -> tuple[dt.date | None, str]:
+    if unit.startswith("jour"):
+        return today - dt.timedelta(days=count), "day"
+    if unit.startswith("semaine"):
+        return today - dt.timedelta(weeks=count), "day"
+    if unit == "mois":
+        months = today.year * 12 + today.month - 1 - count
+        return _day(months // 12, months % 12 + 1, 1), "month"
+    return _day(today.year - count, 1, 1), "year"
+
+
+def _first_of(day: dt.date, precision: str) -> dt.date:
+    return day if precision == "day" else day.replace(day=1) if precision == "month" else day.replace(month=1, day=1)
+
+
+def _numeric_day(a: str, b: str, c: str) -> dt.date | None:
+    if len(a) == 4:
+        return _day(int(a), int(b), int(c)) if len(c) == 2 else None
+    if len(a) > 2:
+        return None
+    return _day(int(c) if len(c) == 4 else _full_year(c), int(b), int(a))
+
+
+def _full_year(short: str) -> int:
+    return (2000 if int(short) <= _CENTURY_PIVOT else 1900) + int(short)
+
+
+def _day(year: int, month: int, day: int) -> dt.date | None:
+    if not 1900 <= year <= 2100:
+        return None
+    try:
+        return dt.date(year, month, day)
+    except ValueError:
+        return None

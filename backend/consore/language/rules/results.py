@@ -1,0 +1,238 @@
+"""Results of biomarkers and gene alterations: which status or number stands beside a name that the dictionary found.
+
+« RE 90 % », « RE+ RP- », « HER2 score 2+, FISH non amplifiée », « Ki67 à 30 % », « EGFR muté (exon 19) », « ALK négatif »,
+« PSA 4,2 ng/ml », « absence de mutation KRAS ». `value` is a `BiomarkerStatus` word, or the number with its `unit`.
+A name without a result in a list takes that of the next name (« RE, RP et HER2 négatifs »). HER2 scores follow ASCO/CAP:
+3+ positive, 2+ decided by in-situ hybridisation and else equivocal, 0 and 1+ negative.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from consore.model import BiomarkerStatus, Mention, MentionKind, System
+from consore.referentials import Match
+
+_NUMBER = re.compile(
+    r"\D{0,4}?(?:(?:est|etait|dose|mesure|evalue|estime|positifs?|positives?|positivite|exprimes?|expression|marquage|taux|tps|cps|ic|score|"
+    r"nucleaire|intense|modere|faible|index|de|du|d'|a|au|environ|superieur a|inferieur a|cellules|tumorales|des|sur|des|"
+    r"proliferation|actuel|initial|total)[\s:=(]*){0,6}"
+    r"[\s:=(]*[<>≥≤~]?\s?(?P<number>\d{1,5}(?:[.,]\d{1,3})?)(?:\s?(?:-|a)\s?\d{1,3})?\s?(?P<unit>%|pourcent|pour cent|ng/ml|ug/l|µg/l|pg/ml|"
+    r"kui/l|kui/ml|mui/ml|ui/ml|ui/l|u/ml|u/l)?(?![\w+]|\s?\+|/\d|[.,]\d)"
+)
+_SCORE = re.compile(
+    r"[\s:=(,]*(?:(?:score|a|ihc|immunohistochimie|surexpression|cote)[\s:=(]*){0,4}(?P<score>[0-3])\s?(?P<plus>\+)?(?![\w%.,]\S)"
+)
+_ISH = re.compile(
+    r"(?:fish|cish|sish|dish|ish|hybridation)[^;.]{0,30}?(?P<no>non[\s-]|pas d'|absence d'|sans |-$|neg)?\s?(?:amplifi|ampli|negati|positi|\+|-)"
+)
+_SIGN = re.compile(r"\s?(?:[(:=]\s?)?(?P<sign>\+{1,3}|-(?!\s?\d|\w)|⊕|⊖)\)?")
+_WORDS: tuple[tuple[BiomarkerStatus, re.Pattern[str]], ...] = (
+    (BiomarkerStatus.WILD_TYPE, re.compile(r"sauvage|non[\s-]mute|wild[\s-]?type|(?<!\w)wt(?!\w)|(?:pas|absence|sans|aucune)[^,;.]{0,14}mutation|mutation[^,;.]{0,20}(?:non retrouvee|non detectee|absente|negative)")),
+    (BiomarkerStatus.NEGATIVE, re.compile(r"negati|(?<!\w)neg(?!\w)|non[\s-](?:exprim|amplifi|surexprim|rearrang|transloqu|detect)|(?:pas|absence|sans|aucune?)[^,;.]{0,14}(?:expression|surexpression|amplification|rearrangement|translocation|fusion|marquage)|perte d'expression|eteint|normal")),
+    (BiomarkerStatus.MUTATED, re.compile(r"(?<!\w)mute|(?<!\w)mutation|muta(?!\w)|variant pathogene|deletion|insertion|pathogenique")),
+    (BiomarkerStatus.EQUIVOCAL, re.compile(r"equivoque|indetermine|douteux|ininterpretable")),
+    (BiomarkerStatus.HIGH, re.compile(r"eleve|(?<!\w)high|(?<!\w)haut|instable|instabilite|(?<!\w)-h(?!\w)")),
+    (BiomarkerStatus.LOW, re.compile(r"(?<!\w)low(?!\w)|(?<!\w)bas(?!\w)|(?<!\w)faible(?!ment)")),
+    (BiomarkerStatus.POSITIVE, re.compile(r"positi|(?<!\w)pos(?!\w)|amplifi|surexprim|surexpression|rearrang|transloqu|fusion|(?<!\w)exprim|expression conservee|conserve")),
+)  # fmt: skip
+_BEFORE = re.compile(
+    r"(?P<no>(?:pas|absence|sans|aucune?|non|recherche|statut)\s[^,;.:]{0,24})?(?P<what>mutation|mute|variant|amplification|surexpression|"
+    r"expression|rearrangement|fusion|translocation|perte d'expression|negativite|positivite)s?\s(?:activatrice\s|somatique\s|"
+    r"constitutionnelle\s|pathogene\s|germinale\s|activant\s|des\s|du\s|de\s|d'|l'|la\s|le\s|gene\s|genes\s|proteine\s|recepteurs?\s){0,6}$"
+)
+_LIST = re.compile(r"\s?(?:,|/|et|ou|&|ni|-)?\s?(?:des |les |l'|le |la |de )?$")
+_WINDOW, _LOOK_BACK = 70, 60
+_CLAUSE_END = re.compile(r"[;\n]|\.(?!\d)")
+_SCORED = frozenset({"HER2"})
+_NUMBERED = re.compile(
+    r"^(?:ER|PR|HR|AR|KI67|PDL1|PSA|CA|ACE|CEA|AFP|HCG|LDH|CYFRA|NSE|TMB|CALCITONIN|TG|B2M|SCC|CGA)", re.IGNORECASE
+)
+_TRIPLE_NEGATIVE = ("ER", "PR", "HER2")
+
+_HGVS = re.compile(
+    r"(?<!\w)(?:p\.\s?\(?(?:[A-Z][a-z]{2}|[A-Z])\d{1,4}(?:[A-Z][a-z]{2}|[A-Z*]|=|_[A-Za-z]{1,3}\d{1,4})?(?:fs|del|ins|dup|\*|Ter)?\w{0,10}\)?"
+    r"|c\.\s?[\d_+*-]{1,14}(?:[ACGT]>[ACGT]|del|dup|ins|inv)\w{0,12})"
+)
+_SHORT_VARIANT = re.compile(r"(?<![\w.])[ACDEFGHIKLMNPQRSTVWY]\d{2,4}[ACDEFGHIKLMNPQRSTVWYX*](?!\w)")
+_EXON = re.compile(
+    r"(?<!\w)(?P<event>(?:deletion|insertion|mutation|duplication|saut|skipping)s?\s(?:de\s|d'|du\s|dans\s|l'|sur\s){0,3})?exon\s?(?P<exon>\d{1,2})"
+    r"(?P<after>\s(?:deletion|insertion|skipping|saut))?(?!\w)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    end: int
+    value: str | None
+    unit: str | None = None
+
+
+def find_results(text: str, plain: str, matches: Sequence[Match]) -> Iterator[Mention]:
+    """Mentions of kind biomarker and alteration from the dictionary's biomarker and gene matches, in text order."""
+    names = [match for match in matches if match.kind == MentionKind.BIOMARKER]
+    results: list[_Result | None] = [None] * len(names)
+    for index in range(len(names) - 1, -1, -1):
+        following = names[index + 1] if index + 1 < len(names) else None
+        results[index] = _result(plain, names[index], following)
+        if (
+            results[index] is None
+            and following is not None
+            and _LIST.fullmatch(plain, names[index].end, following.start)
+        ):
+            shared = results[index + 1]
+            results[index] = _Result(names[index].end, shared.value, shared.unit) if shared and shared.value else None
+    for name, result in zip(names, results, strict=True):
+        if name.code == "TNBC":
+            yield from _triple_negative(text, name)
+        elif result is not None or not name.ambiguous:
+            yield _biomarker(text, name, result)
+    yield from _alterations(text, plain, matches)
+
+
+def _result(plain: str, name: Match, following: Match | None) -> _Result | None:
+    if name.value:
+        return _Result(name.end, name.value)
+    limit = min(len(plain), name.end + _WINDOW)
+    if following is not None and following.start < limit:
+        limit = max(name.end, following.start)
+    if (stop := _CLAUSE_END.search(plain, name.end, limit)) is not None:
+        limit = stop.start()
+    if name.code in _SCORED and (score := _her2(plain, name.end, limit)):
+        return score
+    if _NUMBERED.match(name.code or "") and (number := _NUMBER.match(plain, name.end, limit)):
+        unit = number["unit"]
+        return _Result(number.end(), number["number"].replace(",", "."), _unit(unit, name.code or ""))
+    if sign := _SIGN.match(plain, name.end, limit):
+        status = BiomarkerStatus.POSITIVE if sign["sign"][0] in "+⊕" else BiomarkerStatus.NEGATIVE
+        return _Result(sign.end(), status.value)
+    return _said_after(plain, name.end, limit) or _said_before(plain, name)
+
+
+def _her2(plain: str, start: int, limit: int) -> _Result | None:
+    score = _SCORE.match(plain, start, limit)
+    hybridisation = _ISH.search(plain, start, limit)
+    if hybridisation:
+        tail = hybridisation.group()
+        negative = bool(hybridisation["no"]) or tail.endswith(("negati", "-"))
+        return _Result(hybridisation.end(), "negative" if negative else "positive")
+    if score is None or (not score["plus"] and "score" not in score.group() and score["score"] != "0"):
+        return None
+    status = {"3": "positive", "2": "equivocal"}.get(score["score"], "negative")
+    return _Result(score.end(), status)
+
+
+def _said_after(plain: str, start: int, limit: int) -> _Result | None:
+    """The first status word after the name, not across a comma unless nothing else stands before it."""
+    comma = plain.find(",", start, limit)
+    limit = comma if comma > start + 2 else limit
+    best: tuple[int, int, BiomarkerStatus] | None = None
+    for status, pattern in _WORDS:
+        found = pattern.search(plain, start, limit)
+        if found and (best is None or found.start() < best[0]):
+            best = (found.start(), found.end(), status)
+    if best is None or best[0] - start > 45:
+        return None
+    return _Result(_word_end(plain, best[1]), best[2].value)
+
+
+def _said_before(plain: str, name: Match) -> _Result | None:
+    before = _BEFORE.search(plain, max(0, name.start - _LOOK_BACK), name.start)
+    if before is None:
+        return None
+    what, no = before["what"], before["no"]
+    if no and no.startswith(("recherche", "statut")):
+        return None
+    if what in ("mutation", "mute", "variant"):
+        return _Result(name.end, "wild_type" if no else "mutated")
+    lost = what in ("perte d'expression", "negativite")
+    return _Result(name.end, "negative" if lost or no else "positive")
+
+
+def _biomarker(text: str, name: Match, result: _Result | None) -> Mention:
+    end = max(name.end, result.end) if result else name.end
+    return Mention(
+        name.start,
+        end,
+        text[name.start : end],
+        MentionKind.BIOMARKER,
+        name.system,
+        name.code,
+        name.label,
+        result.value if result else None,
+        result.unit if result else None,
+        confidence=1.0 if result and result.value else 0.6,
+    )
+
+
+def _triple_negative(text: str, name: Match) -> Iterator[Mention]:
+    """« Triple négatif » is itself, and a negative result of each of the three receptors."""
+    for code in ("TNBC", *_TRIPLE_NEGATIVE):
+        value = "positive" if code == "TNBC" else "negative"
+        label = name.label if code == "TNBC" else f"{code} négatif"
+        yield Mention(
+            name.start, name.end, text[name.start : name.end], MentionKind.BIOMARKER, System.LOCAL, code, label, value
+        )
+
+
+def _alterations(text: str, plain: str, matches: Sequence[Match]) -> Iterator[Mention]:
+    """Variants as written, each with the gene named nearest to it; and genes said to be mutated or not without variant."""
+    genes = [m for m in matches if _gene(m)]
+    if not genes:
+        return
+    given: set[tuple[str, int]] = set()
+    for pattern, source in ((_HGVS, text), (_SHORT_VARIANT, text), (_EXON, plain)):
+        for match in pattern.finditer(source):
+            near = [g for g in genes if -40 <= g.start - match.end() <= 40 or 0 <= match.start() - g.end <= 60]
+            near = [
+                g for g in near if not _CLAUSE_END.search(plain, min(g.end, match.end()), max(g.start, match.start()))
+            ]
+            if not near:
+                continue
+            gene = min(near, key=lambda g: max(g.start - match.end(), match.start() - g.end))
+            if any(start <= match.start() < end for start, end in ((g.start, g.end) for g in genes)):
+                continue
+            variant = text[match.start() : match.end()]
+            given.add((_gene(gene), gene.start))
+            yield Mention(
+                match.start(), match.end(), variant, MentionKind.ALTERATION, System.HGNC, _gene(gene),
+                f"{_gene(gene)} {variant}", variant,
+            )  # fmt: skip
+    for gene in genes:
+        if gene.kind == MentionKind.ALTERATION and (_gene(gene), gene.start) not in given:
+            limit = min(len(plain), gene.end + _WINDOW)
+            result = _result(plain, gene, None) if limit else None
+            if result and result.value and not result.unit:
+                end = max(gene.end, result.end)
+                yield Mention(
+                    gene.start, end, text[gene.start : end], MentionKind.ALTERATION, System.HGNC, _gene(gene),
+                    f"{_gene(gene)}", result.value,
+                )  # fmt: skip
+
+
+def _gene(match: Match) -> str:
+    """The HGNC symbol of a match that names a gene, else an empty text."""
+    if match.kind == MentionKind.ALTERATION and match.system == System.HGNC:
+        return match.code or ""
+    if match.kind == MentionKind.BIOMARKER and match.code in _GENES:
+        return _GENES[match.code]
+    return ""
+
+
+_GENES = {code: code for code in ("EGFR", "ALK", "ROS1", "KRAS", "NRAS", "BRAF", "BRCA1", "BRCA2", "MET", "RET", "PIK3CA", "ESR1", "TP53", "IDH1", "IDH2", "KIT", "PALB2")} | {"HER2": "ERBB2"}  # fmt: skip
+
+
+def _unit(unit: str | None, code: str) -> str | None:
+    if unit in ("pourcent", "pour cent", "%"):
+        return "%"
+    if unit is None:
+        return "ng/ml" if code.upper() == "PSA" else "%" if code in ("ER", "PR", "KI67", "PDL1") else None
+    return unit.replace("ui/", "UI/").replace("u/ml", "U/ml") if "u" in unit else unit
+
+
+def _word_end(plain: str, position: int) -> int:
+    while position < len(plain) and plain[position].isalpha():
+        position += 1
+    return position
