@@ -12,7 +12,7 @@ from random import Random
 from consore.synthetic.knowledge import names
 from consore.synthetic.scene import Moment, PatientScene
 from consore.synthetic.trajectory import TODAY, Care, Life, Tumour
-from consore.synthetic.writing import GRAMMARS, CannotSay, Piece, assemble, grammar, misspell
+from consore.synthetic.writing import GRAMMARS, CannotSay, Piece, agree, assemble, grammar, misspell
 
 STYLES = ("headed", "telegraphic", "dictated")
 MOST = 20
@@ -48,7 +48,7 @@ def write_reports(life: Life, split: str, rng: Random, number: int) -> Iterator[
         if not copied or rng.random() > 0.35:
             copied = _recap(scene, rng)
         scene.recap = copied
-        pieces = grammar(split).write(f"doc.{moment.kind}.{moment.topic}", scene, rng)
+        pieces = agree(grammar(split).write(f"doc.{moment.kind}.{moment.topic}", scene, rng))
         if rng.random() < 0.35:
             pieces = misspell(pieces, rng, 0.02)
         text, mentions = assemble(pieces, _headings(style, rng))

@@ -25,6 +25,22 @@ _TARGETS = {
 }
 
 
+_HABITUAL = [
+    ("amlodipine", "C08CA01", "5 mg/j"),
+    ("metformine", "A10BA02", "850 mg x 2"),
+    ("lévothyroxine", "H03AA01", "75 µg/j"),
+    ("ramipril", "C09AA05", "5 mg/j"),
+    ("atorvastatine", "C10AA05", "20 mg/j"),
+    ("paracétamol", "N02BE01", "1 g si douleur"),
+]
+_SUPPORT = [
+    ("ondansétron", "A04AA01", "8 mg x 2 pendant 3 jours"),
+    ("aprépitant", "A04AD12", "125 mg puis 80 mg"),
+    ("filgrastim", "L03AA02", "30 MU/j de J5 à J10"),
+    ("paracétamol", "N02BE01", "1 g si besoin"),
+]
+
+
 @dataclass(slots=True)
 class Moment:
     """A report to write: of what kind, about what, when."""
@@ -347,7 +363,7 @@ class PatientScene:
         if code in ("ER", "PR"):
             return [Piece(name, said), Piece(rng.choice([f" négatif{plural}", " : négatif", " 0 %", " -"]))]
         if code == "MSI":
-            text = {"negative": ["MSS", "microsatellites stables"], "positive": ["MSI-H", "MSI", "dMMR"]}[status]
+            text = {"negative": ["MSS", "microsatellites stables"], "positive": ["MSI-H", "microsatellites instables", "MSI high"]}[status]
             return [Piece(rng.choice(text), said)]
         options = words.get(status) or {"positive": ["positif"], "negative": ["négatif"]}[status]
         return [Piece(name, said), Piece(" " + rng.choice(options))]
@@ -430,7 +446,7 @@ class PatientScene:
         if given.regimen:
             pieces.append(Piece(rng.choice(given.words), Said("regimen", "LOCAL", given.regimen)))
         for drug in given.extra:
-            pieces += [Piece(rng.choice([" + ", " - ", " et ", "-"]))] if pieces else []
+            pieces += [Piece(rng.choice([" + ", " + ", " et ", " avec "]))] if pieces else []
             word = rng.choice([drug.name, drug.name, *drug.brands]) if drug.brands else drug.name
             if rng.random() < 0.1:
                 word = word.upper()
@@ -453,6 +469,23 @@ class PatientScene:
                 Piece(drug.name, Said("drug", "ATC", drug.atc)),
                 Piece(f" {dose} {unit} {rng.choice(['J1', 'à J1', 'J1 J8'])}"),
             ]
+        return pieces
+
+    def _slot_habitual(self, rng: Random) -> list[Piece]:
+        """Drugs of every day, that treat no cancer."""
+        return self._listed(rng.sample(_HABITUAL, rng.randint(1, 3)), rng)
+
+    def _slot_support(self, rng: Random) -> list[Piece]:
+        """Drugs given beside a treatment against cancer."""
+        return self._listed(rng.sample(_SUPPORT, rng.randint(1, 2)), rng)
+
+    @staticmethod
+    def _listed(drugs: list[tuple[str, str, str]], rng: Random) -> list[Piece]:
+        separator = rng.choice([", ", " ; "])
+        pieces: list[Piece] = []
+        for name, code, dose in drugs:
+            pieces += [Piece(separator)] if pieces else []
+            pieces += [Piece(name, Said("drug", "ATC", code)), Piece(f" {dose}")]
         return pieces
 
     def _slot_cycle(self, rng: Random) -> str:

@@ -119,6 +119,48 @@ def asserted(pieces: Iterable[Piece], assertion: str | None) -> list[Piece]:
     ]
 
 
+_FEMININE = re.compile(
+    r"(?:néoplasie|tumeur|récidive|rechute|progression|évolution|lésion|localisation|métastase|rémission|réponse|stabilité"
+    r"|maladie|bonne|biopsie|macrobiopsie|microbiopsie|fibroscopie|coloscopie|rectoscopie|cystoscopie|cœlioscopie"
+    r"|résection|exérèse|hypertrophie|lobectomie|irradiation|radiothérapie|carcinose|pleurésie|mastectomie|instabilité)\b",
+    re.IGNORECASE,
+)
+_SINGULAR = re.compile(r"(?:carcinose|envahissement|pleurésie|métastase) ", re.IGNORECASE)
+_TO_FEMININE = {"un": "une", "son": "sa", "ce": "cette", "du": "de la", "le": "la", "au": "à la", "aucun": "aucune"}
+_DETERMINER = re.compile(r"\b(un|son|ce|du|le|au|aucun|des|les|de|la|sa|que) $", re.IGNORECASE)
+
+
+def agree(pieces: Iterable[Piece]) -> list[Piece]:
+    """Make the little words before a coded term agree with it: "un néoplasie" → "une néoplasie", "de exérèse" → "d'exérèse"."""
+    out: list[Piece] = []
+    for piece in pieces:
+        before = out[-1] if out else None
+        if piece.said and before and not before.said and (found := _DETERMINER.search(before.text)):
+            word = found.group(1)
+            new = _agreed(word.lower(), piece.text)
+            if new:
+                new = new[0].upper() + new[1:] if word[0].isupper() else new
+                out[-1] = Piece(before.text[: found.start()] + new)
+        out.append(piece)
+    return out
+
+
+def _agreed(word: str, term: str) -> str | None:
+    vowel = term[0].lower() in "aàâeéèêiîoôuœ" or term.lower().startswith(("hy", "hé"))
+    feminine = bool(_FEMININE.match(term))
+    if word in ("des", "les"):
+        if not _SINGULAR.match(term + " ") or term.endswith("s"):
+            return None
+        return ("une " if feminine else "un ") if word == "des" else ("l'" if vowel else "la ")
+    if word in ("de", "la", "le", "que", "du", "au", "ce", "sa") and vowel and not term.isupper():
+        return {"de": "d'", "la": "l'", "le": "l'", "que": "qu'", "du": "de l'", "au": "à l'", "sa": "son "}.get(
+            word, "cette " if feminine else "cet "
+        )
+    if feminine and word in _TO_FEMININE and not (vowel and word == "son"):
+        return _TO_FEMININE[word] + " "
+    return None
+
+
 def assemble(pieces: Iterable[Piece], headings: dict[str, str]) -> tuple[str, list[dict[str, object]]]:
     """Join pieces into a document: (text, mentions as JSON with exact offsets).
 
@@ -173,7 +215,7 @@ def _line(pieces: list[Piece], starts_sentence: bool) -> tuple[str, list[tuple[i
         if not part:
             continue
         if (not text and starts_sentence) or re.search(r"[.?!]\s$", text):
-            part = part[0].upper() + part[1:]
+            part = part if part[1:2].isupper() else part[0].upper() + part[1:]
         if piece.said:
             found.append((len(text), len(text) + len(part), piece.said))
         else:
