@@ -62,15 +62,15 @@ def prepare_centre(
     code, name, referent = (
         NAMES[number] if number < len(NAMES) else (f"C{number + 1:02}", f"Centre fictif {number + 1}", "")
     )
-    home = folder / code.lower() / "node"
+    home = folder / "nodes" / code
     settings = _settings(folder, home, number, code=code, name=name, referent=referent)
     accounts = _accounts(folder)
     from consore.synthetic import generate_centre
 
-    extracts = folder / code.lower() / "extracts"
+    extracts = folder / "extracts" / code
     if not (extracts / "administratif.csv").exists():
         with _timed(f"{name}: extracts generated", stages, bar):
-            generate_centre(extracts, code=code, name=name, patients=patients, seed=100 + number)
+            generate_centre(extracts.parent, code=code, name=name, patients=patients, seed=100 + number)
     store = Store.of(settings)
     try:
         _declare(store, extracts, accounts)

@@ -45,7 +45,8 @@ def annotate(
             output.write(json.dumps({"id": str(file), "mentions": mentions}, ensure_ascii=False) + "\n")
         if jsonl is not None:
             with _opened(jsonl) as lines:
-                _say_rejected(annotate_jsonl(lines, output, reader))
+                done = annotate_jsonl(lines, output, reader)
+                _say_rejected([f"{error.position}: {error}" for error in done.rejected])
 
 
 @app.command()

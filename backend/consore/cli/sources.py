@@ -178,7 +178,8 @@ def synth(
     from consore.synthetic import generate_centre
 
     made = generate_centre(out, code=centre, name=name, patients=patients, seed=seed, split=split)
-    console.print(f"{made.patients} patients, {made.documents} documents in {made.folder}")
+    console.print(f"{made.name}: {', '.join(f'{count} {kind}' for kind, count in made.counts.items())}")
+    console.print(f"in {made.root}; the truth is in {made.paths['truth']}", soft_wrap=True)
 
 
 @index_app.command("rebuild")
