@@ -1,0 +1,67 @@
+"""How a run tells how far it is: a callback that a terminal, a browser or nobody listens to."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from consore.errors import ConsoreError
+
+Progress = Callable[[str, int, int | None, float | None], None]  # stage, done, total, items a second
+INTERVAL = 0.1  # seconds between two calls
+
+
+class Stopped(ConsoreError):
+    """The reading was stopped from outside; what was done is kept."""
+
+    code = "stopped"
+
+
+class Meter:
+    """Counts of one stage, told to `progress` a few times a second. `stop` ends the run at the next step."""
+
+    def __init__(self, progress: Progress | None = None, stop: threading.Event | None = None) -> None:
+        self._progress = progress
+        self._stop = stop
+        self._stage = ""
+        self._total: int | None = None
+        self._done = 0
+        self._worked: float | None = None
+        self._since = 0.0
+        self._told = 0.0
+
+    def begin(self, stage: str, total: int | None) -> None:
+        """Begin a stage of `total` items, or of an unknown number."""
+        self._stage, self._total, self._done = stage, total, 0
+        self._since, self._told = time.monotonic(), 0.0
+        self.advance(0)
+
+    def advance(self, items: int) -> None:
+        """Tell that `items` more are done. Raises Stopped where someone asked for it."""
+        self._done += items
+        if self._stop is not None and self._stop.is_set():
+            raise Stopped("The reading was stopped.", "The next one goes on from there.")
+        moment = time.monotonic()
+        if self._progress and moment - self._told >= INTERVAL:
+            self._tell(moment)
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Count only the time spent in such blocks, where two stages take turns."""
+        begun = time.monotonic()
+        yield
+        self._worked = (self._worked or 0.0) + time.monotonic() - begun
+
+    def end(self) -> None:
+        """Tell that the stage is over."""
+        self._total = self._done
+        if self._progress:
+            self._tell(time.monotonic())
+
+    def _tell(self, moment: float) -> None:
+        assert self._progress
+        self._told = moment
+        seconds = moment - self._since if self._worked is None else self._worked
+        self._progress(self._stage, self._done, self._total, self._done / seconds if seconds > 0.05 else None)

@@ -1,0 +1,473 @@
+"""The structure stage: all that is known of a patient becomes their history, as rows with their evidence.
+
+The derived rows of a patient are replaced whole, in one transaction: a reader sees the old history or the new one.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, insert, select
+from sqlmodel import Session, SQLModel
+
+from consore.model import (
+    Act,
+    Alteration,
+    AlterationItem,
+    Assertion,
+    Biography,
+    Biomarker,
+    BiomarkerItem,
+    Diagnosis,
+    Document,
+    DocumentKind,
+    DocumentMentions,
+    Dossier,
+    DossierDocument,
+    EventType,
+    Evidence,
+    EvidenceItem,
+    EvidenceRef,
+    Fact,
+    MentionKind,
+    Patient,
+    Sample,
+    Sex,
+    StructuredRecord,
+    StructuredRow,
+    System,
+    Treatment,
+    TreatmentDrug,
+    Tumour,
+    TumourEvent,
+    TumourEventSite,
+    unpack_mentions,
+)
+
+if TYPE_CHECKING:
+    from consore.referentials import Terminology
+
+DERIVED: tuple[Any, ...] = (Evidence, Fact, Sample, Biomarker, Alteration, Treatment, TumourEvent, Tumour)
+SAMPLE_STATUS = {"disponible": "available", "épuisé": "exhausted", "epuise": "exhausted", "": "available"}
+
+_NUMBER = re.compile(r"(?P<sign>[<>≤≥=~≈]{0,2})\s*(?P<number>\d+(?:[.,]\d+)?)\s*%?")
+_T = re.compile(r"T(?:is|x|[0-4][a-d]?(?:mi)?)", re.IGNORECASE)
+_N = re.compile(r"N(?:x|[0-3][a-d]?(?:mi)?)", re.IGNORECASE)
+_M = re.compile(r"M(?:x|[01][a-d]?)", re.IGNORECASE)
+
+
+def load_dossier(session: Session, patient_id: int) -> Dossier:
+    """All that the store knows of one patient. Documents and rows carry the identifiers of their source."""
+    return load_dossiers(session, [patient_id])[patient_id].dossier
+
+
+def structure_and_save(session: Session, patient_ids: int | Sequence[int], terminology: Terminology) -> list[Biography]:
+    """Structure some patients and put their histories in the place of the old ones, in the caller's transaction."""
+    from consore.history import structure
+
+    ids = [patient_ids] if isinstance(patient_ids, int) else list(patient_ids)
+    shelves = load_dossiers(session, ids)
+    session.expunge_all()
+    for model in DERIVED:
+        session.execute(delete(model).where(model.patient_id.in_(ids)))
+    biographies = []
+    for patient_id, shelf in shelves.items():
+        biography = structure(shelf.dossier, terminology)
+        _Saving(session, patient_id, shelf).save(biography)
+        biographies.append(biography)
+    return biographies
+
+
+# --- From the store -----------------------------------------------------------------------------------------
+
+
+class Shelf:
+    """The dossier of one patient, and what its identifiers are in the store."""
+
+    def __init__(self, dossier: Dossier) -> None:
+        self.dossier = dossier
+        self.documents: dict[str, int] = {}
+        self.records: dict[str, int] = {}
+
+
+def load_dossiers(session: Session, patient_ids: Sequence[int]) -> dict[int, Shelf]:
+    """The dossiers of some patients (some hundreds at most) by identifier."""
+    shelves = {
+        patient.id: Shelf(
+            Dossier(patient.ipp, Sex(patient.sex), birth_date=patient.birth_date, death_date=patient.death_date)
+        )
+        for patient in session.scalars(select(Patient).where(_in(Patient.id, patient_ids)).order_by(_c(Patient.id)))
+    }
+    _add_documents(session, shelves)
+    _add_records(session, shelves)
+    for model, kind in ((Diagnosis, "diagnosis"), (Act, "act")):
+        rows = session.scalars(select(model).where(_in(model.patient_id, shelves)).order_by(_c(model.id)))
+        counted: dict[int, int] = defaultdict(int)
+        for row in rows:
+            counted[row.patient_id] += 1
+            values = {"code": row.code, "date": row.date.isoformat() if row.date else None}
+            if isinstance(row, Diagnosis):
+                values["role"] = row.role
+            identifier = f"{kind}:{counted[row.patient_id]}"
+            shelves[row.patient_id].dossier.structured.append(StructuredRow(identifier, kind, row.date, values))
+    return shelves
+
+
+def _add_documents(session: Session, shelves: dict[int, Shelf]) -> None:
+    statement = (
+        select(Document, DocumentMentions.payload)  # type: ignore[call-overload]
+        .outerjoin(DocumentMentions, _c(DocumentMentions.document_id) == _c(Document.id))
+        .where(_in(Document.patient_id, shelves))
+        .order_by(_c(Document.id))
+    )
+    for document, payload in session.execute(statement):
+        shelf = shelves[document.patient_id]
+        shelf.documents[document.external_id] = document.id
+        shelf.dossier.documents.append(
+            DossierDocument(
+                document.external_id,
+                DocumentKind(document.kind),
+                document.date,
+                document.text,
+                unpack_mentions(payload) if payload else [],
+            )
+        )
+
+
+def _add_records(session: Session, shelves: dict[int, Shelf]) -> None:
+    statement = select(StructuredRecord).where(_in(StructuredRecord.patient_id, shelves))
+    for record in session.scalars(statement.order_by(_c(StructuredRecord.id))):
+        shelf = shelves[record.patient_id]
+        identifier = f"{record.kind}:{record.external_id}"
+        shelf.records[identifier] = int(record.id or 0)
+        shelf.dossier.structured.append(StructuredRow(identifier, record.kind, record.date, record.values_))
+
+
+# --- Into the store -----------------------------------------------------------------------------------------
+
+
+class _Saving:
+    """One patient's history on its way into the store."""
+
+    def __init__(self, session: Session, patient_id: int, shelf: Shelf) -> None:
+        self.session = session
+        self.patient_id = patient_id
+        self.shelf = shelf
+        self.evidence: list[tuple[EvidenceItem, Any, list[EvidenceRef]]] = []
+
+    def save(self, biography: Biography) -> None:
+        """Write the rows, then what hangs on their identifiers."""
+        tumours = self._tumours(biography)
+        events = self._events(biography, tumours)
+        treatments = self._treatments(biography, tumours)
+        self._samples()
+        self._add_all([row for _, row, _ in self.evidence if not isinstance(row, Tumour)])
+        self._chain(events)
+        self._insert(
+            TumourEventSite,
+            [{"event_id": event.id, "code": code} for event, codes in events for code in dict.fromkeys(codes)],
+        )
+        self._insert(
+            TreatmentDrug,
+            [
+                {"treatment_id": row.id, "atc": drug.atc, "name": drug.name}
+                for row, drugs in treatments
+                for drug in drugs
+            ],
+        )
+        self._insert(Evidence, list(self._evidence_rows()))
+        self._insert(Fact, _facts(self.patient_id, self.shelf, biography))
+
+    def _tumours(self, biography: Biography) -> dict[int, Tumour]:
+        rows = {}
+        for item in biography.tumours:
+            row = Tumour(
+                patient_id=self.patient_id,
+                rank=item.rank,
+                topography=item.topography,
+                morphology=item.morphology,
+                laterality=item.laterality.value if item.laterality else None,
+                diagnosis_date=item.diagnosis_date,
+                ctnm=item.ctnm,
+                ptnm=item.ptnm,
+                **tnm_parts(item.ptnm, item.ctnm),
+                stage=item.stage,
+                grade=item.grade,
+                label=item.label,
+            )
+            rows[item.rank] = row
+            self.evidence.append((EvidenceItem.TUMOUR, row, item.evidence))
+        self._add_all(list(rows.values()))
+        for item in biography.tumours:
+            tumour_id = rows[item.rank].id
+            for biomarker in item.biomarkers:
+                found = _biomarker(self.patient_id, tumour_id, biomarker)
+                self.evidence.append((EvidenceItem.BIOMARKER, found, biomarker.evidence))
+            for alteration in item.alterations:
+                seen = _alteration(self.patient_id, tumour_id, alteration)
+                self.evidence.append((EvidenceItem.ALTERATION, seen, alteration.evidence))
+        return rows
+
+    def _events(self, biography: Biography, tumours: dict[int, Tumour]) -> list[tuple[TumourEvent, list[str]]]:
+        events = []
+        for item in biography.events:
+            row = TumourEvent(
+                patient_id=self.patient_id,
+                tumour_id=_tumour_id(tumours, item.tumour_rank),
+                type=item.type.value,
+                date=item.date,
+                label=item.label,
+            )
+            events.append((row, item.sites))
+            self.evidence.append((EvidenceItem.EVENT, row, item.evidence))
+        return events
+
+    def _treatments(self, biography: Biography, tumours: dict[int, Tumour]) -> list[tuple[Treatment, list[Any]]]:
+        treatments = []
+        for item in biography.treatments:
+            row = Treatment(
+                patient_id=self.patient_id,
+                tumour_id=_tumour_id(tumours, item.tumour_rank),
+                type=item.type.value,
+                name=item.name,
+                regimen=item.regimen,
+                act_code=item.act_code,
+                line=item.line,
+                start=item.start,
+                end=item.end,
+                intent=item.intent,
+                response=item.response,
+            )
+            treatments.append((row, item.drugs))
+            self.evidence.append((EvidenceItem.TREATMENT, row, item.evidence))
+        return treatments
+
+    def _samples(self) -> None:
+        rows = [row for row in self.shelf.dossier.structured if row.kind == "biobank"]
+        self._insert(
+            Sample,
+            [
+                {
+                    "patient_id": self.patient_id,
+                    "external_id": row.id.removeprefix("biobank:"),
+                    "type": str(row.values.get("type") or "").strip(),
+                    "status": SAMPLE_STATUS.get(
+                        str(row.values.get("statut") or "").strip().lower(), str(row.values.get("statut") or "")
+                    ),
+                    "topography": row.values.get("topographie") or None,
+                    "date": row.date,
+                }
+                for row in rows
+            ],
+        )
+
+    def _chain(self, events: list[tuple[TumourEvent, list[str]]]) -> None:
+        """A recurrence follows the last earlier event of its tumour (OSIRIS `TumorPathologyEvent` chain)."""
+        last: dict[int | None, TumourEvent] = {}
+        ordered = sorted((event for event, _ in events), key=lambda event: (event.date or dt.date.max, event.id or 0))
+        for event in ordered:
+            if event.tumour_id is not None:
+                before = last.get(event.tumour_id)
+                if before is not None and event.type != EventType.INITIAL:
+                    event.parent_id = before.id
+                last[event.tumour_id] = event
+        self.session.flush()
+
+    def _evidence_rows(self) -> Iterator[dict[str, Any]]:
+        for item, row, references in self.evidence:
+            for reference in references:
+                yield {
+                    "patient_id": self.patient_id,
+                    "item": item.value,
+                    "item_id": row.id,
+                    "document_id": self.shelf.documents.get(reference.document_id or ""),
+                    "record_id": self.shelf.records.get(reference.row_id or ""),
+                    "start": reference.start,
+                    "end": reference.end,
+                    "quote": reference.quote,
+                    "confidence": reference.confidence,
+                }
+
+    def _add_all(self, rows: list[SQLModel]) -> None:
+        self.session.add_all(rows)
+        self.session.flush()
+
+    def _insert(self, model: type[SQLModel], rows: list[dict[str, Any]]) -> None:
+        if rows:
+            self.session.execute(insert(model), rows)
+
+
+def tnm_parts(*written: str | None) -> dict[str, str | None]:
+    """T, N and M of the first TNM that states each: `ypT2N1mi` → `T2`, `N1mi`. Prefixes and (sn), (m) are left out."""
+    parts: dict[str, str | None] = {"t": None, "n": None, "m": None}
+    for tnm in written:
+        if not tnm:
+            continue
+        bare = re.sub(r"\(.*?\)", "", tnm)
+        for name, shape in (("t", _T), ("n", _N), ("m", _M)):
+            if parts[name] is None and (found := shape.search(bare)):
+                parts[name] = found[0][0].upper() + found[0][1:].lower()
+                bare = bare[: found.start()] + bare[found.end() :]
+    return parts
+
+
+def number_of(value: str | None) -> float | None:
+    """The number of a measured value, for thresholds: `30 %` → 30; `<1` lies just below 1; a range has none."""
+    found = _NUMBER.fullmatch((value or "").strip())
+    if not found:
+        return None
+    number = float(found["number"].replace(",", "."))
+    if found["sign"].startswith("<") and "=" not in found["sign"]:
+        return math.nextafter(number, -math.inf)
+    if found["sign"].startswith(">") and "=" not in found["sign"]:
+        return math.nextafter(number, math.inf)
+    return number
+
+
+def _biomarker(patient_id: int, tumour_id: int | None, item: BiomarkerItem) -> Biomarker:
+    return Biomarker(
+        patient_id=patient_id,
+        tumour_id=tumour_id,
+        code=item.code,
+        label=item.label,
+        status=item.status.value,
+        value=item.value,
+        number=number_of(item.value),
+        unit=item.unit,
+        date=item.date,
+    )
+
+
+def _alteration(patient_id: int, tumour_id: int | None, item: AlterationItem) -> Alteration:
+    return Alteration(
+        patient_id=patient_id,
+        tumour_id=tumour_id,
+        gene=item.gene,
+        variant=item.variant,
+        status=item.status.value,
+        date=item.date,
+    )
+
+
+def _tumour_id(tumours: dict[int, Tumour], rank: int | None) -> int | None:
+    tumour = tumours.get(rank) if rank is not None else None
+    return tumour.id if tumour else None
+
+
+# --- Facts: what queries need of the mentions and the rows ----------------------------------------------------
+
+
+def _facts(patient_id: int, shelf: Shelf, biography: Biography) -> list[dict[str, Any]]:
+    """One row per kind × code × assertion × value, with its first date and one of its sources."""
+    facts: dict[tuple[str | None, ...], dict[str, Any]] = {}
+    for fact in (*_facts_of_mentions(shelf), *_facts_of_history(shelf, biography), *_facts_of_rows(shelf)):
+        key = tuple(fact[name] for name in ("kind", "system", "code", "assertion", "value"))
+        held = facts.get(key)
+        if held is None or (fact["date"] or dt.date.max) < (held["date"] or dt.date.max):
+            facts[key] = fact
+    return [{"patient_id": patient_id, **fact} for fact in facts.values()]
+
+
+def _facts_of_mentions(shelf: Shelf) -> Iterator[dict[str, Any]]:
+    for document in shelf.dossier.documents:
+        for mention in document.mentions:
+            if mention.system and mention.code:
+                yield _fact(
+                    mention.kind.value,
+                    mention.system,
+                    mention.code,
+                    assertion=mention.assertion.value,
+                    value=mention.value,
+                    unit=mention.unit,
+                    date=mention.date or document.date,
+                    document_id=shelf.documents[document.id],
+                )
+
+
+def _facts_of_history(shelf: Shelf, biography: Biography) -> Iterator[dict[str, Any]]:
+    """What only structured rows may have told, in the codes that mentions use."""
+    for tumour in biography.tumours:
+        source = _source(shelf, tumour.evidence)
+        if tumour.topography:
+            yield _fact(
+                MentionKind.TOPOGRAPHY.value,
+                System.ICDO3_T.value,
+                tumour.topography,
+                date=tumour.diagnosis_date,
+                **source,
+            )
+        if tumour.morphology:
+            yield _fact(
+                MentionKind.MORPHOLOGY.value,
+                System.ICDO3_M.value,
+                tumour.morphology,
+                date=tumour.diagnosis_date,
+                **source,
+            )
+    for treatment in biography.treatments:
+        source = _source(shelf, treatment.evidence)
+        if treatment.regimen:
+            yield _fact(
+                MentionKind.REGIMEN.value, System.LOCAL.value, treatment.regimen, date=treatment.start, **source
+            )
+        for drug in treatment.drugs:
+            if drug.atc:
+                yield _fact(MentionKind.DRUG.value, System.ATC.value, drug.atc, date=treatment.start, **source)
+
+
+def _facts_of_rows(shelf: Shelf) -> Iterator[dict[str, Any]]:
+    for row in shelf.dossier.structured:
+        if row.kind == "act":
+            yield _fact(MentionKind.PROCEDURE.value, System.CCAM.value, row.values["code"], date=row.date)
+        elif row.kind == "diagnosis":
+            yield _fact("diagnosis", System.CIM10.value, row.values["code"], date=row.date)
+
+
+def _fact(
+    kind: str,
+    system: str,
+    code: str,
+    *,
+    assertion: str = Assertion.PRESENT.value,
+    value: str | None = None,
+    unit: str | None = None,
+    date: dt.date | None = None,
+    document_id: int | None = None,
+    record_id: int | None = None,
+) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "system": system,
+        "code": code,
+        "assertion": assertion,
+        "value": value,
+        "unit": unit,
+        "date": date,
+        "document_id": document_id,
+        "record_id": record_id,
+    }
+
+
+def _source(shelf: Shelf, evidence: list[EvidenceRef]) -> dict[str, int | None]:
+    first = evidence[0] if evidence else None
+    return {
+        "document_id": shelf.documents.get(first.document_id or "") if first else None,
+        "record_id": shelf.records.get(first.row_id or "") if first else None,
+    }
+
+
+def _in(column: Any, values: Iterable[Any]) -> Any:
+    return column.in_(list(values))
+
+
+def _c(attribute: Any) -> Any:
+    """A mapped attribute as a column: SQLModel types it as the value that it holds."""
+    return attribute
+
+
+__all__ = ["load_dossier", "load_dossiers", "number_of", "structure_and_save", "tnm_parts"]

@@ -1,0 +1,143 @@
+"""The worker reads each source when it is due, as the schedule in the store says at that moment.
+
+It looks at the table every two seconds, so that a change is obeyed at once. A due run is claimed by an UPDATE that only
+one worker can win, and a run that was missed while no worker lived is caught up once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import structlog
+from sqlalchemy import select, update
+
+from consore.errors import ConsoreError
+from consore.ingestion.deriving import catch_up
+from consore.ingestion.progress import Progress
+from consore.ingestion.runs import ORDER, interrupted_sources, run_source
+from consore.ingestion.schedules import next_run
+from consore.model import Frequency, IngestionRun, PendingPatient, Schedule, Source, SourceKind, now
+from consore.settings import Settings
+from consore.store import Store
+
+POLL = 2.0  # seconds
+
+log = structlog.get_logger("consore.worker")
+
+
+class Worker:
+    """Runs the schedules of one node."""
+
+    def __init__(self, settings: Settings, store: Store, progress: Progress | None = None) -> None:
+        self.settings = settings
+        self.store = store
+        self.progress = progress
+        self._stop = threading.Event()
+
+    def run_forever(self, stop: threading.Event) -> None:
+        """Obey the schedules until `stop`; a run that is going on is stopped at its next step."""
+        self._stop = stop
+        with ThreadPoolExecutor(1, thread_name_prefix="run") as runner:
+            going: Future[Any] | None = runner.submit(self.resume)
+            while not stop.wait(POLL if going is not None else 0.05):
+                going = None if going is not None and going.done() else going
+                try:
+                    self._recompute(now())
+                    if going is None:
+                        source_id = self._claim(now())
+                        if source_id is not None:
+                            going = runner.submit(self._run, source_id, "schedule")
+                            continue
+                except ConsoreError as error:
+                    log.error("worker", error=str(error))
+                except Exception:  # the store may be away for a moment; the schedules wait for it
+                    log.exception("worker")
+                stop.wait(POLL)
+
+    def run_due_once(self, at: dt.datetime | None = None) -> list[IngestionRun]:
+        """Run whatever is due at `at` (now), patients first; gives the runs."""
+        moment = at or now()
+        self._recompute(moment)
+        runs = []
+        while (source_id := self._claim(moment)) is not None:
+            run = self._run(source_id, "schedule")
+            if run is not None:
+                runs.append(run)
+        return runs
+
+    def resume(self) -> None:
+        """Go on with what a worker that died has left."""
+        for source_id in interrupted_sources(self.store):
+            self._run(source_id, "resume")
+        with self.store.session() as session:
+            left = session.execute(select(_c(PendingPatient.patient_id)).limit(1)).first()
+        if left is not None:
+            try:
+                catch_up(self.settings, self.store, self.progress, stop=self._stop)
+            except ConsoreError as error:
+                log.error("catch_up", error=str(error))
+
+    def _run(self, source_id: int, trigger: str) -> IngestionRun | None:
+        try:
+            run = run_source(
+                self.settings, self.store, source_id, trigger=trigger, progress=self.progress, stop=self._stop
+            )
+        except ConsoreError as error:  # someone else reads it: it is being done
+            log.info("run_skipped", source=source_id, reason=str(error))
+            return None
+        except Exception:
+            log.exception("run_failed", source=source_id)
+            return None
+        log.info(
+            "run", source=source_id, state=run.state, created=run.created, changed=run.changed, rejected=run.rejected
+        )
+        return run
+
+    def _claim(self, moment: dt.datetime) -> int | None:
+        """Take one due source; two workers never take the same."""
+        with self.store.session() as session:
+            due = session.execute(
+                select(Schedule, Source)  # type: ignore[call-overload]
+                .join(Source, _c(Source.id) == _c(Schedule.source_id))
+                .where(_c(Source.enabled).is_(True), _c(Schedule.next_run_at) <= moment)
+            ).all()
+            due.sort(key=lambda row: (ORDER.index(SourceKind(row[1].kind)), row[1].name))
+            for schedule, _ in due:
+                claimed = session.execute(
+                    update(Schedule)
+                    .where(
+                        _c(Schedule.source_id) == schedule.source_id, _c(Schedule.next_run_at) == schedule.next_run_at
+                    )
+                    .values(last_run_at=moment, next_run_at=next_run(schedule, moment))
+                    .execution_options(synchronize_session=False)
+                )
+                if claimed.rowcount == 1:
+                    return int(schedule.source_id)
+        return None
+
+    def _recompute(self, moment: dt.datetime) -> None:
+        """Bring `next_run_at` in line with rows that were changed without it; what is due stays due."""
+        with self.store.session() as session:
+            for schedule in session.scalars(select(Schedule)).all():
+                expected = next_run(schedule, moment)
+                held = schedule.next_run_at
+                manual = schedule.frequency == Frequency.MANUAL
+                if held == expected or (held is not None and held <= moment and not manual):
+                    continue
+                session.execute(
+                    update(Schedule)
+                    .where(
+                        _c(Schedule.source_id) == schedule.source_id,
+                        _c(Schedule.next_run_at).is_not_distinct_from(held),
+                    )
+                    .values(next_run_at=expected)
+                    .execution_options(synchronize_session=False)
+                )
+
+
+def _c(attribute: Any) -> Any:
+    """A mapped attribute as a column: SQLModel types it as the value that it holds."""
+    return attribute
