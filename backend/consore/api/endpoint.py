@@ -1,0 +1,79 @@
+"""Where GraphQL comes in: POST with JSON, and a WebSocket for subscriptions.
+
+No cookie is ever read: a request carries its access token, so another site cannot ask in a user's name.
+"""
+
+from __future__ import annotations
+
+import copy
+from datetime import timedelta
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.websockets import WebSocket
+from strawberry.asgi import GraphQL
+from strawberry.exceptions import ConnectionRejectionError
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.types.unset import UNSET
+
+from consore.api.context import RequestContext, in_thread, language_of
+from consore.api.node import Node
+from consore.api.schema import schema
+
+MOST_SUBSCRIPTIONS = 10
+
+
+class _Connection(BaseGraphQLTransportWSHandler[RequestContext, None]):
+    """A WebSocket: each operation on it reads and traces for itself, as a request would."""
+
+    async def run_operation(self, operation: Any) -> None:
+        """Run one operation of the connection."""
+        one = copy.copy(self)
+        one.context = self.context.of_one_operation()
+        await super(_Connection, one).run_operation(operation)
+
+
+class GraphQLEndpoint(GraphQL[RequestContext, None]):
+    """The schema over HTTP and WebSocket."""
+
+    graphql_transport_ws_handler_class = _Connection
+
+    def __init__(self, node: Node) -> None:
+        super().__init__(
+            schema,
+            graphql_ide=None,
+            allow_queries_via_get=False,
+            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
+            connection_init_wait_timeout=timedelta(seconds=10),
+            max_subscriptions_per_connection=MOST_SUBSCRIPTIONS,
+            allowed_origins=node.settings.allowed_origins,
+        )
+        self._node = node
+
+    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> RequestContext:
+        """Who asks, in which language. A token that is wrong or over makes the request nobody's."""
+        token = _bearer(request.headers.get("authorization", ""))
+        return RequestContext(
+            node=self._node,
+            principal=await in_thread(lambda: self._node.sessions.principal_of(token)) if token else None,
+            language=language_of(request.headers.get("accept-language", "")),
+            address=request.client.host if request.client else "",
+            token=token,
+        )
+
+    async def on_ws_connect(self, context: RequestContext) -> Any:
+        """A browser's WebSocket has no headers of its own: the token also comes as the connection's `Authorization`."""
+        told = context.connection_params or {}
+        if token := _bearer(str(told.get("Authorization") or told.get("authorization") or "")):
+            context.token = token
+            context.principal = await in_thread(lambda: context.node.sessions.principal_of(token))
+        if context.principal is None:
+            raise ConnectionRejectionError
+        return UNSET
+
+
+def _bearer(header: str) -> str:
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

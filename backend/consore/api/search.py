@@ -1,0 +1,241 @@
+"""Search as the schema shows it: what was understood, the patients and why, facets, suggestions, concepts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+import re
+from enum import Enum
+from typing import Any
+
+import strawberry
+from strawberry.scalars import JSON
+
+from consore import model
+from consore.access import Action, Permission, mask_identity
+from consore.api.bounds import MOST_PAGES, within
+from consore.api.context import Info, RequestContext, in_thread
+from consore.api.guard import field
+from consore.api.patient import Patient
+from consore.search.criteria import Criteria, parse_criteria
+
+
+@strawberry.enum
+class SearchSort(Enum):
+    RELEVANCE = "relevance"
+    DATE = "date"
+    AGE = "age"
+
+
+@strawberry.type(description="A part of the question that was understood; `criterion` is what it becomes.")
+class Chip:
+    text: str
+    start: int
+    end: int
+    kind: str
+    system: str | None
+    code: str | None
+    label: str
+    negated: bool
+    criterion: JSON
+
+
+@strawberry.type(description="The sentence that answers; `html` is escaped text with <mark> tags only.")
+class Snippet:
+    document_id: strawberry.ID
+    document_kind: str
+    date: dt.date | None
+    html: str
+
+
+@strawberry.type
+class Hit:
+    patient: Patient
+    score: float
+    why: list[str]
+    snippets: list[Snippet]
+
+
+@strawberry.type(description="What was understood, how many patients, and one page of them.")
+class SearchResult:
+    understood: list[Chip]
+    words: list[str]
+    criteria: JSON | None
+    total: int
+    hits: list[Hit]
+    milliseconds: int
+    notice: str | None
+
+
+@strawberry.type
+class FacetValue:
+    value: str
+    label: str
+    count: int
+    criterion: JSON
+
+
+@strawberry.type
+class Facet:
+    name: str
+    label: str
+    values: list[FacetValue]
+
+
+@strawberry.type
+class Suggestion:
+    text: str
+    label: str
+    kind: str
+    system: str | None
+    code: str | None
+
+
+@strawberry.type(description="A concept of a code system, with its French label.")
+class Concept:
+    system: str
+    code: str
+    label: str
+    kind: str
+    synonyms: list[str]
+
+
+@strawberry.type
+class SearchQuery:
+    @field(Permission.SEARCH, description="Patients of a question in plain French, or of criteria, or of both.")
+    async def search(
+        self,
+        info: Info,
+        text: str,
+        criteria: JSON | None = None,
+        page: int | None = 1,
+        per_page: int | None = 20,
+        sort: SearchSort | None = SearchSort.RELEVANCE,
+    ) -> SearchResult:
+        from consore.search import search
+
+        context, tree = info.context, criteria_of(criteria)
+        page, per_page = within("page", page, 1, MOST_PAGES), within("perPage", per_page, 20)
+        order = (sort or SearchSort.RELEVANCE).value
+        result = await in_thread(
+            lambda: search(context.node.search_context, text, tree, page=page, per_page=per_page, sort=order)
+        )
+        rows = await context.loaders.patient.load_many([hit.patient_id for hit in result.hits])
+        hits = [shown for hit, row in zip(result.hits, rows, strict=True) if row and (shown := _hit(context, hit, row))]
+        shown_ids = [hit.patient.row.id or 0 for hit in hits]
+        asked = {"text": text, "criteria": tree.as_json() if tree else None, "page": page}
+        await context.read(lambda session: context.trace(session, Action.PATIENT_LISTED, shown_ids, asked))
+        understood = result.understood
+        return SearchResult(
+            understood=[_chip(chip) for chip in understood.chips],
+            words=list(understood.words),
+            criteria=JSON(understood.criteria.as_json()) if understood.criteria else None,
+            total=max(0, result.total - (len(result.hits) - len(hits))),
+            hits=hits,
+            milliseconds=result.milliseconds,
+            notice=result.notice or None,
+        )
+
+    @field(Permission.SEARCH, description="How the patients of a question spread, and what would narrow it.")
+    async def facets(self, info: Info, text: str, criteria: JSON | None = None) -> list[Facet]:
+        from consore.search import facets
+
+        context, tree = info.context, criteria_of(criteria)
+        found = await in_thread(lambda: facets(context.node.search_context, text, tree))
+        return [
+            Facet(
+                name=facet.name,
+                label=facet.label,
+                values=[
+                    FacetValue(
+                        value=value.value, label=value.label, count=value.count, criterion=JSON(_plain(value.criterion))
+                    )
+                    for value in facet.values
+                ],
+            )
+            for facet in found
+        ]
+
+    @field(Permission.SEARCH, description="What a question that begins so may go on with.")
+    async def suggest(self, info: Info, prefix: str, limit: int | None = 8) -> list[Suggestion]:
+        from consore.search import suggest
+
+        context, limit = info.context, within("limit", limit, 8)
+        found = await in_thread(lambda: suggest(context.node.search_context, prefix[:200], limit))
+        return [
+            Suggestion(text=one.text, label=one.label, kind=str(one.kind), system=one.system, code=one.code)
+            for one in found
+        ]
+
+    @field(
+        Permission.SEARCH, Permission.REFERENTIALS, description="Concepts whose name begins so, typing errors allowed."
+    )
+    async def concepts(
+        self, info: Info, text: str, systems: list[str] | None = None, limit: int | None = 10
+    ) -> list[Concept]:
+        node, limit = info.context.node, within("limit", limit, 10)
+        found = await in_thread(lambda: node.terminology.suggest(text[:200], systems, limit))
+        return [
+            Concept(
+                system=str(one.system), code=one.code, label=one.label, kind=str(one.kind), synonyms=list(one.synonyms)
+            )
+            for one in found
+        ]
+
+
+def criteria_of(tree: Any) -> Criteria | None:
+    """The criteria that came as JSON. Raises CriteriaError."""
+    return None if tree in (None, {}) else parse_criteria(tree)
+
+
+def mask_marked(snippet: str, patient: model.Patient) -> str:
+    """A snippet with the patient's identity hidden; the <mark> tags stay where they are."""
+    pieces = re.split(r"(</?mark>)", snippet)
+    texts = [html.unescape(piece) for piece in pieces[::2]]
+    masked, position = mask_identity("".join(texts), patient), 0
+    for number, text in enumerate(texts):
+        pieces[2 * number] = html.escape(masked[position : position + len(text)], quote=False)
+        position += len(text)
+    return "".join(pieces)
+
+
+def _hit(context: RequestContext, hit: Any, row: model.Patient) -> Hit | None:
+    """The hit as this principal may see it; None where it was only found by the patient's identity."""
+    snippets = [
+        Snippet(
+            document_id=strawberry.ID(str(one.document_id)),
+            document_kind=str(one.document_kind),
+            date=_day(one.date),
+            html=one.html if context.sees_identities else mask_marked(one.html, row),
+        )
+        for one in hit.snippets
+    ]
+    why = list(hit.why)
+    if not context.sees_identities:
+        told = [one for one in snippets if re.search(r"<mark>[^<]*\w", one.html)]
+        if snippets and not told:
+            return None
+        snippets, why = told, [mask_identity(reason, row) for reason in why]
+    return Hit(patient=Patient.of(row), score=hit.score, why=why, snippets=snippets)
+
+
+def _chip(chip: Any) -> Chip:
+    return Chip(
+        text=chip.text,
+        start=chip.start,
+        end=chip.end,
+        kind=str(chip.kind),
+        system=chip.system,
+        code=chip.code,
+        label=chip.label,
+        negated=chip.negated,
+        criterion=JSON(_plain(chip.criterion)),
+    )
+
+
+def _plain(criterion: Any) -> Any:
+    return criterion.as_json() if isinstance(criterion, Criteria) else criterion
+
+
+def _day(value: Any) -> dt.date | None:
+    return dt.date.fromisoformat(value) if isinstance(value, str) and value else value or None

@@ -1,0 +1,121 @@
+"""The history at a glance: what happened, on six lanes, each item with its evidence."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import strawberry
+
+from consore import model
+from consore.api.context import Info
+from consore.api.evidence import Evidence, evidence_of
+from consore.api.history import event_label
+from consore.model import EventType, EvidenceItem
+
+LANES = Path(__file__).parent / "lanes.toml"
+
+
+@strawberry.type(
+    description="A point of time (`end` null) or a period; `kind` is an event or treatment type, or `sample`."
+)
+class TimelineItem:
+    patient: strawberry.Private[model.Patient]
+    family: strawberry.Private[str]
+    key: strawberry.Private[int]
+    kind: str
+    label: str
+    start: dt.date
+    end: dt.date | None
+    tumour_rank: int | None
+
+    @strawberry.field
+    def id(self) -> strawberry.ID:
+        return strawberry.ID(f"{self.family}:{self.key}")
+
+    @strawberry.field
+    async def evidence(self, info: Info) -> list[Evidence]:
+        if self.family == "sample":
+            return []
+        return await evidence_of(info.context, self.patient, EvidenceItem(self.family), self.key)
+
+
+@strawberry.type(description="A lane: diagnosis, surgery, radiotherapy, systemic, events or samples.")
+class TimelineLane:
+    key: str
+    label: str
+    items: list[TimelineItem]
+
+
+@strawberry.type(description="The lanes, and the days between which the patient's history lies.")
+class Timeline:
+    lanes: list[TimelineLane]
+    from_: dt.date | None = strawberry.field(name="from")
+    to: dt.date | None
+
+
+async def timeline_of(info: Info, patient: model.Patient) -> Timeline:
+    """Everything of a patient that has a date, lane by lane, in order of time."""
+    loaders, key = info.context.loaders, patient.id or 0
+    tumours = await loaders.tumours.load(key)
+    events = await loaders.events.load(key)
+    treatments = await loaders.treatments.load(key)
+    samples = await loaders.samples.load(key)
+    ranks = {tumour.id: tumour.rank for tumour in tumours}
+
+    def item(row: Any, family: str, kind: str, label: str, start: dt.date | None, end: dt.date | None) -> TimelineItem:
+        rank = ranks.get(row.id if family == "tumour" else getattr(row, "tumour_id", None))
+        return TimelineItem(
+            patient=patient,
+            family=family,
+            key=row.id or 0,
+            kind=kind,
+            label=label,
+            start=start or dt.date.min,
+            end=end,
+            tumour_rank=rank,
+        )
+
+    told = {event.tumour_id for event in events if event.type in (EventType.INITIAL, EventType.SECOND_CANCER)}
+    items = [
+        *(
+            item(row, "tumour", EventType.INITIAL.value, row.label or f"Tumeur {row.rank}", row.diagnosis_date, None)
+            for row in tumours
+            if row.diagnosis_date and row.id not in told
+        ),
+        *(item(row, "event", row.type, event_label(row), row.date, None) for row in events if row.date),
+        *(item(row, "treatment", row.type, _named(row), row.start, row.end) for row in treatments if row.start),
+        *(item(row, "sample", "sample", row.type, row.date, None) for row in samples if row.date),
+    ]
+    days = [day for one in items for day in (one.start, one.end) if day]
+    return Timeline(lanes=_lanes(items), from_=min(days, default=None), to=max(days, default=None))
+
+
+def _lanes(items: list[TimelineItem]) -> list[TimelineLane]:
+    table = _table()
+    on = [(_lane_of(one), one) for one in sorted(items, key=lambda one: (one.start, one.family, one.key))]
+    return [
+        TimelineLane(key=lane["key"], label=lane["label"], items=[one for key, one in on if key == lane["key"]])
+        for lane in table
+    ]
+
+
+def _lane_of(item: TimelineItem) -> str:
+    family = "event" if item.family == "tumour" else item.family
+    for lane in _table():
+        if item.kind in lane.get(f"{family}s", ()):
+            return str(lane["key"])
+    return str(next(lane["key"] for lane in _table() if lane.get("otherwise") == family))
+
+
+def _named(row: model.Treatment) -> str:
+    return f"{row.name} (ligne {row.line})" if row.line else row.name
+
+
+@lru_cache(maxsize=1)
+def _table() -> list[dict[str, Any]]:
+    lanes: list[dict[str, Any]] = tomllib.loads(LANES.read_text(encoding="utf-8"))["lane"]
+    return lanes
