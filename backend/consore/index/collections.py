@@ -265,9 +265,10 @@ class SearchIndex:
         listed = list(values)
         if listed:
             filter_by = f"{field}:=[{','.join(f'`{value}`' for value in listed)}]"
-            self.engine.call(
-                lambda c: c.collections[collection].documents.delete({"filter_by": filter_by, "batch_size": 1000})
-            )
+            with contextlib.suppress(ObjectNotFound):  # nothing was ever indexed: there is nothing to take out
+                self.engine.call(
+                    lambda c: c.collections[collection].documents.delete({"filter_by": filter_by, "batch_size": 1000})
+                )
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
