@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from consore.errors import ConfigurationError
 from consore.model import System
 from consore.referentials.concept import Concept, Term
-from consore.referentials.inflection import adjective_forms, noun_forms, spellings
+from consore.referentials.inflection import adjective_forms, four_forms, noun_forms, plural, spellings
 from consore.referentials.matcher import LAYERS, Form, Matcher, Rule
 from consore.referentials.reading import CodeSystem, rows
 from consore.referentials.text import fold
@@ -31,7 +33,7 @@ def expand(root: Path, systems: list[CodeSystem]) -> tuple[Matcher, dict[str, in
         counts[system.folder.name] = added
     for folder, term, label in _metastases(root, systems):
         counts[folder] = counts.get(folder, 0) + _add_form(forms, term, label, None)
-    rules, ambiguous = _read_ambiguity(root / "ambiguity.csv")
+    rules, ambiguous = _read_ambiguity(root / "ambiguity.csv", forms)
     return Matcher(forms, rules, ambiguous), counts
 
 
@@ -78,62 +80,71 @@ def _add_form(forms: dict[str, list[Form]], term: Term, label: str, exact: str |
     return 1
 
 
+_HEAD = ("head", "gender", "form")
+
+
 def _metastases(root: Path, systems: list[CodeSystem]) -> Iterator[tuple[str, Term, str]]:
     """Every head (`métastase`, `lésion secondaire`) joined to every way to name a site (`hépatique`, `du foie`)."""
     folder = root / "metastasis"
     if not (folder / "heads.csv").exists():
         return
     system = System.ICDO3_T.value
-    labels = {c.code: c.label for s in systems if s.system == system for c in s.concepts}
-    sites = [
-        (row["code"], row["adjective"], row["complement"]) for row in rows(folder / "sites.csv", "code", "adjective")
+    labels = {c.code: c.label for s in systems if s.system == system for c in s.concepts if c.kind == "topography"}
+    heads = [
+        (head["head"], head["gender"], head["form"]) for head in rows(folder / "heads.csv", "head", "gender", "form")
     ]
-    for head in rows(folder / "heads.csv", "head", "gender"):
-        singular, several = (*noun_forms(head["head"]), head["head"])[:2]
-        feminine = head["gender"] == "f"
-        for code, adjective, complement in sites:
-            label = f"Métastase : {labels.get(code, code)}"
-            joined: list[str] = []
-            if adjective:
-                four = adjective_forms(adjective)
-                many = dict(zip(("m", "f", "mp", "fp"), _four(adjective), strict=True))
-                joined += [
-                    f"{singular} {many['f' if feminine else 'm']}",
-                    f"{several} {many['fp' if feminine else 'mp']}",
-                ]
-                joined += [f"{head['head']} {form}" for form in four[:1] if head.get("short")]
-            for words in filter(None, (complement or "").split("|")):
-                joined += [f"{singular} {words}", f"{several} {words}"]
-            for text in joined:
-                for spelling in spellings(text):
-                    yield folder.name, Term(system, code, "metastasis", spelling, "exact"), label
+    for site in rows(folder / "sites.csv", "code", "adjective", "complement"):
+        label = f"Métastase : {labels.get(site['code'], site['code']).lower()}"
+        for text in {text for head in heads for text in _joined(*head, site["adjective"], site["complement"])}:
+            for spelling in spellings(text):
+                yield folder.name, Term(system, site["code"], "metastasis", spelling, "exact"), label
 
 
-def _four(adjective: str) -> tuple[str, str, str, str]:
-    from consore.referentials.inflection import feminine_word, plural_word
+def _joined(head: str, gender: str, form: str, adjective: str, complement: str) -> Iterator[str]:
+    """`métastase` and `hépatique` → métastase hépatique, métastases hépatiques; and with each complement."""
+    complements = [words for words in complement.split("|") if words]
+    if form == "short":
+        yield from (f"{head} {words}" for words in (*adjective_forms(adjective), *complements))
+        return
+    many = plural(head)
+    masculine, feminine, masculines, feminines = four_forms(adjective)
+    yield f"{head} {feminine if gender == 'f' else masculine}"
+    yield f"{many} {feminines if gender == 'f' else masculines}"
+    for words in complements:
+        yield f"{head} {words}"
+        yield f"{many} {words}"
 
-    words = adjective.split(" ")
-    feminine = [feminine_word(word) for word in words]
-    return (
-        adjective,
-        " ".join(feminine),
-        " ".join(map(plural_word, words)),
-        " ".join(map(plural_word, feminine)),
-    )
 
+def _read_ambiguity(path: Path, forms: dict[str, list[Form]]) -> tuple[dict[tuple[str, str], list[Rule]], set[str]]:
+    """Rules by (folded form, kind; an empty kind is every kind), and the forms to be flagged; masks go into `forms`.
 
-def _read_ambiguity(path: Path) -> tuple[dict[tuple[str, str], list[Rule]], set[str]]:
-    """Rules by (folded form, kind; an empty kind is every kind), and the forms that stay ambiguous."""
+    `never` and `only` look at the words beside the form, `case` lists its only writings, `mask` hides what lies inside.
+    """
     rules: dict[tuple[str, str], list[Rule]] = {}
     ambiguous: set[str] = set()
     if not path.exists():
         return rules, ambiguous
     for row in rows(path, "form", "kind", "rule", "before", "after", "why"):
         folded = " ".join(fold(row["form"]).split())
-        if row["rule"] == "flag":
-            ambiguous.add(folded)
-            continue
-        before = re.compile(f"(?:{row['before']}) $") if row["before"] else None
-        after = re.compile(f"^ (?:{row['after']})") if row["after"] else None
-        rules.setdefault((folded, row["kind"]), []).append(Rule(before, after, row["rule"] == "only"))
+        match row["rule"]:
+            case "flag":
+                ambiguous.add(folded)
+            case "mask":
+                for spelling in spellings(row["form"]):
+                    key = " ".join(fold(spelling).split())
+                    forms.setdefault(key, []).append(Form(None, None, "", row["kind"], mask=True))
+            case "case":
+                writings = frozenset(row["before"].split("|"))
+                forms[folded] = [
+                    replace(form, exact=writings) if form.kind == row["kind"] else form
+                    for form in forms.get(folded, [])
+                ]
+            case "only" | "never":
+                before = re.compile(f"(?:^| )(?:{row['before']}) $") if row["before"] else None
+                after = re.compile(f"^ (?:{row['after']})") if row["after"] else None
+                rules.setdefault((folded, row["kind"]), []).append(Rule(before, after, row["rule"] == "only"))
+            case unknown:
+                raise ConfigurationError(
+                    f"{path} has an unknown rule: {unknown}.", "Use flag, mask, case, only or never."
+                )
     return rules, ambiguous

@@ -1,16 +1,35 @@
 """The plural and feminine forms of French medical words, made when the dictionary is built.
 
-Reports write `métastases hépatiques` where a dictionary says `métastase hépatique`. Rules beat a lexicon here: medical words
-are regular, and a form that nobody writes costs nothing.
+Reports write `métastases hépatiques` where a dictionary says `métastase hépatique`. Rules beat a lexicon here: medical
+words are regular, and a form that nobody writes costs nothing.
 """
 
 from __future__ import annotations
 
 # After one of these the rest of a term is a complement and keeps its number: carcinome*s* à petites cellules.
 _COMPLEMENT = frozenset(
-    "a à au aux de du des d' en sur sous avec sans par pour dans chez non sai type de l' selon et ou".split()
+    (
+        "a",
+        "à",
+        "au",
+        "aux",
+        "de",
+        "du",
+        "des",
+        "en",
+        "sur",
+        "sous",
+        "avec",
+        "sans",
+        "par",
+        "pour",
+        "dans",
+        "chez",
+        "non",
+    )
+    + ("sai", "type", "selon", "et", "ou")
 )
-_INVARIABLE = frozenset("in situ sai type grade bas haut the of".split())
+_INVARIABLE = frozenset(("in", "situ", "sai", "type", "grade", "bas", "haut"))
 _IRREGULAR_PLURALS = {"œil": "yeux", "oeil": "yeux", "os": "os", "col": "cols", "récidivant": "récidivants"}
 
 
@@ -66,20 +85,21 @@ _FEMININE = (
 )
 
 
-def adjective_forms(term: str) -> tuple[str, ...]:
-    """Masculine and feminine, singular and plural, of an adjective (or several) given in the masculine singular.
-
-    `osseux` → osseux, osseuse, osseuses; `médiastinal` → médiastinal, médiastinale, médiastinaux, médiastinales.
-    """
+def four_forms(term: str) -> tuple[str, str, str, str]:
+    """Masculine, feminine, masculine plural, feminine plural of an adjective given in the masculine singular."""
     words = term.split(" ")
     feminine = [feminine_word(word) for word in words]
-    forms = (
+    return (
         term,
         " ".join(feminine),
         " ".join(plural_word(word) for word in words),
         " ".join(plural_word(word) for word in feminine),
     )
-    return tuple(dict.fromkeys(forms))
+
+
+def adjective_forms(term: str) -> tuple[str, ...]:
+    """The distinct forms of an adjective: `osseux` → osseux, osseuse, osseuses."""
+    return tuple(dict.fromkeys(four_forms(term)))
 
 
 def noun_forms(term: str) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Finds every form of every code system in one pass over a text.
 
-One Aho-Corasick automaton holds all forms, each between two blanks, over folded text: a match therefore begins and ends
-at a word. Kinds live in layers. Inside a layer the longest form wins; layers may overlap, because `métastases hépatiques`
-is at once a metastatic site, a behaviour and an organ, and each reader wants its own.
+One Aho-Corasick automaton holds all forms, each between two blanks, over folded text: a match therefore begins and
+ends at a word. Kinds live in layers. Inside a layer the longest form wins; layers may overlap, because `métastases
+hépatiques` is at once a metastatic site, a behaviour and an organ, and each reader wants its own.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ LAYERS: Mapping[str, int] = {
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form of the automaton: what it stands for, and how careful to be with it. `exact`: the only accepted writing."""
+    """A form of the automaton: what it stands for, and how careful to be with it.
+
+    `exact`: the only accepted writings. `mask`: it stands for nothing, and keeps shorter forms from being found in it.
+    """
 
     system: str | None
     code: str | None
@@ -46,13 +49,14 @@ class Form:
     kind: str
     value: str | None = None
     exact: frozenset[str] | None = None
+    mask: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What decides whether an ambiguous form counts.
 
-    `before`, `after`: patterns over the folded text next to the form; `wants` says whether they must be there or must not.
+    `before`, `after`: patterns over the folded text next to the form; `wants`: whether they must be there or must not.
     """
 
     before: re.Pattern[str] | None
@@ -117,6 +121,8 @@ class Matcher:
                 if start < free:
                     continue
                 free = end
+                if form.mask:
+                    continue
                 first, last = (offsets.start(start), offsets.end(end)) if offsets else (start, end)
                 found.append(
                     Match(

@@ -1,7 +1,8 @@
 """Reads the code systems from their folders: `source.toml`, `concepts.csv`, `terms.csv` (UTF-8, comma-separated).
 
 `concepts.csv`: code,label,kind,parents,attributes (parents and attributes are separated by `|`, attributes are
-`name=value`). `terms.csv`: code,term,form,value (an empty `form` is `noun`); a code without a row is found by its label.
+`name=value`). `terms.csv`: code,term,form,value (an empty `form` is `noun`); a code without a row is found by
+its label, unless `source.toml` says `labels_are_terms = false`.
 """
 
 from __future__ import annotations

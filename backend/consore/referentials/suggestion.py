@@ -34,7 +34,7 @@ class Suggester:
         self._names: list[tuple[str, Concept, bool]] = []
         by_word: dict[str, set[int]] = {}
         for concept in concepts:
-            if concept.kind in _NEVER:
+            if concept.kind in _NEVER or not concept.code:
                 continue
             names = dict.fromkeys((concept.label, concept.code, *concept.synonyms))
             for position, name in enumerate(names):

@@ -43,7 +43,9 @@ class Terminology:
     def __init__(self, root: Path, systems: list[CodeSystem]) -> None:
         self.root = root
         self._systems = systems
-        self._concepts = {(c.system, c.code): c for system in systems for c in system.concepts}
+        self._concepts: dict[tuple[str, str], Concept] = {}
+        for concept in (concept for system in systems for concept in system.concepts):
+            self._concepts.setdefault((concept.system, concept.code), concept)
         self._matcher: Matcher
         self._matcher, self._forms_by_folder = expand(root, systems)
 
@@ -82,7 +84,7 @@ class Terminology:
     def widened(self, system: str, code: str) -> str:
         """What a general word means in a question: `poumon` is C34.9 in a report, all of C34 in a question.
 
-        Topographies ending in .9 give their category, morphologies that have kinds of their own (`8140/3`) their family.
+        Topographies ending in .9 give their category, general morphologies (`8140/3`) their family.
         """
         found = self._concepts.get((system, code))
         if found and "widened" in found.attributes:
@@ -141,7 +143,7 @@ class Terminology:
         return next((t for t in _STRONGEST if t in types), TreatmentType.OTHER)
 
     def treatment_type_of_act(self, code: str) -> TreatmentType | None:
-        """The kind of treatment that a CCAM act or a LOCAL procedure is; None for a diagnostic act or an unknown code."""
+        """The kind of treatment that a CCAM act or LOCAL procedure is; None for a diagnostic act or an unknown code."""
         found = self.concept(_CCAM, code) or self.concept(_LOCAL, code)
         name = found.attributes.get("treatment_type") if found else None
         return TreatmentType(name) if name else None

@@ -27,7 +27,7 @@ def normalise(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """`normalise`, with everything that is neither a letter nor a digit turned into a space; exactly as long as `text`."""
+    """`normalise`, with all that is neither a letter nor a digit turned into a space; exactly as long as `text`."""
     return text.translate(_FOLDED)
 
 
