@@ -1,6 +1,6 @@
 """Documents in, mentions out, a JSON object a line: what `consore annotate --jsonl` does.
 
-A line in: `{"id", "text"}`, optionally `date` (ISO) and `kind`. A line out: `{"id", "mentions": [...]}` in the same order.
+A line in: `{"id", "text"}`, optionally `date` (ISO) and `kind`. A line out: `{"id", "mentions": […]}`, in the same order.
 A line that cannot be read is reported with its number and the others go on.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import IO, Any
 
 from consore.errors import RecordError
@@ -18,39 +17,28 @@ from consore.language.reader import Reader
 _LINES_AT_ONCE = 100
 
 
-@dataclass(slots=True)
-class Annotated:
-    """How many lines were read, and what was wrong with the others."""
-
-    documents: int = 0
-    mentions: int = 0
-    errors: list[RecordError] = field(default_factory=list)
-
-
-def annotate_jsonl(lines: Iterable[str | bytes], out: IO[str], reader: Reader) -> Annotated:
+def annotate_jsonl(lines: Iterable[str | bytes], out: IO[str], reader: Reader) -> list[str]:
     """Read each line's document and write its mentions to `out`; blank lines are skipped.
 
-    Gives the counts and one RecordError per bad line (`position` is « ligne N », from 1).
+    Gives one message per line that could not be read, with its number (from 1).
     """
-    done = Annotated()
-    for batch in _batches(_documents(lines, done)):
+    rejected: list[str] = []
+    for batch in _batches(_documents(lines, rejected)):
         read = reader.read_many([(item["text"], item.get("kind"), item["date"]) for item in batch])
         for item, mentions in zip(batch, read, strict=True):
             answer = {"id": item["id"], "mentions": [mention.as_json() for mention in mentions]}
             out.write(json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace").decode() + "\n")
-            done.documents += 1
-            done.mentions += len(mentions)
-    return done
+    return rejected
 
 
-def _documents(lines: Iterable[str | bytes], done: Annotated) -> Iterator[dict[str, Any]]:
+def _documents(lines: Iterable[str | bytes], rejected: list[str]) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             yield _document(line, number)
         except RecordError as error:
-            done.errors.append(error)
+            rejected.append(str(error))
 
 
 def _document(line: str | bytes, number: int) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class Context:
     def of(cls, plain_text: str, sections: list[Section]) -> Context:
         """Find the cues of a text given in its `layout.plain` form."""
         lexicon = _lexicon()
-        found = [f for f in lexicon.find(plain_text)]
+        found = lexicon.find(plain_text)
         cues = [f for f in found if f.phrase in lexicon.cues]
         boundaries = [f for f in found if f.phrase in lexicon.boundaries]
         boundaries += [_Found(m.start(), m.start() + 1, ",") for m in _NEW_STATEMENT.finditer(plain_text)]

@@ -1,7 +1,7 @@
 """Annotated documents that the tagger learns from and is measured on, whatever they come from.
 
-Two kinds exist: FRACCO (French oncology cases coded in ICD-O-3, CC BY 4.0; not shipped with Consore) and the truth files
-of generated centres. The part of FRACCO that is kept out of training is fixed here, by a hash of the identifier.
+Two kinds exist: FRACCO (French oncology cases coded in ICD-O-3, CC BY 4.0; not shipped with Consore) and the truth
+files of generated centres. The part of FRACCO kept out of training is fixed here, by a hash of the identifier.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from consore.errors import InputError
 from consore.model import Assertion, MentionKind, System
@@ -53,8 +53,8 @@ def is_kept_out(document_id: str) -> bool:
 def read_fracco(path: Path) -> Iterator[AnnotatedDocument]:
     """The documents of FRACCO (`id, text, entities[{start,end,label,text,norm}]` a line, gzip or plain).
 
-    Only *morphologie*, *topographie* and *differenciation* are taken: *expression_CIM* only joins the first two, and TNM
-    is labelled too rarely to teach or to measure.
+    Only *morphologie*, *topographie* and *differenciation* are taken: *expression_CIM* only joins the first two, and
+    TNM is labelled too rarely to teach or to measure.
     """
     for item in _lines(path):
         spans = [span for entity in item["entities"] if (span := _fracco_span(entity)) is not None]
@@ -79,6 +79,22 @@ def read_truth(path: Path) -> Iterator[AnnotatedDocument]:
         yield AnnotatedDocument(item["id"], item["text"], spans, "generated")
 
 
+def read_corpus(path: Path) -> Iterator[AnnotatedDocument]:
+    """`read_fracco` or `read_truth`, by what the file holds."""
+    first = next(_lines(path), None)
+    if first is None:
+        raise InputError(f"{path} is empty.", "Give a corpus with one JSON object a line.")
+    if "entities" in first:
+        yield from read_fracco(path)
+    elif "mentions" in first:
+        yield from read_truth(path)
+    else:
+        raise InputError(
+            f"{path} is not an annotated corpus.",
+            'Each line needs "text" and "entities" (FRACCO) or "mentions" (truth).',
+        )
+
+
 def _fracco_span(entity: dict[str, Any]) -> GoldSpan | None:
     kinds = {
         "morphologie": (MentionKind.MORPHOLOGY, System.ICDO3_M),
@@ -100,8 +116,10 @@ def _fracco_code(norm: list[str] | None) -> str | None:
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as lines:
+    if not path.exists():
+        raise InputError(f"There is no file {path}.", "Check the path.")
+    opened: Callable[..., IO[str]] = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue

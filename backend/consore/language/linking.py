@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,20 @@ class Tagged:
     score: float
 
 
+class Doubt:
+    """How likely the tagger thinks it that words belong to something, by place in the text."""
+
+    def __init__(self, starts: Sequence[int], inside: Sequence[float]) -> None:
+        self._starts = starts
+        self._inside = inside
+
+    def about(self, start: int, end: int) -> float:
+        """The highest chance of the words of a span; 1 where no word was read."""
+        first = max(0, bisect_right(self._starts, start) - 1)
+        last = bisect_left(self._starts, end)
+        return max(self._inside[first:last], default=1.0)
+
+
 class Linker:
     """Codes spans. `learned`: folded words → code, by kind, from the corpus that the tagger was trained on."""
 
@@ -45,10 +60,20 @@ class Linker:
                 for row in csv.DictReader(file, delimiter=";"):
                     self._learned[row["kind"], row["words"]] = row["code"]
 
-    def tumour_mentions(self, text: str, matches: Sequence[Match], tagged: Sequence[Tagged]) -> list[Mention]:
-        """Mentions of kind topography, morphology, metastasis, recurrence and response."""
+    def tumour_mentions(
+        self, text: str, matches: Sequence[Match], tagged: Sequence[Tagged], doubt: Doubt | None = None
+    ) -> list[Mention]:
+        """Mentions of kind topography, morphology, metastasis, recurrence and response.
+
+        A dictionary term that the tagger is sure is no tumour or site here (`doubt` under `_SURELY_NOTHING`) is left out.
+        """
         seen = [mention for span in tagged for mention in self._from_tagger(text, span, matches)]
-        known = [self._from_dictionary(match) for match in matches if match.kind in _FROM_BOTH]
+        known = [
+            self._from_dictionary(match)
+            for match in matches
+            if match.kind in _FROM_BOTH
+            and (doubt is None or doubt.about(match.start, match.end) >= _SURELY_NOTHING.get(match.kind, 0.0))
+        ]
         return _with_sites(text, _united(seen, known))
 
     def plain_mentions(self, matches: Iterable[Match]) -> list[Mention]:
@@ -122,6 +147,8 @@ def learned_form(written: str) -> str:
     return " ".join(fold(written).replace("-", " ").split())
 
 
+# Chosen on the training part of FRACCO and on generated text of the training split.
+_SURELY_NOTHING = {"topography": 0.3, "morphology": 0.3}
 _FROM_BOTH = frozenset({"topography", "morphology", "metastasis", "recurrence", "response"})
 _FROM_DICTIONARY = frozenset({"drug", "regimen", "procedure", "stage", "grade", "line", "performance_status"})
 

@@ -21,7 +21,7 @@ from consore.errors import ConfigurationError
 from consore.language.context import Context
 from consore.language.exported import DESCRIPTION_FILE, GRAPH_FILE
 from consore.language.layout import Layout, plain
-from consore.language.linking import Linker, Tagged
+from consore.language.linking import Doubt, Linker, Tagged
 from consore.language.rules import (
     Calendar,
     attach_dates,
@@ -97,6 +97,10 @@ class Reader:
                 waiting = []
         return results + self._read_batch(waiting)
 
+    def forget_sentences(self) -> None:
+        """Forget the sentences read so far (words stay known): for measuring."""
+        self._tagger.forget_sentences()
+
     def _read_batch(self, requests: list[Request]) -> list[list[Mention]]:
         pages = [_cut(text) for text, _, _ in requests]
         tagged = iter(
@@ -106,15 +110,18 @@ class Reader:
         )
         results = []
         for page, (_, _, date) in zip(pages, requests, strict=True):
-            spans = [
-                Tagged(cut[span.first][0], cut[span.last][1], span.tag, span.score)
-                for cut in page.words
-                for span in next(tagged)
-            ]
-            results.append(self._read_page(page, spans, date))
+            spans: list[Tagged] = []
+            starts: list[int] = []
+            inside: list[float] = []
+            for cut in page.words:
+                sentence = next(tagged)
+                starts += [start for start, _ in cut[: len(sentence.inside)]]
+                inside += sentence.inside.tolist()
+                spans += [Tagged(cut[s.first][0], cut[s.last][1], s.tag, s.score) for s in sentence.spans]
+            results.append(self._read_page(page, spans, Doubt(starts, inside), date))
         return results
 
-    def _read_page(self, page: _Page, tagged: list[Tagged], date: dt.date | None) -> list[Mention]:
+    def _read_page(self, page: _Page, tagged: list[Tagged], doubt: Doubt, date: dt.date | None) -> list[Mention]:
         text, plain_text = page.layout.text, page.plain
         matches = self._terminology.match(text)
         found = [
@@ -126,7 +133,7 @@ class Reader:
         ]
         taken = _Taken(found)
         found += [m for m in self._linker.plain_mentions(matches) if taken.is_free(m)]
-        found += self._linker.tumour_mentions(text, matches, tagged)
+        found += self._linker.tumour_mentions(text, matches, tagged, doubt)
         found += find_sides(text, plain_text, found)
         found.sort(key=lambda m: (m.start, -m.end, m.kind, m.code or ""))
         return [_carried_back(m, page) for m in self._in_context(page, found)]

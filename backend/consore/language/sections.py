@@ -53,7 +53,7 @@ def _headings(text: str) -> Iterator[tuple[int, SectionKind]]:
         line_end = text.find("\n", match.end())
         line_end = len(text) if line_end < 0 else line_end
         colon = text.find(":", match.end(), min(line_end, match.end() + 30))
-        if colon >= 0 or line_end - line.end() <= _LONGEST_HEADING and not text[match.end() : line_end].strip(" .-="):
+        if colon >= 0 or (line_end - line.end() <= _LONGEST_HEADING and not text[match.end() : line_end].strip(" .-=")):
             yield line.end(), kinds[match.group()]
 
 

@@ -35,6 +35,17 @@ class TaggedSpan:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class TaggedSentence:
+    """The spans of a sentence, in order, not overlapping; and for each word the chance that it belongs to any span."""
+
+    spans: list[TaggedSpan]
+    inside: np.ndarray
+
+
+_EMPTY = TaggedSentence([], np.zeros(0, dtype=np.float32))
+
+
 class Tagger:
     """Reads sentences already cut into words. Not thread-safe: one per process or thread."""
 
@@ -68,25 +79,30 @@ class Tagger:
         self.version: str = description.get("version", "")
         self._features = WordFeatures(len(self._rows))
         self._vectors: dict[str, np.ndarray] = {}
-        self._sentences: dict[tuple[str, ...], list[TaggedSpan]] = {}
+        self._sentences: dict[tuple[str, ...], TaggedSentence] = {}
+        self._outside = self.tags.index("O")
 
-    def tag(self, sentences: Sequence[Sequence[str]]) -> list[list[TaggedSpan]]:
-        """The spans of each sentence, in order, not overlapping. Empty sentences give no spans."""
+    def tag(self, sentences: Sequence[Sequence[str]]) -> list[TaggedSentence]:
+        """What is in each sentence; nothing in an empty one. Words beyond the 512th of a sentence are outside."""
         keys = [tuple(sentence) for sentence in sentences]
         unread = list({key for key in keys if key and key not in self._sentences})
         if len(self._sentences) + len(unread) > _SENTENCES_KEPT:
             self._sentences = {key: self._sentences[key] for key in set(keys) if key in self._sentences}
         unread.sort(key=len)
-        read: dict[tuple[str, ...], list[TaggedSpan]] = {}
+        read: dict[tuple[str, ...], TaggedSentence] = {}
         for first in range(0, len(unread), _BATCH):
             batch = unread[first : first + _BATCH]
-            for key, (best, probability) in zip(batch, self._scores(batch), strict=True):
-                read[key] = self._spans(best, probability)
+            for key, (best, probability, inside) in zip(batch, self._scores(batch), strict=True):
+                read[key] = TaggedSentence(self._spans(best, probability), inside)
         self._sentences.update(read)
-        return [self._sentences[key] if key else [] for key in keys]
+        return [self._sentences[key] if key else _EMPTY for key in keys]
 
-    def _scores(self, batch: list[tuple[str, ...]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """For each sentence: the best tag of each word and its probability."""
+    def forget_sentences(self) -> None:
+        """Forget the sentences read so far; words stay known."""
+        self._sentences.clear()
+
+    def _scores(self, batch: list[tuple[str, ...]]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """For each sentence: the best tag of each word, its probability, and that of any tag but O."""
         cut = [sentence[:_LONGEST] for sentence in batch]
         lengths = np.array([len(sentence) for sentence in cut], dtype=np.int32)
         self._embed({word for sentence in cut for word in sentence})
@@ -97,8 +113,9 @@ class Tagger:
         best = scores.argmax(axis=2)
         top = scores.max(axis=2)
         probability = 1 / np.exp(scores - top[..., None]).sum(axis=2)
+        inside = 1 - probability * np.exp(scores[..., self._outside] - top)
         for column, length in enumerate(lengths):
-            yield best[:length, column], probability[:length, column]
+            yield best[:length, column], probability[:length, column], inside[:length, column]
 
     def _embed(self, words: set[str]) -> None:
         """Make and keep the vectors of the words not yet known."""

@@ -57,6 +57,7 @@ _HGVS = re.compile(
     r"|c\.\s?[\d_+*-]{1,14}(?:[ACGT]>[ACGT]|del|dup|ins|inv)\w{0,12})"
 )
 _SHORT_VARIANT = re.compile(r"(?<![\w.])[ACDEFGHIKLMNPQRSTVWY]\d{2,4}[ACDEFGHIKLMNPQRSTVWYX*](?!\w)")
+_SHORT_VARIANT_BESIDE = re.compile(r"[\s:(]{1,3}(?:p\.\(?)?[a-z]\d{2,4}[a-z*](?!\w)")
 _EXON = re.compile(
     r"(?<!\w)(?P<event>(?:deletion|insertion|mutation|duplication|saut|skipping)s?\s(?:de\s|d'|du\s|dans\s|l'|sur\s){0,3})?exon\s?(?P<exon>\d{1,2})"
     r"(?P<after>\s(?:deletion|insertion|skipping|saut))?(?!\w)"
@@ -73,6 +74,9 @@ class _Result:
 def find_results(text: str, plain: str, matches: Sequence[Match]) -> Iterator[Mention]:
     """Mentions of kind biomarker and alteration from the dictionary's biomarker and gene matches, in text order."""
     names = [match for match in matches if match.kind == MentionKind.BIOMARKER]
+    names = [
+        n for i, n in enumerate(names) if not (i and names[i - 1].code == n.code and n.start - names[i - 1].end <= 2)
+    ]
     results: list[_Result | None] = [None] * len(names)
     for index in range(len(names) - 1, -1, -1):
         following = names[index + 1] if index + 1 < len(names) else None
@@ -105,6 +109,8 @@ def _result(plain: str, name: Match, following: Match | None) -> _Result | None:
     if _NUMBERED.match(name.code or "") and (number := _NUMBER.match(plain, name.end, limit)):
         unit = number["unit"]
         return _Result(number.end(), number["number"].replace(",", "."), _unit(unit, name.code or ""))
+    if name.code not in _SCORED and _SHORT_VARIANT_BESIDE.match(plain, name.end, limit):
+        return _Result(name.end, "mutated")
     if sign := _SIGN.match(plain, name.end, limit):
         status = BiomarkerStatus.POSITIVE if sign["sign"][0] in "+⊕" else BiomarkerStatus.NEGATIVE
         return _Result(sign.end(), status.value)
@@ -152,11 +158,10 @@ def _said_before(plain: str, name: Match) -> _Result | None:
 
 
 def _biomarker(text: str, name: Match, result: _Result | None) -> Mention:
-    end = max(name.end, result.end) if result else name.end
     return Mention(
         name.start,
-        end,
-        text[name.start : end],
+        name.end,
+        text[name.start : name.end],
         MentionKind.BIOMARKER,
         name.system,
         name.code,
@@ -178,50 +183,61 @@ def _triple_negative(text: str, name: Match) -> Iterator[Mention]:
 
 
 def _alterations(text: str, plain: str, matches: Sequence[Match]) -> Iterator[Mention]:
-    """Variants as written, each with the gene named nearest to it; and genes said to be mutated or not without variant."""
-    genes = [m for m in matches if _gene(m)]
-    if not genes:
-        return
-    given: set[tuple[str, int]] = set()
+    """Genes with the variant written beside them, or said to be mutated, wild type, rearranged or not."""
+    genes = _one_per_place([match for match in matches if _gene(match)])
+    variants = list(_variants(text, plain)) if genes else []
+    for index, gene in enumerate(genes):
+        next_start = genes[index + 1].start if index + 1 < len(genes) else len(text)
+        variant = _variant_of(plain, gene, next_start, variants)
+        result = None if variant else _result(plain, gene, _following(gene, matches))
+        value = variant or (result.value if result and not result.unit and not result.value.isdigit() else None)
+        if value:
+            yield Mention(
+                gene.start, gene.end, gene.text, MentionKind.ALTERATION, System.HGNC, _gene(gene),
+                f"{_gene(gene)} {variant}" if variant else _gene(gene), value,
+            )  # fmt: skip
+
+
+def _one_per_place(genes: list[Match]) -> list[Match]:
+    """Genes are found as biomarkers and as genes: one match for each place, the gene's own first."""
+    kept: dict[int, Match] = {}
+    for gene in genes:
+        if gene.start not in kept or gene.kind == MentionKind.ALTERATION:
+            kept[gene.start] = gene
+    return [kept[start] for start in sorted(kept)]
+
+
+def _following(gene: Match, matches: Sequence[Match]) -> Match | None:
+    return next((m for m in matches if m.start >= gene.end and (m.kind == MentionKind.BIOMARKER or _gene(m))), None)
+
+
+def _variants(text: str, plain: str) -> Iterator[tuple[int, int, str]]:
     for pattern, source in ((_HGVS, text), (_SHORT_VARIANT, text), (_EXON, plain)):
         for match in pattern.finditer(source):
-            near = [g for g in genes if -40 <= g.start - match.end() <= 40 or 0 <= match.start() - g.end <= 60]
-            near = [
-                g for g in near if not _CLAUSE_END.search(plain, min(g.end, match.end()), max(g.start, match.start()))
-            ]
-            if not near:
-                continue
-            gene = min(near, key=lambda g: max(g.start - match.end(), match.start() - g.end))
-            if any(start <= match.start() < end for start, end in ((g.start, g.end) for g in genes)):
-                continue
-            variant = text[match.start() : match.end()]
-            given.add((_gene(gene), gene.start))
-            yield Mention(
-                match.start(), match.end(), variant, MentionKind.ALTERATION, System.HGNC, _gene(gene),
-                f"{_gene(gene)} {variant}", variant,
-            )  # fmt: skip
-    for gene in genes:
-        if gene.kind == MentionKind.ALTERATION and (_gene(gene), gene.start) not in given:
-            limit = min(len(plain), gene.end + _WINDOW)
-            result = _result(plain, gene, None) if limit else None
-            if result and result.value and not result.unit:
-                end = max(gene.end, result.end)
-                yield Mention(
-                    gene.start, end, text[gene.start : end], MentionKind.ALTERATION, System.HGNC, _gene(gene),
-                    f"{_gene(gene)}", result.value,
-                )  # fmt: skip
+            yield match.start(), match.end(), text[match.start() : match.end()].strip()
+
+
+def _variant_of(plain: str, gene: Match, next_start: int, variants: Sequence[tuple[int, int, str]]) -> str | None:
+    """The first variant written after the gene and before the next one, else one just before it (« V600E de BRAF »).
+
+    A short form (`V600E`) is given as the protein change that it is (`p.V600E`).
+    """
+    near = [v for v in variants if gene.end <= v[0] <= min(gene.end + _WINDOW, next_start)]
+    near = near or [v for v in variants if 0 <= gene.start - v[1] <= 30 and _OF.search(plain, v[1], gene.start)]
+    for start, end, written in near:
+        if not _CLAUSE_END.search(plain, min(end, gene.end), max(start, gene.start)):
+            return f"p.{written}" if _SHORT_VARIANT.fullmatch(written) else written
+    return None
+
+
+_OF = re.compile(r"^[\s(]*(?:de|du|d'|sur|dans)[\s']*(?:l'|le |la )?(?:gene |l')?$")
 
 
 def _gene(match: Match) -> str:
     """The HGNC symbol of a match that names a gene, else an empty text."""
     if match.kind == MentionKind.ALTERATION and match.system == System.HGNC:
         return match.code or ""
-    if match.kind == MentionKind.BIOMARKER and match.code in _GENES:
-        return _GENES[match.code]
     return ""
-
-
-_GENES = {code: code for code in ("EGFR", "ALK", "ROS1", "KRAS", "NRAS", "BRAF", "BRCA1", "BRCA2", "MET", "RET", "PIK3CA", "ESR1", "TP53", "IDH1", "IDH2", "KIT", "PALB2")} | {"HER2": "ERBB2"}  # fmt: skip
 
 
 def _unit(unit: str | None, code: str) -> str | None:

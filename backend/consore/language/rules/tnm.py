@@ -52,7 +52,7 @@ def _t_is_sure(text: str, match: re.Match[str]) -> bool:
         return "T" in match.group()
     if "T" not in match.group():
         return False
-    if len(match["t"]) > 1 and match["t"][0] in "1234" or match["t"] == "is":
+    if (len(match["t"]) > 1 and match["t"][0] in "1234") or match["t"] == "is":
         return not _NOT_TNM.search(before)
     return bool(_CLASSED.search(before)) and not before.rstrip().endswith(" en")
 
