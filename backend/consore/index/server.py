@@ -42,6 +42,7 @@ from consore.settings import Settings
 LEAST_ROOM = 200 * 1024 * 1024  # bytes: what an empty engine writes, and some
 POLL = 0.1  # seconds
 STABLE = 3.0  # seconds without change after which counts are taken as they are
+STABLE_BUT_SHORT = 30.0  # the same while less is there than was written: a replay pauses on a busy machine
 
 Answer = TypeVar("Answer")
 LOST = (httpx.TransportError, HTTPStatus0Error, ServiceUnavailable)
@@ -210,7 +211,7 @@ class TypesenseServer:
                 return
             if pending or found != last:
                 last, since = found, time.monotonic()
-            elif time.monotonic() - since > STABLE:
+            elif time.monotonic() - since > (STABLE_BUT_SHORT if _short(found, expected) else STABLE):
                 return
             time.sleep(POLL)
 
@@ -303,6 +304,10 @@ def _counts(home: Path) -> dict[str, int] | None:
         return json.loads((home / "index" / "counts.json").read_text())
     except (OSError, ValueError):
         return None
+
+
+def _short(found: dict[str, int], expected: dict[str, int] | None) -> bool:
+    return any(found.get(name, 0) < count for name, count in (expected or {}).items())
 
 
 def _state(home: Path) -> dict[str, Any]:
