@@ -14,6 +14,28 @@ from consore.synthetic.scene import Moment, PatientScene
 from consore.synthetic.trajectory import TODAY, Care, Life, Tumour
 from consore.synthetic.writing import GRAMMARS, CannotSay, Piece, agree, assemble, grammar, misspell
 
+# Every span of these kinds is in the truth.
+# The mention of a biomarker or of a gene is its name alone: "HER2" in "HER2 3+".
+ANNOTATED_KINDS = frozenset(
+    {
+        "alteration",
+        "biomarker",
+        "drug",
+        "grade",
+        "laterality",
+        "line",
+        "metastasis",
+        "morphology",
+        "performance_status",
+        "procedure",
+        "recurrence",
+        "regimen",
+        "response",
+        "stage",
+        "tnm",
+        "topography",
+    }
+)
 STYLES = ("headed", "telegraphic", "dictated")
 MOST = 20
 

@@ -21,8 +21,32 @@ _INTENTS = {"adjuvant": "adjuvant", "neoadjuvant": "néoadjuvant", "curative": "
 _SESSION_OF_CHEMOTHERAPY = "Z511"
 _SESSION_OF_RADIOTHERAPY = "Z5101"
 
-PATIENTS = ["ipp", "nom_usage", "nom_naissance", "prenom", "sexe", "date_naissance", "date_deces", "date_dernieres_nouvelles", "code_postal", "commune", "opposition"]
-SHEETS = ["id", "ipp", "date_diagnostic", "topographie", "morphologie", "lateralite", "ctnm", "ptnm", "stade", "grade", "base_diagnostic"]
+PATIENTS = [
+    "ipp",
+    "nom_usage",
+    "nom_naissance",
+    "prenom",
+    "sexe",
+    "date_naissance",
+    "date_deces",
+    "date_dernieres_nouvelles",
+    "code_postal",
+    "commune",
+    "opposition",
+]
+SHEETS = [
+    "id",
+    "ipp",
+    "date_diagnostic",
+    "topographie",
+    "morphologie",
+    "lateralite",
+    "ctnm",
+    "ptnm",
+    "stade",
+    "grade",
+    "base_diagnostic",
+]
 CHEMOTHERAPIES = ["id", "ipp", "date", "protocole", "medicaments", "cycle", "jour", "ligne", "intention", "statut"]
 SAMPLES = ["id", "ipp", "type", "date_prelevement", "topographie", "statut"]
 DOCUMENTS = ["id", "ipp", "type", "titre", "date", "auteur", "service", "fichier"]
@@ -146,7 +170,7 @@ def rss_lines(life: Life, finess: str, first_number: int) -> list[tuple[str, str
     for care in life.cares:
         for entry, leave, principal, related, sessions, acts in _stays(care):
             number = f"{first_number + len(lines):020d}"
-            associated = [_bare(care.tumour.cancer.cim10)] if principal.startswith("Z") is False and related else []
+            associated: list[str] = []
             if care.line and care.tumour.sites:
                 associated += [_cim10_of_site(site) for site in care.tumour.sites]
             lines.append(
@@ -157,7 +181,7 @@ def rss_lines(life: Life, finess: str, first_number: int) -> list[tuple[str, str
 
 def _stays(care: Care) -> Iterable[tuple[dt.date, dt.date, str, str, int, list[tuple[dt.date, str]]]]:
     tumour = care.tumour
-    code = _bare(tumour.cancer.cim10 if len(tumour.cancer.cim10) < 5 else tumour.cancer.cim10)
+    code = _bare(tumour.cancer.cim10)
     if tumour.place.code[:3] == tumour.cancer.cim10[:3] and tumour.cancer.cim10 not in ("C20", "C61", "C56", "C64"):
         code = _bare(tumour.place.code)
     if care.act:

@@ -11,7 +11,20 @@ from consore.synthetic.knowledge import Place, acts, biomarkers, names, sites
 from consore.synthetic.trajectory import Alarm, Care, Happening, Life, Tumour
 from consore.synthetic.writing import CannotSay, Piece, Said
 
-MONTHS = ["janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"]
+MONTHS = [
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+]
 _NUMBERS = ["zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix"]
 _SIDES = {"left": ("gauche", "gauche"), "right": ("droit", "droite")}
 _TARGETS = {
@@ -250,7 +263,7 @@ class PatientScene:
 
     def _slot_of_histology(self, rng: Random) -> list[Piece]:
         (piece,) = self._slot_histology(rng)
-        return [Piece("d'" if piece.text[0].lower() in "aeiouéèê" else "de "), piece]
+        return [Piece("de "), piece]
 
     def _slot_ctnm(self, rng: Random) -> list[Piece] | None:
         return self._tnm(rng, self.tumour.ctnm)
@@ -333,6 +346,12 @@ class PatientScene:
             else f"{hit} ganglion{'s' if hit > 1 else ''} métastatique{'s' if hit > 1 else ''} sur {total}"
         )
 
+    def _slot_no_markers(self, rng: Random) -> str | None:
+        return None if self.tumour.biomarkers else ""
+
+    def _slot_no_ptnm(self, rng: Random) -> str | None:
+        return None if self.tumour.ptnm else ""
+
     def _slot_has_biology(self, rng: Random) -> str | None:
         return "" if self.tumour.biomarkers or self.tumour.alterations else None
 
@@ -363,14 +382,17 @@ class PatientScene:
         if code in ("ER", "PR"):
             return [Piece(name, said), Piece(rng.choice([f" négatif{plural}", " : négatif", " 0 %", " -"]))]
         if code == "MSI":
-            text = {"negative": ["MSS", "microsatellites stables"], "positive": ["MSI-H", "microsatellites instables", "MSI high"]}[status]
+            text = {
+                "negative": ["MSS", "microsatellites stables"],
+                "positive": ["MSI-H", "microsatellites instables", "MSI high"],
+            }[status]
             return [Piece(rng.choice(text), said)]
         options = words.get(status) or {"positive": ["positif"], "negative": ["négatif"]}[status]
         return [Piece(name, said), Piece(" " + rng.choice(options))]
 
     def _slot_markers(self, rng: Random) -> list[Piece] | None:
         """Every biomarker known of the tumour, in one go."""
-        codes = [code for code in self.tumour.biomarkers if code not in ("TNBC", "PSA")]
+        codes = [code for code in self.tumour.biomarkers if code != "TNBC" or rng.random() < 0.6]
         if not codes:
             return None
         separator = rng.choice([", ", ", ", " ; ", " - "])

@@ -8,8 +8,8 @@ A grammar is a TOML file of rules; a rule is a list of alternatives. In an alter
     [a|b|]            one of these
     # heading         at the start of a line: a heading in the author's style, dropped when nothing follows
 
-An alternative that asks for something the scene does not know is not written: another one is tried. A rule `name.style` is
-preferred to `name` for an author of that style. Offsets are kept by construction: spans are joined, never searched for.
+An alternative that asks for something the scene does not know is not written: another one is tried. A rule
+`name.style` is preferred to `name` for an author of that style. Offsets are kept by construction: spans are joined, never searched for.
 """
 
 from __future__ import annotations
@@ -127,11 +127,11 @@ _FEMININE = re.compile(
 )
 _SINGULAR = re.compile(r"(?:carcinose|envahissement|pleurésie|métastase) ", re.IGNORECASE)
 _TO_FEMININE = {"un": "une", "son": "sa", "ce": "cette", "du": "de la", "le": "la", "au": "à la", "aucun": "aucune"}
-_DETERMINER = re.compile(r"\b(un|son|ce|du|le|au|aucun|des|les|de|la|sa|que) $", re.IGNORECASE)
+_DETERMINER = re.compile(r"\b(un|une|son|ce|du|le|au|aucun|des|les|de|la|sa|que) $", re.IGNORECASE)
 
 
 def agree(pieces: Iterable[Piece]) -> list[Piece]:
-    """Make the little words before a coded term agree with it: "un néoplasie" → "une néoplasie", "de exérèse" → "d'exérèse"."""
+    """Make the little words before a coded term agree with it: "un néoplasie" → "une", "de exérèse" → "d'exérèse"."""
     out: list[Piece] = []
     for piece in pieces:
         before = out[-1] if out else None
@@ -148,6 +148,8 @@ def agree(pieces: Iterable[Piece]) -> list[Piece]:
 def _agreed(word: str, term: str) -> str | None:
     vowel = term[0].lower() in "aàâeéèêiîoôuœ" or term.lower().startswith(("hy", "hé"))
     feminine = bool(_FEMININE.match(term))
+    if word in ("un", "une") and re.match(r"\w+s\b", term) and not feminine and term[0].islower():
+        return "des " if re.match(r"(biopsies|métastases|mets)\b", term) else None
     if word in ("des", "les"):
         if not _SINGULAR.match(term + " ") or term.endswith("s"):
             return None
@@ -192,7 +194,7 @@ def assemble(pieces: Iterable[Piece], headings: dict[str, str]) -> tuple[str, li
             prefix += pending_heading
             pending_heading = None
         blank = False
-        text, found = _line(line, starts_sentence=not prefix or prefix.endswith(("\n", ": ")))
+        text, found = _line(line, starts_sentence=not prefix.endswith(", "))
         out.append(prefix + text)
         position += len(prefix)
         for start, end, said in found:
@@ -216,6 +218,8 @@ def _line(pieces: list[Piece], starts_sentence: bool) -> tuple[str, list[tuple[i
             continue
         if (not text and starts_sentence) or re.search(r"[.?!]\s$", text):
             part = part if part[1:2].isupper() else part[0].upper() + part[1:]
+        elif not text and not piece.said and part[1:2].islower():
+            part = part[0].lower() + part[1:]
         if piece.said:
             found.append((len(text), len(text) + len(part), piece.said))
         else:
