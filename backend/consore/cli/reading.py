@@ -45,8 +45,7 @@ def annotate(
             output.write(json.dumps({"id": str(file), "mentions": mentions}, ensure_ascii=False) + "\n")
         if jsonl is not None:
             with _opened(jsonl) as lines:
-                done = annotate_jsonl(lines, output, reader)
-                _say_rejected([f"{error.position}: {error}" for error in done.rejected])
+                _say_rejected(annotate_jsonl(lines, output, reader))
 
 
 @app.command()
@@ -113,7 +112,7 @@ def evaluate_language(
     from consore.language.evaluation import evaluate_language as measure
 
     report = measure(node(), fracco=fracco, generated=generated)
-    print_json(report.as_json()) if as_json else console.print(report.text(), markup=False)
+    print_json(report.as_json()) if as_json else console.print(report.text(), markup=False, soft_wrap=True)
 
 
 @evaluate_app.command("history")
@@ -142,7 +141,7 @@ def bench_language(documents: Annotated[int, typer.Option(min=10)] = 400, as_jso
     from consore.language.evaluation import bench
 
     report = bench(node(), documents=documents)
-    print_json(report.as_json()) if as_json else console.print(report.text(), markup=False)
+    print_json(report.as_json()) if as_json else console.print(report.text(), markup=False, soft_wrap=True)
 
 
 @bench_app.command("referentials")
@@ -154,7 +153,7 @@ def bench_referentials(
     from consore.referentials.coverage import bench
 
     report = bench(node().referentials, fracco)
-    print_json(report.as_json()) if as_json else console.print(report.text(), markup=False)
+    print_json(report.as_json()) if as_json else console.print(report.text(), markup=False, soft_wrap=True)
 
 
 @bench_app.command("search")
@@ -168,7 +167,7 @@ def bench_search(
     settings = node()
     with opened_store(settings) as store, ensure_engine(settings) as engine:
         report = bench(settings, store, engine, repeat=repeat)
-    print_json(report.as_json()) if as_json else console.print(report.text(), markup=False)
+    print_json(report.as_json()) if as_json else console.print(report.text(), markup=False, soft_wrap=True)
 
 
 def _text_of(file: Path) -> str:
