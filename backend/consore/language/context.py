@@ -41,6 +41,7 @@ _NEVER_NEGATED = frozenset(
     }
 )
 _PRECEDENCE = (Assertion.FAMILY, Assertion.NEGATED, Assertion.HYPOTHETICAL, Assertion.HISTORY)
+_ASKED = re.compile(r"[^.;:,\n?]{0,25}\?(?!\w)")
 _FAR_REACH = 20
 _NEW_STATEMENT = re.compile(
     r",\s*(?:avec|mais|il|elle|ils|elles|on|nous|le|la|les|l'|un|une|ce|cet|cette|ces|presence|patiente?|sous|traitee?|"
@@ -90,6 +91,8 @@ class Context:
         if kind in _NEVER_TURNED:
             return Assertion.PRESENT
         said = {cue.assertion for cue in self._acting_on(start, end, kind, sentence)}
+        if _ASKED.match(self.text, end):
+            said.add(Assertion.HYPOTHETICAL)
         if kind in _NEVER_NEGATED:
             said.discard(Assertion.NEGATED)
         for assertion in _PRECEDENCE:

@@ -77,7 +77,8 @@ class LanguageReport:
             "reader": self.reader,
             "documents": self.documents,
             "scores": {
-                corpus: {kind: tally.as_json() for kind, tally in table.items()} for corpus, table in self.tables.items()
+                corpus: {kind: tally.as_json() for kind, tally in table.items()}
+                for corpus, table in self.tables.items()
             },
             "assertions": {
                 name: dict(zip(("precision", "recall", "f1"), _scores(hit, found, hit, gold), strict=True))
@@ -90,7 +91,9 @@ class LanguageReport:
         lines = [f"reader {self.reader}"]
         for corpus, table in self.tables.items():
             lines += ["", f"{corpus} ({self.documents.get(corpus.split(':')[0], 0)} documents)"]
-            lines += [f"{'':26}{'gold':>7}{'found':>7} {'exact P':>8}{'R':>6}{'F1':>6} {'touch F1':>9}{'code':>7}{'3 char':>7}"]
+            lines += [
+                f"{'':26}{'gold':>7}{'found':>7} {'exact P':>8}{'R':>6}{'F1':>6} {'touch F1':>9}{'code':>7}{'3 char':>7}"
+            ]
             for kind, tally in sorted(table.items()):
                 p, r, f = tally.exact_scores
                 overlap = tally.overlap_scores[2]
@@ -160,9 +163,7 @@ def _measure_generated(report: LanguageReport, documents: list[AnnotatedDocument
     report.documents["generated"] = len(documents)
     table = report.tables["generated"] = {}
     counts = {assertion: [0, 0, 0] for assertion in Assertion}
-    for document, mentions in zip(
-        documents, reader.read_many([(d.text, None, None) for d in documents]), strict=True
-    ):
+    for document, mentions in zip(documents, reader.read_many([(d.text, None, None) for d in documents]), strict=True):
         for kind in MentionKind:
             gold = [span for span in document.spans if span.kind is kind]
             if not gold and kind in (MentionKind.DATE, MentionKind.DOSE, MentionKind.MEASUREMENT):
@@ -198,7 +199,9 @@ def _touching(span: GoldSpan, mentions: Iterable[Mention]) -> Mention | None:
     """The mention of that kind that shares most with the span."""
     best = max(
         (m for m in mentions if m.kind is span.kind and m.start < span.end and span.start < m.end),
-        key=lambda m: (min(m.end, span.end) - max(m.start, span.start)) / (max(m.end, span.end) - min(m.start, span.start)),
+        key=lambda m: (
+            (min(m.end, span.end) - max(m.start, span.start)) / (max(m.end, span.end) - min(m.start, span.start))
+        ),
         default=None,
     )
     return best
@@ -272,7 +275,9 @@ def _rate(count: int, work: Any) -> float:
 
 def _texts_of_500_words(corpus: Path | None) -> Iterator[str]:
     if corpus is not None:
-        source = (document.text for document in (read_fracco(corpus) if "fracco" in corpus.name else read_truth(corpus)))
+        source = (
+            document.text for document in (read_fracco(corpus) if "fracco" in corpus.name else read_truth(corpus))
+        )
     else:
         from consore.language.sample import reports
 

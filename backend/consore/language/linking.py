@@ -218,7 +218,8 @@ _RECURRENCES = (
         "REC:metastatic",
         re.compile(r"m[ée]tasta|distance|syst[ée]mi|visc[ée]ral|pulmonaire|h[ée]patique|osseu|c[ée]r[ée]br"),
     ),
-    ("REC:regional", re.compile(r"loco.?r[ée]gional|r[ée]gional|ganglion|axillaire|sus-clavi")),
+    ("REC:local", re.compile(r"loco.?r[ée]gional")),
+    ("REC:regional", re.compile(r"r[ée]gional|ganglion|axillaire|sus-clavi")),
     ("REC:local", re.compile(r"local|in situ|pari[ée]tal|cicatri|anastomo|homolat|ipsilat|lit ")),
 )
 

@@ -32,6 +32,7 @@ from consore.language.rules import (
     find_sides,
     find_tnm,
 )
+from consore.language.rules.sides import SIDED
 from consore.language.sections import sections
 from consore.language.sentences import sentences
 from consore.language.tagger import SHIPPED_WEIGHTS, Tagger
@@ -43,6 +44,7 @@ from consore.settings import Settings
 PROFILES = ("fast",)
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _DOCUMENTS_AT_ONCE = 200
+_SIDE_REACH = 28
 
 Request = tuple[str, DocumentKind | str | None, dt.date | None]
 
@@ -143,8 +145,13 @@ class Reader:
         starts = [start for start, _ in page.sentences]
         where = [bisect_right(starts, mention.start) - 1 for mention in mentions]
         dated = attach_dates(mentions, where, page.plain)
+        beside: Mention | None = None
         for mention, sentence in zip(dated, where, strict=True):
             assertion = context.assertion(mention.start, mention.end, mention.kind, page.sentences[sentence])
+            if mention.kind is MentionKind.LATERALITY and beside and mention.start - beside.end <= _SIDE_REACH:
+                assertion = beside.assertion  # a side belongs to its organ or act, planned or not
+            elif mention.kind in SIDED:
+                beside = replace(mention, assertion=assertion)
             yield mention if assertion is mention.assertion else replace(mention, assertion=assertion)
 
 

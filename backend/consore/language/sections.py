@@ -1,7 +1,7 @@
 """The sections of a report that change what a sentence means: history, family, what is planned.
 
-Light on purpose: a heading is a short line, or the start of a line up to a colon, that begins with one of the phrases of
-`cues/sections.csv`. A section runs to the next heading or, for one that stands in a running line, to the end of the line.
+Light on purpose: a heading is a short line, or the start of a line up to a colon, that begins with one of the phrases
+of `cues/sections.csv`. A section runs to the next heading; history and family also end with their paragraph.
 """
 
 from __future__ import annotations
@@ -16,6 +16,11 @@ from pathlib import Path
 
 _CUES = Path(__file__).parent / "cues" / "sections.csv"
 _LONGEST_HEADING = 60
+_SHORT_LINE = 60
+_ITEM = re.compile(r"[ \t]*[-–•*·]")
+_OTHER_HEADING = re.compile(
+    r"[a-z][a-z'/.-]*(?: [a-z'/.-]+){0,3} ?:|[a-z][a-z' -]{2,28}(?=\n|$)|=> ?|au total,|en conclusion,"
+)
 _LINE_START = re.compile(r"(?:^|\n)[ \t]*(?:[-–•*#=]+[ \t]*|\d{1,2}[.)/-][ \t]*)*")
 
 
@@ -39,22 +44,50 @@ class Section:
 
 def sections(plain_text: str) -> list[Section]:
     """The sections of a text given in its `layout.plain` form, in order and without gaps; the first may be neutral."""
-    starts = [(0, SectionKind.NEUTRAL), *_headings(plain_text)]
-    ends = [start for start, _ in starts[1:]] + [len(plain_text)]
-    return [Section(start, end, kind) for (start, kind), end in zip(starts, ends, strict=True) if end > start]
+    found = [Section(0, 0, SectionKind.NEUTRAL)]
+    for start, content, kind in _headings(plain_text):
+        found.append(Section(start, content, kind))
+    result: list[Section] = []
+    for section, following in zip(found, [*found[1:], None], strict=True):
+        limit = following.start if following else len(plain_text)
+        end = _end(plain_text, section, limit)
+        result += [Section(section.start, end, section.kind), Section(end, limit, SectionKind.NEUTRAL)]
+    return [section for section in result if section.end > section.start]
 
 
-def _headings(text: str) -> Iterator[tuple[int, SectionKind]]:
+def _end(text: str, section: Section, limit: int) -> int:
+    """Where the section stops to speak: history and family are short, and a new paragraph tells something else."""
+    if section.kind not in (SectionKind.HISTORY, SectionKind.FAMILY):
+        return limit
+    position = section.end
+    line_end = text.find("\n", position, limit)
+    if line_end >= 0 and not text[position:line_end].strip(" :.-="):
+        position = line_end + 1  # a heading alone on its line: its first line follows
+        line_end = text.find("\n", position, limit)
+    while line_end >= 0:
+        position = line_end + 1
+        line_end = text.find("\n", position, limit)
+        line = text[position : limit if line_end < 0 else line_end]
+        if not line.strip() or not (_ITEM.match(line) or len(line) <= _SHORT_LINE):
+            return position
+    return limit
+
+
+def _headings(text: str) -> Iterator[tuple[int, int, SectionKind]]:
+    """Start of the heading, end of its words, and what it opens. Any other short « Words : » at a line start is neutral."""
     pattern, kinds = _heading_pattern()
     for line in _LINE_START.finditer(text):
         match = pattern.match(text, line.end())
         if match is None:
+            if other := _OTHER_HEADING.match(text, line.end()):
+                yield line.end(), other.end(), SectionKind.NEUTRAL
             continue
         line_end = text.find("\n", match.end())
         line_end = len(text) if line_end < 0 else line_end
         colon = text.find(":", match.end(), min(line_end, match.end() + 30))
-        if colon >= 0 or (line_end - line.end() <= _LONGEST_HEADING and not text[match.end() : line_end].strip(" .-=")):
-            yield line.end(), kinds[match.group()]
+        alone = line_end - line.end() <= _LONGEST_HEADING and not text[match.end() : line_end].strip(" .-=")
+        if colon >= 0 or alone:
+            yield line.end(), colon + 1 if colon >= 0 else match.end(), kinds[match.group()]
 
 
 @lru_cache(maxsize=1)

@@ -27,7 +27,7 @@ _GRADE = re.compile(
     r"(?<!\w)(?:(?:grades?|sbr|fuhrman|fnclcc|isup|ee|elston[- ]ellis|nottingham)[\s:]{1,3})"
     r"(?:(?:histologique|histopronostique|nucleaire|cytologique|tumoral|de malignite|global|sbr|ee|oms|isup|fnclcc|fuhrman|"
     r"de fuhrman|de nottingham|nottingham|de scarff|bloom|et|richardson|scarff|selon|elston|ellis|d'elston|de|a)[\s:,-]+){0,6}"
-    r"(?P<number>i{1,3}|iv|[1-5])(?![\w+]|[.,]\d)(?:\s?/\s?(?:3|4|5|iii))?"
+    r"(?P<number>i{1,3}|iv|[1-5])(?![\w+]|[.,]\d)(?:\s?/\s?(?:3|4|5|iii))?(?:\s\(?isup\)?)?"
 )
 _LEVEL = re.compile(
     r"(?<!\w)(?:de\s)?(?P<level>haut|bas|faible|intermediaire)\sgrade(?!\w)|(?<!\w)grade\s(?P<after>eleve|intermediaire|bas)(?!\w)"
@@ -38,11 +38,11 @@ _DIFFERENTIATION = re.compile(
     r"(?<!\w)(?P<how>bien|tres bien|moyennement|moderement|peu|pauvrement|faiblement)[\s-]+differencie(?:e?s?)(?!\w)|(?<!\w)(?P<none>indifferencie)(?:e?s?)(?!\w)"
 )
 _GLEASON = re.compile(
-    r"(?<!\w)(?:score\s+(?:de\s+)?|grade\s+(?:de\s+)?)?gleason[\s:]*(?:score[\s:]*)?(?:a\s|de\s|est\s)?(?P<sum>10|[2-9])?"
-    r"(?:\s?/\s?10)?[\s:=]*\(?(?:(?P<first>[1-5])\s?\+\s?(?P<second>[1-5]))?\)?(?!\d)"
+    r"(?<!\w)(?:score\s+(?:de\s+)?|grade\s+(?:de\s+)?)?gleason[\s:]*(?:score[\s:]*)?(?:a\s|de\s|est\s)?(?P<sum>(?:10|[2-9])(?!\s?\+))?"
+    r"(?:\s?/\s?10)?[\s:=]*\(?(?:(?P<first>[1-5])\s?\+\s?(?P<second>[1-5]))?(?:\s?=\s?(?P<equals>10|[2-9]))?\)?(?!\d)"
 )
 _STATUS = re.compile(
-    r"(?<!\w)(?:(?:score|indice|statut|etat general|performance status|ps|index)[\s:]{1,3})?"
+    r"(?<!\w)(?:(?:score|indice|statut|performance status|ps|index)[\s:]{1,3})?"
     r"(?:\(?(?:oms|ecog|ps|performance status|who)\)?(?:[\s/-]{1,2}(?:oms|ecog|ps))?)"
     r"(?:\s(?:est|evalue|cote|estime|score))?\s?(?:a|de)?\s?[:=]?\s?(?:a\s)?(?P<number>[0-4])(?:\s?[-/aà]\s?[0-4](?![\d/]))?(?![\d.,]\d|\w|\s?(?:ng|mg|%))"
 )

@@ -214,7 +214,12 @@ def _following(gene: Match, matches: Sequence[Match]) -> Match | None:
 def _variants(text: str, plain: str) -> Iterator[tuple[int, int, str]]:
     for pattern, source in ((_HGVS, text), (_SHORT_VARIANT, text), (_EXON, plain)):
         for match in pattern.finditer(source):
-            yield match.start(), match.end(), text[match.start() : match.end()].strip()
+            yield match.start(), match.end(), _balanced(text[match.start() : match.end()].strip())
+
+
+def _balanced(written: str) -> str:
+    """`p.G12C)` of « (p.G12C) » without the bracket that was opened before it."""
+    return written[:-1] if written.endswith(")") and "(" not in written else written
 
 
 def _variant_of(plain: str, gene: Match, next_start: int, variants: Sequence[tuple[int, int, str]]) -> str | None:

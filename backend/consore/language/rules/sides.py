@@ -15,14 +15,14 @@ _SIDE = re.compile(
     r"(?<!\w)(?:(?P<right>droite?s?|dte?)|(?P<left>gauches?|gche?)|(?P<bilateral>bilater(?:al|ale|aux|ales)|des deux cotes)|"
     r"(?P<midline>median(?:e|s|es)?))(?!\w)"
 )
-_SIDED = frozenset({MentionKind.TOPOGRAPHY, MentionKind.MORPHOLOGY, MentionKind.PROCEDURE, MentionKind.METASTASIS})
+SIDED = frozenset({MentionKind.TOPOGRAPHY, MentionKind.MORPHOLOGY, MentionKind.PROCEDURE, MentionKind.METASTASIS})
 _LABELS = {"right": "Droit", "left": "Gauche", "bilateral": "Bilatéral", "midline": "Médian"}
 _NEAR_BEFORE, _NEAR_AFTER = 28, 12
 
 
 def find_sides(text: str, plain: str, mentions: Iterable[Mention]) -> Iterator[Mention]:
     """Laterality mentions near the mentions given."""
-    sided = [m for m in mentions if m.kind in _SIDED]
+    sided = [m for m in mentions if m.kind in SIDED]
     ends = sorted(m.end for m in sided)
     starts = sorted(m.start for m in sided)
     for match in _SIDE.finditer(plain):
