@@ -14,6 +14,7 @@ from consore.errors import InputError
 from consore.model import Frequency, Schedule, Source, SourceKind, now
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+WIDEST_CHANGE = dt.timedelta(hours=3)  # no zone moves its clocks by more
 
 
 def add_source(
@@ -102,17 +103,16 @@ def next_run(schedule: Schedule, after: dt.datetime) -> dt.datetime | None:
         days = {"day_of_week": WEEKDAYS[schedule.weekday]}
     elif schedule.frequency == Frequency.MONTHLY:
         days = {"day": schedule.day}
-    trigger = CronTrigger(hour=schedule.hour, minute=schedule.minute, second=0, timezone=zone, **days)
-    moment = after
-    while True:
-        moment = moment.astimezone(dt.UTC) + dt.timedelta(microseconds=1)
-        found = trigger.get_next_fire_time(None, moment)
-        if found is None:
-            return None
-        first = found.replace(fold=0).astimezone(dt.UTC)
-        if first == found.astimezone(dt.UTC):
-            return first
-        moment = found  # the second coming of an hour that the clocks repeat
+    # The trigger counts in wall-clock time as if clocks never changed (given a zone, it can skip the day after a
+    # change); each wall-clock moment then becomes an instant, the first of two where it comes twice.
+    trigger = CronTrigger(hour=schedule.hour, minute=schedule.minute, second=0, timezone=dt.UTC, **days)
+    wall = after.astimezone(zone).replace(tzinfo=dt.UTC, fold=0) - WIDEST_CHANGE
+    while (found := trigger.get_next_fire_time(None, wall)) is not None:
+        moment = found.replace(tzinfo=zone).astimezone(dt.UTC)
+        if moment > after:
+            return moment
+        wall = found + dt.timedelta(microseconds=1)
+    return None
 
 
 def _zone(name: str) -> ZoneInfo:

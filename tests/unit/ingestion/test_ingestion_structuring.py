@@ -1,0 +1,151 @@
+"""A history becomes rows, each with its evidence; building it again replaces it."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from sqlmodel import select
+
+from consore.ingestion.intake import take_in
+from consore.ingestion.structuring import load_dossier, number_of, structure_and_save, tnm_parts
+from consore.model import (
+    Act,
+    Assertion,
+    Biomarker,
+    Document,
+    DocumentMentions,
+    Evidence,
+    Fact,
+    Mention,
+    MentionKind,
+    Patient,
+    Sample,
+    Treatment,
+    TreatmentDrug,
+    Tumour,
+    TumourEvent,
+    pack_mentions,
+)
+from consore.referentials import terminology
+from consore.sources import SourceRecord
+from consore.store import Store
+
+TEXT = "Carcinome du sein. Ki67 : 30 %. Pas de métastase hépatique."
+
+
+@pytest.mark.parametrize(
+    ("written", "parts"),
+    [
+        (("pT2N1M0",), ("T2", "N1", "M0")),
+        (("ypT1c(m) N1mi(sn) Mx",), ("T1c", "N1mi", "Mx")),
+        (("pTisN0", "cT1N1M1"), ("Tis", "N0", "M1")),
+        ((None, ""), (None, None, None)),
+        (("stade inconnu",), (None, None, None)),
+    ],
+)
+def test_a_tnm_is_cut_in_its_parts(written: tuple, parts: tuple) -> None:
+    assert tuple(tnm_parts(*written).values()) == parts
+
+
+def test_a_measured_value_has_a_number_that_thresholds_respect() -> None:
+    assert number_of("30") == number_of("30 %") == 30
+    assert number_of("4,2") == 4.2
+    assert number_of("<1") < 1 < number_of(">1")
+    assert number_of("≥50") == 50
+    assert number_of("1-5") is number_of("positive") is number_of(None) is None
+
+
+def test_a_history_becomes_rows_with_evidence_and_is_replaced_whole(store: Store) -> None:
+    _fill(store)
+    for _ in range(2):
+        with store.session() as session:
+            (biography,) = structure_and_save(session, 1, terminology())
+            assert biography.patient_id == "42"
+    with store.session() as session:
+        tumour = session.exec(select(Tumour)).one()
+        assert (tumour.topography, tumour.morphology, tumour.t, tumour.n) == ("C50.4", "8500/3", "T2", "N1")
+        ki67 = session.exec(select(Biomarker)).one()
+        assert (ki67.code, ki67.number, ki67.unit, ki67.tumour_id) == ("KI67", 30, "%", tumour.id)
+        assert [event.type for event in session.exec(select(TumourEvent))] == ["initial"]
+        assert {row.type for row in session.exec(select(Treatment))} == {"chemotherapy", "surgery"}
+        treatment = session.exec(select(Treatment).where(Treatment.type == "chemotherapy")).one()
+        assert session.exec(select(TreatmentDrug.name)).all() == ["docétaxel"]
+        sample = session.exec(select(Sample)).one()
+        assert (sample.external_id, sample.status, sample.date) == ("b1", "available", dt.date(2024, 3, 2))
+        evidence = session.exec(select(Evidence)).all()
+        assert {row.item for row in evidence} >= {"tumour", "event", "treatment", "biomarker"}
+        assert all(row.quote for row in evidence)
+        of_ki67 = next(row for row in evidence if row.item == "biomarker")
+        document = session.exec(select(Document)).one()
+        assert (of_ki67.item_id, of_ki67.document_id) == (ki67.id, document.id)
+        assert "Ki67" in TEXT[of_ki67.start : of_ki67.end] or "Ki67" in of_ki67.quote
+        assert [
+            row.record_id is not None for row in evidence if row.item_id == treatment.id and row.item == "treatment"
+        ] == [True]
+
+
+def test_facts_hold_each_code_once_with_its_first_date_and_its_assertion(store: Store) -> None:
+    _fill(store)
+    with store.session() as session:
+        structure_and_save(session, [1], terminology())
+    with store.session() as session:
+        facts = {(fact.kind, fact.system, fact.code, fact.assertion): fact for fact in session.exec(select(Fact))}
+        assert ("metastasis", "ICD-O-3-T", "C22.0", "negated") in facts
+        assert ("metastasis", "ICD-O-3-T", "C22.0", "present") not in facts
+        assert facts["topography", "ICD-O-3-T", "C50.4", "present"].date == dt.date(2024, 2, 1)
+        assert facts["drug", "ATC", "L01CD02", "present"].record_id is not None
+        assert facts["procedure", "CCAM", "QEFA004", "present"].date == dt.date(2024, 3, 1)
+        assert len(facts) == len(session.exec(select(Fact)).all())
+
+
+def test_a_dossier_holds_documents_rows_and_acts(store: Store) -> None:
+    _fill(store)
+    with store.session() as session:
+        dossier = load_dossier(session, 1)
+        assert session.exec(select(Act)).one().code == "QEFA004"
+    assert [document.id for document in dossier.documents] == ["d1"]
+    assert len(dossier.documents[0].mentions) == 2
+    assert [row.id for row in dossier.structured] == [
+        "tumour_sheet:t1",
+        "chemotherapy:c1",
+        "biobank:b1",
+        "diagnosis:1",
+        "act:1",
+    ]
+
+
+def _fill(store: Store) -> None:
+    """One patient with a tumour sheet, a cure, a sample, a stay and a report."""
+    patient = {"family_name": "Ferrandin", "given_name": "Lise", "sex": "female", "birth_date": "1961-03-04"}
+    sheet = {"date_diagnostic": "2024-02-01", "topographie": "C50.4", "morphologie": "8500/3", "ptnm": "pT2N1M0"}
+    cure = {"date": "2024-04-01", "protocole": "", "medicaments": "docétaxel", "statut": "administré", "ligne": ""}
+    sample = {"type": "tissu congelé", "date_prelevement": "2024-03-02", "statut": "disponible"}
+    stay = {"number": "s1", "entry_date": "2024-03-01", "exit_date": "2024-03-05", "unit": "CHIR"}
+    stay["diagnoses"] = [{"code": "C50.4", "role": "DP", "date": "2024-03-01"}]
+    stay["acts"] = [{"code": "QEFA004", "phase": "0", "date": "2024-03-01"}]
+    report = {"kind": "pathology", "title": "", "date": "2024-02-10", "author": "", "service": "", "text": TEXT}
+    with store.session() as session:
+        take_in(
+            session,
+            [
+                SourceRecord("patient", "42", "42", patient, "a"),
+                SourceRecord("tumour_sheet", "t1", "42", sheet, "b"),
+                SourceRecord("chemotherapy", "c1", "42", cure, "c"),
+                SourceRecord("biobank", "b1", "42", sample, "d"),
+                SourceRecord("stay", "s1", "42", stay, "e"),
+                SourceRecord("document", "d1", "42", report, "f"),
+            ],
+        )
+        assert session.exec(select(Patient.id)).one() == 1
+        document = session.exec(select(Document)).one()
+        mentions = [
+            _mention("Ki67 : 30 %", MentionKind.BIOMARKER, "LOCAL", "KI67", value="30", unit="%"),
+            _mention("métastase hépatique", MentionKind.METASTASIS, "ICD-O-3-T", "C22.0", assertion=Assertion.NEGATED),
+        ]
+        session.add(DocumentMentions(document_id=document.id, payload=pack_mentions(mentions), total=2, reader="1"))
+
+
+def _mention(text: str, kind: MentionKind, system: str, code: str, **values) -> Mention:
+    start = TEXT.index(text)
+    return Mention(start, start + len(text), text, kind, system, code, label=text, **values)
