@@ -151,7 +151,12 @@ def _same_diagnosis_date(one: Item, other: Item) -> bool:
 
 
 def _same_biomarker(one: Item, other: Item) -> bool:
-    return one["code"] == other["code"] and one.get("status") == other.get("status")
+    """The same code, and the same word or, where the truth only holds a measure, the same measure."""
+    if one["code"] != other["code"]:
+        return False
+    if other.get("status") in (None, "unknown") and other.get("value"):
+        return str(one.get("value")) == str(other["value"])
+    return one.get("status") == other.get("status")
 
 
 def _same_event(one: Item, other: Item) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from consore.history.clues import Clue, Reading, row_evidence
 from consore.history.periods import Period, day, period_of
-from consore.history.primaries import site, site_group
+from consore.history.primaries import is_spread, site, site_group
 from consore.history.rules import Rules, rules
 from consore.history.tumours import Tumours, distinct_evidence
 from consore.model import EventItem, EventType, EvidenceRef, MentionKind, StructuredRow, TumourItem
@@ -233,7 +233,13 @@ def _events_of(item: TumourItem, tellings: list[Telling], table: Rules) -> list[
                 same.add(telling, with_sites=same.type is EventType.METASTATIC_RECURRENCE)
         else:
             found.append(one)
-    found.extend(_remissions(item, by_type[EventType.REMISSION], found, table))
+    known = [start.date] if start.date and (start.sites or is_stage_iv(item)) else []
+    since = min([*known, *([metastatic.period.start] if metastatic else [])], default=None)
+    complete = by_type[EventType.REMISSION]
+    if since and not is_spread(item.morphology):
+        # Of a metastatic tumour a complete response is the treatment's response, not the end of the disease.
+        complete = [one for one in complete if one.period.end < since]
+    found.extend(_remissions(item, complete, found, table))
     start.sites = sorted(set(start.sites))
     start.label = event_label(first, start.sites, item)
     return [start, *(_event(one, item, table) for one in found)]
@@ -241,6 +247,7 @@ def _events_of(item: TumourItem, tellings: list[Telling], table: Rules) -> list[
 
 def _metastatic(item: TumourItem, tellings: list[Telling], start: EventItem, table: Rules) -> Happening | None:
     """The metastatic recurrence, or None where there is none or the tumour was metastatic from the start."""
+    tellings = _believed(tellings, table)
     diagnosed = item.diagnosis_date
     window = table.events["synchronous"]
     if diagnosed:
@@ -266,6 +273,15 @@ def _metastatic(item: TumourItem, tellings: list[Telling], start: EventItem, tab
         later = next((one for one in tellings if one.sites), None)
         happening.sites.update(later.sites if later else [])
     return happening
+
+
+def _believed(tellings: list[Telling], table: Rules) -> list[Telling]:
+    """Tellings with a site, or of a stated recurrence; "métastases" alone only where several documents say so."""
+    sited = [one for one in tellings if one.sites or (one.clue and one.clue.kind is not MentionKind.METASTASIS)]
+    documents = {one.clue.page.document.id for one in tellings if one.clue}
+    if sited:
+        return sited
+    return tellings if len(documents) >= table.metastatic["siteless_documents"] else []
 
 
 def _later(item: TumourItem, tellings: list[Telling], after: int) -> list[Telling]:

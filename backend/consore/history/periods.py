@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from consore.history.clues import Clue
+from consore.model import MentionKind
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -33,22 +35,38 @@ def day(date: dt.date) -> Period:
 
 
 def period_of(clue: Clue) -> Period | None:
-    """When the fact of a clue happened.
-
-    A sentence's date that falls on the first of January stands for its year, on the first of another month for its
-    month: readers give the first day of what is written ("en 2021", "en mars 2021").
-    """
+    """When the fact of a clue happened: the day, month or year that its sentence writes, else its document's day."""
     stated = clue.mention.date
     if stated is None:
         own = clue.page.document.date
         return day(own) if own else None
+    return whole(stated, _precision(clue, stated))
+
+
+def whole(first: dt.date, precision: str) -> Period:
+    """The period that begins on `first` and is as long as `precision` (`day`, `month`, `year`) says."""
+    if precision == "year":
+        return Period(first, dt.date(first.year, 12, 31))
+    if precision == "month":
+        return Period(first, first.replace(day=calendar.monthrange(first.year, first.month)[1]))
+    return day(first)
+
+
+def earliest(periods: Iterable[Period]) -> Period | None:
+    """The earliest period, made precise by the shortest one inside it."""
+    found = sorted(periods)
+    if not found:
+        return None
+    first = found[0]
+    inside = [one for one in found if first.start <= one.start and one.end <= first.end]
+    return min(inside, key=lambda one: (one.end - one.start, one.start))
+
+
+def _precision(clue: Clue, stated: dt.date) -> str:
+    """How precisely the sentence writes the date: readers give the first day of a month or a year."""
+    for other in clue.neighbours:
+        if other.kind is MentionKind.DATE and other.mention.date == stated and other.mention.value:
+            return {4: "year", 7: "month"}.get(len(other.mention.value), "day")
     if stated.day > 1 or stated == clue.page.document.date:
-        return day(stated)
-    if stated.month == 1:
-        return Period(stated, dt.date(stated.year, 12, 31))
-    return Period(stated, stated.replace(day=calendar.monthrange(stated.year, stated.month)[1]))
-
-
-def days_between(first: dt.date | None, second: dt.date | None) -> int | None:
-    """Days from the first to the second; null where one is unknown."""
-    return (second - first).days if first and second else None
+        return "day"
+    return "year" if stated.month == 1 else "month"

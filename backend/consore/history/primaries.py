@@ -6,7 +6,8 @@ IARC/IACR/ENCR, 2004. Two tumours of one site (three characters of the topograph
 different groups (`histology_groups.csv`, their table 2); unspecified histologies agree with every specified
 one; Kaposi sarcoma and haematopoietic tumours are one tumour wherever they sit. We depart from rule 3 on one
 point, as clinicians do: in the paired organs marked `side_makes_another` (`sites.csv`), a tumour of the other
-side is another tumour.
+side is another tumour. And 8046 (*non à petites cellules*), which says what a carcinoma is not, stands with the
+unspecified ones.
 """
 
 from __future__ import annotations

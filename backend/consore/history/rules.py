@@ -22,7 +22,9 @@ class Rules:
     diagnosis: dict[str, int]
     events: dict[str, Any]
     treatments: dict[str, Any]
+    metastatic: dict[str, Any]
     joiners: re.Pattern[str]
+    range_words: re.Pattern[str]
     metastasis_of_cim10: dict[str, str]
     biomarkers: dict[str, Any]
 
@@ -45,6 +47,8 @@ def rules() -> Rules:
         diagnosis=table["diagnosis"],
         events=table["events"],
         treatments=table["treatments"],
+        metastatic=table["metastatic"],
+        range_words=re.compile(table["treatments"]["range_words"], re.IGNORECASE),
         joiners=re.compile(table["treatments"]["joiners"], re.IGNORECASE),
         metastasis_of_cim10=table["metastasis_of_cim10"],
         biomarkers=table["biomarkers"],

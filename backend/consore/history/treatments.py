@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 
-from consore.history.clues import Clue, Reading, row_evidence
+from consore.history.clues import Clue, Page, Reading, row_evidence
 from consore.history.events import metastatic_since
 from consore.history.periods import Period, day, period_of
 from consore.history.rules import Rules, rules
@@ -66,7 +67,7 @@ class Course:
     last: dt.date | None = None
     line: int | None = None
     intent: str | None = None
-    from_rows: bool = False
+    from_rows: bool = False  # its days are exact: what only repeats it changes nothing
     tumour: TumourItem | None = None
     clues: list[Clue] = field(default_factory=list)
     rows: list[StructuredRow] = field(default_factory=list)
@@ -79,9 +80,15 @@ class Course:
     def reach(self, period: Period) -> None:
         """Stretch the course to the days of another telling; a day makes a month precise."""
         held = self.period
-        if held is None or period.start < held.start or (not held.is_day and period.start <= held.end):
+        if held is None:
             self.period = period
-        self.last = max(self.last or period.end, period.end if period.is_day else period.start)
+        elif held.is_day:
+            # A month or a year that holds the known days says nothing new.
+            if period.is_day and period.start < held.start:
+                self.period = period
+        elif period.start <= held.end:
+            self.period = period if period.is_day or period.start < held.start else held
+        self.last = max(self.last or period.start, period.start)
 
     def evidence(self, table: Rules) -> list[EvidenceRef]:
         """Rows first, then the sentences."""
@@ -114,6 +121,7 @@ def find_treatments(
     table = rules()
     courses = _courses_of_rows(reading, terminology, table)
     courses = _with_acts(courses, reading, terminology, table)
+    _with_stated_days(courses, reading, terminology, table)
     told = [one for page in reading.pages for one in _told_in(page.clues, terminology, table)]
     told.sort(key=_telling_order)
     for one in told:
@@ -121,6 +129,7 @@ def find_treatments(
             _join_local(courses, one, table)
         else:
             _join_systemic(courses, one, table)
+    courses = [course for course in courses if _concerns_cancer(course, tumours, table)]
     for course in courses:
         course.tumour = _tumour_of(course, tumours)
     _number_lines(courses, events, table)
@@ -162,7 +171,7 @@ def _courses_of_rows(reading: Reading, terminology: Terminology, table: Rules) -
                 items,
                 regimen,
                 name=_name(regimen, items, terminology, str(values.get("protocole") or "")),
-                line=line if intent in (None, "palliatif") else None,
+                line=line if intent in (None, "palliative") else None,
                 intent=intent,
                 from_rows=True,
             )
@@ -209,7 +218,63 @@ def _with_acts(courses: list[Course], reading: Reading, terminology: Terminology
             courses.append(same)
         same.reach(day(row.date))
         same.rows.append(row)
+    for row in reading.rows_of("diagnosis"):
+        name = table.treatments["of_cim10"].get(str(row.values.get("code", "")).replace(".", "")[:5])
+        if name is None or row.date is None:
+            continue
+        kind = TreatmentType(name)
+        gap = table.treatments["session_gap"]
+        same = next((one for one in courses if one.type is kind and _is_near(one, day(row.date), gap)), None)
+        if same is None:
+            same = Course(kind, name=terminology.label("LOCAL", f"PROC:{name}"), from_rows=True)
+            courses.append(same)
+        same.reach(day(row.date))
+        same.rows.append(row)
     return courses
+
+
+def _with_stated_days(courses: list[Course], reading: Reading, terminology: Terminology, table: Rules) -> None:
+    """Irradiations whose report states the first and the last day ("du … au …", "entre le … et le …")."""
+    for page in reading.pages:
+        procedures = [
+            clue
+            for clue in page.clues
+            if clue.kind is MentionKind.PROCEDURE
+            and terminology.treatment_type_of_act(clue.code) is TreatmentType.RADIOTHERAPY
+        ]
+        if page.kind != "radiotherapy" and not procedures:
+            continue
+        near = {clue.sentence + step for clue in procedures for step in (-1, 0, 1)}
+        for first, last in _ranges(page, table):
+            if page.kind != "radiotherapy" and first.sentence not in near:
+                continue
+            start, end = first.mention.date, last.mention.date
+            assert start is not None
+            assert end is not None
+            period, gap = day(start), table.treatments["surgery_merge"]
+            same = next(
+                (one for one in courses if one.type is TreatmentType.RADIOTHERAPY and _is_near(one, period, gap)), None
+            )
+            if same is None:
+                label = terminology.label("LOCAL", "PROC:radiotherapy")
+                same = Course(TreatmentType.RADIOTHERAPY, act_code="PROC:radiotherapy", name=label)
+                courses.append(same)
+            same.reach(period)
+            same.reach(day(end))
+            same.clues.append(first)
+            same.from_rows = True
+
+
+def _ranges(page: Page, table: Rules) -> Iterator[tuple[Clue, Clue]]:
+    """Pairs of days of one sentence that the text joins as first and last."""
+    dates = [clue for clue in page.clues if clue.kind is MentionKind.DATE and clue.mention.date]
+    for first, last in pairwise(dates):
+        if first.sentence != last.sentence:
+            continue
+        between = page.document.text[first.mention.end : last.mention.start]
+        start, end = first.mention.date, last.mention.date
+        if start and end and start < end and len(between) < 20 and table.range_words.match(between):
+            yield first, last
 
 
 # --- From reports ---------------------------------------------------------------------------------------------
@@ -227,6 +292,8 @@ def _told_in(clues: Iterable[Clue], terminology: Terminology, table: Rules) -> l
             group.append(clue)
         elif clue.kind is MentionKind.PROCEDURE and clue.code:
             kind = terminology.treatment_type_of_act(clue.code)
+            if kind is TreatmentType.SURGERY and _only_samples(clue.mention.text, table):
+                kind = None
             if kind is not None and kind.value not in table.treatments["ignored_types"]:
                 name = clue.mention.label or terminology.label(clue.mention.system, clue.code)
                 act = clue.code if clue.mention.system == "CCAM" else None
@@ -256,6 +323,12 @@ def _told_drugs(group: list[Clue], terminology: Terminology, table: Rules) -> li
     return [Told(first, kind, ordered, regimen, None, _name(regimen, ordered, terminology, ""), line)]
 
 
+def _only_samples(words: str, table: Rules) -> bool:
+    """Whether the words of an act say that it takes a sample."""
+    lowered = words.lower()
+    return any(part in lowered for part in table.treatments["diagnostic_words"])
+
+
 def _joins(first: Clue, second: Clue, table: Rules) -> bool:
     """Whether what lies between two drugs makes them one treatment."""
     if first.page is not second.page or first.sentence != second.sentence:
@@ -283,7 +356,7 @@ def _join_local(courses: list[Course], told: Told, table: Rules) -> None:
         if not course.from_rows and course.act_code and course.act_code.startswith("PROC:") and told.act_code:
             course.act_code, course.name = told.act_code, told.name
         return
-    if period is None and clue.is_history:
+    if period is None and (clue.is_history or clue.source in table.treatments["proposing_kinds"]):
         return
     course = Course(told.type, act_code=told.act_code, name=told.name, clues=[clue])
     if period is not None:
@@ -305,7 +378,7 @@ def _join_systemic(courses: list[Course], told: Told, table: Rules) -> None:
     if near:
         course = max(near, key=lambda one: (one.from_rows, one.drugs == drugs, one.start or dt.date.min))
         course.clues.append(clue)
-        course.line = course.line or (told.line if course.intent in (None, "palliatif") else None)
+        course.line = course.line or (told.line if course.intent in (None, "palliative") else None)
         if course.from_rows:
             return
         if len(drugs) > len(course.drugs):
@@ -314,7 +387,7 @@ def _join_systemic(courses: list[Course], told: Told, table: Rules) -> None:
         if period is not None and not clue.is_history:
             course.reach(period)
         return
-    if clue.is_history and not clue.is_dated:
+    if not clue.is_dated and (clue.is_history or clue.source in table.treatments["proposing_kinds"]):
         return
     course = Course(told.type, drugs, told.items, told.regimen, name=told.name, line=told.line, clues=[clue])
     if period is not None:
@@ -330,7 +403,8 @@ def _tells_of(course: Course, period: Period, clue: Clue, table: Rules) -> bool:
     after = (period.start - course.last).days
     if before > table.treatments["told_merge"]:
         return False
-    if course.from_rows and not clue.is_dated:
+    # The file of the pharmacy holds every chemotherapy: a report that gives another day retells the same one.
+    if course.from_rows and (not clue.is_dated or course.type is TreatmentType.CHEMOTHERAPY):
         return True
     limit = table.treatments["continued" if course.type in LASTING else "told_merge"]
     return after <= limit or (clue.is_history and not clue.is_dated) or (not clue.is_dated and not course.from_rows)
@@ -350,6 +424,19 @@ def _tumour_of(course: Course, tumours: Tumours) -> TumourItem | None:
     return tumours.at(course.start)
 
 
+def _concerns_cancer(course: Course, tumours: Tumours, table: Rules) -> bool:
+    """Whether an operation may treat one of the tumours; everything else does."""
+    if course.type is not TreatmentType.SURGERY:
+        return True
+    sites = table.treatments["benign_acts"].get(course.act_code or "")
+    if sites is not None and not any((item.topography or "")[:3] in sites for item in tumours.items):
+        return False
+    first = min((item.diagnosis_date for item in tumours.items if item.diagnosis_date), default=None)
+    if first is None or course.period is None:
+        return True
+    return (first - course.period.end).days <= table.treatments["before_diagnosis"]
+
+
 def _number_lines(courses: list[Course], events: Sequence[EventItem], table: Rules) -> None:
     """Count the lines of advanced disease where the rows do not say them.
 
@@ -366,7 +453,7 @@ def _number_lines(courses: list[Course], events: Sequence[EventItem], table: Rul
         line, previous = 0, None
         for course in sorted(own, key=lambda one: (one.start, one.name)):
             assert course.start is not None
-            if course.intent in ("curatif", "adjuvant", "néoadjuvant"):
+            if course.intent in ("curative", "adjuvant", "neoadjuvant"):
                 course.line = None
                 continue
             if since is None or (since - course.start).days > table.treatments["advanced_before"]:

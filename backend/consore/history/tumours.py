@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from consore.history.clues import Clue, Page, Reading, row_evidence, side_of
+from consore.history.periods import day, earliest, period_of
 from consore.history.primaries import (
     UNSPECIFIED_SITES,
     behaviour,
@@ -87,6 +88,15 @@ class Draft:
     def has_sheet(self) -> bool:
         """Whether a tumour sheet states it."""
         return any(statement.source == "tumour_sheet" for statement in self.statements)
+
+    def is_staged(self) -> bool:
+        """Whether a sentence gives it a stage of its own: only a primary has a T."""
+        return any(
+            other.kind is MentionKind.TNM or other.kind is MentionKind.STAGE
+            for statement in self.statements
+            if statement.clue and statement.topography
+            for other in statement.clue.neighbours
+        )
 
     def support(self, table: Rules) -> int:
         """Sum of the weights of its sources, each document once."""
@@ -368,7 +378,12 @@ def _believed(drafts: list[Draft], metastatic: set[str], table: Rules) -> list[D
 
 def _is_metastasis(draft: Draft, kept: list[Draft], metastatic: set[str]) -> bool:
     """Whether the draft is a metastasis taken for a primary: a metastatic site, and no histology of its own."""
-    if not draft.topography or site_group(draft.topography) not in metastatic:
+    if not draft.topography:
+        return False
+    group = site_group(draft.topography)
+    if group not in metastatic and not (kept and group in rules().metastatic["sites"]):
+        return False
+    if draft.is_staged():
         return False
     if draft.morphology is None or is_unspecified(draft.morphology) or not kept:
         return True
@@ -497,15 +512,17 @@ def _diagnosis_date(draft: Draft, table: Rules) -> dt.date | None:
     sheets = [one.date for one in draft.statements if one.source == "tumour_sheet" and one.date]
     if sheets:
         return min(sheets)
-    stated = [one.date for one in draft.statements if one.is_dated and one.date]
+    stated = [
+        period for one in draft.statements if one.is_dated and one.clue and (period := period_of(one.clue)) is not None
+    ]
     pathology = [one.date for one in draft.statements if one.source == "pathology" and one.date and not one.is_dated]
     if pathology:
         first = min(pathology)
-        early = [day for day in stated if (first - day).days > table.diagnosis["earlier_by"]]
-        return min(early) if early else first
-    if stated:
-        return min(stated)
-    return min((one.date for one in draft.statements if one.date), default=None)
+        before = earliest(one for one in stated if (first - one.end).days > table.diagnosis["earlier_by"])
+        return before.start if before else first
+    told = [day(one.date) for one in draft.statements if one.date and not one.is_dated]
+    known = earliest([*stated, *told])
+    return known.start if known else None
 
 
 def distinct_evidence(found: Iterable[EvidenceRef], table: Rules) -> list[EvidenceRef]:
