@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Annotated
 
 import strawberry
+import structlog
 from sqlmodel import Session, select
 from strawberry.scalars import JSON
 
@@ -16,7 +17,10 @@ from consore.api.context import Info, RequestContext, in_thread
 from consore.api.guard import field, mutation
 from consore.api.problem import InputProblem
 from consore.api.session import Role
-from consore.errors import InputError
+from consore.errors import ComponentError, InputError
+from consore.ingestion import record_opposition
+
+log = structlog.get_logger("consore.api")
 
 
 @strawberry.type(description="Who may sign in.")
@@ -126,11 +130,15 @@ class AccountMutation:
     )
     async def record_opposition(self, info: Info, ipp: str, opposed: bool) -> bool:
         context = info.context
-        key = await context.read(lambda session: _keep_opposition(context, session, ipp.strip(), opposed))
-        if key is None:
+        ipp, node = ipp.strip(), context.node
+        if not await context.read(lambda session: _trace_opposition(context, session, ipp, opposed)):
             return False
-        await in_thread(lambda: _follow_in_the_index(context, key, opposed))
-        return True
+        try:
+            return await in_thread(lambda: record_opposition(node.settings, node.store, ipp, opposed))
+        except ComponentError as error:
+            # It is recorded, and every answer obeys the store; the worker follows in the index when it is back.
+            log.warning("opposition_not_in_index_yet", message=error.message)
+            return True
 
 
 def _keep_account(context: RequestContext, session: Session, given: AccountInput) -> model.Account:
@@ -148,20 +156,10 @@ def _keep_account(context: RequestContext, session: Session, given: AccountInput
     return row
 
 
-def _keep_opposition(context: RequestContext, session: Session, ipp: str, opposed: bool) -> int | None:
-    """Every answer obeys from here on; the worker will follow in the index, should it not be reached now."""
-    patient = session.exec(select(model.Patient).where(model.Patient.ipp == ipp)).one_or_none()
-    if patient is None or patient.id is None:
-        return None
-    patient.opposed = opposed
-    session.add(patient)
-    session.merge(model.PendingPatient(patient_id=patient.id))
-    context.trace_act(session, Action.ADMIN_CHANGE, {"opposition": opposed, "patient": patient.id})
-    return patient.id
-
-
-def _follow_in_the_index(context: RequestContext, key: int, opposed: bool) -> None:
-    if opposed:
-        context.node.index.delete_patients([key])
-    else:
-        context.node.index.update_patients(context.node.store, [key])
+def _trace_opposition(context: RequestContext, session: Session, ipp: str, opposed: bool) -> bool:
+    """Write who records whose opposition; whether there is such a patient."""
+    key = session.exec(select(model.Patient.id).where(model.Patient.ipp == ipp)).one_or_none()
+    if key is None:
+        return False
+    context.trace(session, Action.ADMIN_CHANGE, [key], {"opposition": opposed})
+    return True

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from enum import Enum
-from typing import Annotated
-from urllib.parse import urlsplit
+from typing import Annotated, Any
 
 import strawberry
 from sqlmodel import Session, select
 from strawberry.scalars import JSON
 
-from consore import model
-from consore.access import Action, Permission
-from consore.api.bounds import LONGEST_TEXT, short
-from consore.api.context import Info, RequestContext, in_thread
+from consore import federation, model
+from consore.access import Action, Permission, Principal
+from consore.api.bounds import LONGEST_TEXT, row_id, short
+from consore.api.context import Info, RequestContext
 from consore.api.guard import field, mutation
 from consore.api.problem import InputProblem, NotFound
-from consore.errors import CriteriaError, InputError
-from consore.search.criteria import Criteria, parse_criteria
+from consore.errors import ComponentError, CriteriaError, InputError, NotSignedIn
+from consore.federation import answer_contact, ask, request_contact, require_coded, upsert_peer
+from consore.search.criteria import parse_criteria
 
 MOST_CONTACTS = 200
 
@@ -45,6 +44,23 @@ class FederatedRow:
     referent_email: str | None
     referent_phone: str | None
     milliseconds: int
+
+    @classmethod
+    def of(cls, row: federation.FederatedRow) -> FederatedRow:
+        """The answer as the schema shows it."""
+        return cls(
+            centre_code=row.centre_code,
+            centre_name=row.centre_name,
+            state=FederatedState(row.state.value),
+            count=row.count,
+            upper_bound=row.upper_bound,
+            freshness=row.freshness,
+            message=row.message,
+            referent_name=row.referent_name,
+            referent_email=row.referent_email,
+            referent_phone=row.referent_phone,
+            milliseconds=row.milliseconds,
+        )
 
 
 @strawberry.type(description="A row a centre, and what they come to together.")
@@ -130,27 +146,24 @@ PeerResult = Annotated[Peer | InputProblem, strawberry.union("PeerResult")]
 
 @strawberry.type
 class FederationQuery:
-    @field(
-        Permission.FEDERATION, description="How many such patients each centre has: numbers only, coded criteria only."
-    )
+    @field(Permission.FEDERATION, description="How many such patients each centre has: numbers only.")
     async def federated_count(self, info: Info, criteria: JSON, purpose: str | None = None) -> FederatedCountResult:
-        from consore.federation import ask
-
-        context, begin = info.context, time.perf_counter()
+        context, node = info.context, info.context.node
         try:
-            tree = _coded(criteria)
+            tree = parse_criteria(criteria)  # type: ignore[arg-type]
+            require_coded(tree)
             why = short("purpose", purpose or "", LONGEST_TEXT, empty=True)
-        except (CriteriaError, InputError) as error:
+        except InputError as error:
             return InputProblem.of(error, context.language, "criteria")
         detail = {"criteria": tree.as_json(), "purpose": why}
         await context.read(lambda session: context.trace_act(session, Action.NETWORK_ASKED, detail))
-        node, requester = context.node, context.principal.login if context.principal else ""
-        rows = await in_thread(lambda: ask(node.settings, node.store, tree, requester))
+        asker = _asker(context)
+        answer = await ask(node.settings, node.store, tree, asker.name, account_id=asker.account_id)
         return FederatedCount(
-            request_id=strawberry.ID(""),
-            rows=[_row(row) for row in rows],
-            total="",
-            milliseconds=round((time.perf_counter() - begin) * 1000),
+            request_id=strawberry.ID(answer.request_id),
+            rows=[FederatedRow.of(row) for row in answer.rows],
+            total=answer.total,
+            milliseconds=answer.milliseconds,
         )
 
     @field(Permission.FEDERATION, Permission.PEERS, description="The other centres of the network.")
@@ -171,17 +184,37 @@ class FederationQuery:
 class FederationMutation:
     @mutation(Permission.FEDERATION, description="Ask another centre's referent for a talk about a question.")
     async def request_contact(self, info: Info, peer_code: str, criteria: JSON, purpose: str) -> ContactResult:
-        context = info.context
+        context, node = info.context, info.context.node
+        asker = _asker(context)
         try:
-            tree = _coded(criteria)
-            why = short("purpose", purpose, LONGEST_TEXT)
-        except (CriteriaError, InputError) as error:
-            return InputProblem.of(error, context.language, "criteria")
-        raise NotImplementedError
+            tree = parse_criteria(criteria)  # type: ignore[arg-type]
+            await _trace_contact(context, {"to": peer_code[:40], "criteria": tree.as_json()})
+            row = await request_contact(
+                node.settings,
+                node.store,
+                peer_code=peer_code,
+                criteria=tree,
+                purpose=purpose,
+                requester=asker.name,
+                account_id=asker.account_id,
+            )
+        except InputError as error:
+            at_fault = "criteria" if isinstance(error, CriteriaError) else None
+            return InputProblem.of(error, context.language, at_fault)
+        return ContactRequest.of(row)
 
     @mutation(Permission.FEDERATION, description="Answer a request that another centre sent.")
     async def answer_contact(self, info: Info, id: strawberry.ID, answer: str) -> ContactResult:
-        raise NotImplementedError
+        context, node, key = info.context, info.context.node, row_id(id)
+        found = await context.read(lambda session: session.get(model.ContactRequest, key) if key is not None else None)
+        if found is None or found.direction != "in":
+            return NotFound.of(context.language)
+        await _trace_contact(context, {"answer": found.request_id})
+        try:
+            row = await answer_contact(node.settings, node.store, request_id=found.request_id, answer=answer)
+        except (InputError, ComponentError) as error:
+            return InputProblem.of(error, context.language, "answer")
+        return ContactRequest.of(row)
 
     @mutation(Permission.PEERS, description="Make another centre known, or change what is known of it.")
     async def upsert_peer(self, info: Info, input: PeerInput) -> PeerResult:
@@ -193,31 +226,28 @@ class FederationMutation:
         return Peer.of(row)
 
 
-def _coded(criteria: object) -> Criteria:
-    """The tree, if nothing in it is free text: a name is text, and text never leaves the centre."""
-    tree = parse_criteria(criteria)  # type: ignore[arg-type]
-    if not tree.is_coded():
-        raise CriteriaError("The criteria hold free text, which never leaves the centre.", "Keep only coded criteria.")
-    return tree
-
-
 def _keep_peer(context: RequestContext, session: Session, given: PeerInput) -> model.Peer:
-    code = short("code", given.code, 40)
-    address = urlsplit(given.url.strip())
-    if address.scheme not in ("http", "https") or not address.hostname:
-        raise InputError(f"The address {given.url[:100]} cannot be used.", "Write it as https://name:port.")
-    row = session.get(model.Peer, code) or model.Peer(code=code)
-    row.name, row.url = short("name", given.name), given.url.strip().rstrip("/")
-    row.public_key = short("publicKey", given.public_key, LONGEST_TEXT)
-    row.referent_name = given.referent_name or ""
-    row.referent_email = given.referent_email or ""
-    row.referent_phone = given.referent_phone or ""
-    row.enabled = given.enabled is not False
-    session.add(row)
+    row = upsert_peer(
+        session,
+        code=given.code.strip(),
+        name=short("name", given.name),
+        url=given.url.strip(),
+        public_key=given.public_key,
+        referent_name=given.referent_name or "",
+        referent_email=given.referent_email or "",
+        referent_phone=given.referent_phone or "",
+        enabled=given.enabled is not False,
+    )
     detail = {"peer": row.code, "url": row.url, "enabled": row.enabled}
     context.trace_act(session, Action.ADMIN_CHANGE, detail)
     return row
 
 
-def _row(row: object) -> FederatedRow:
-    raise NotImplementedError
+async def _trace_contact(context: RequestContext, detail: dict[str, Any]) -> None:
+    await context.read(lambda session: context.trace_act(session, Action.CONTACT, detail))
+
+
+def _asker(context: RequestContext) -> Principal:
+    if context.principal is None:
+        raise NotSignedIn("Nobody is signed in, or the session has ended.", "Sign in and try again.")
+    return context.principal

@@ -24,6 +24,7 @@ from consore.api.graphiql import graphiql_asset, graphiql_page
 from consore.api.node import Node
 from consore.api.shield import BodyLimit, Shield
 from consore.errors import ConsoreError
+from consore.federation import routes as federation_routes
 from consore.settings import Settings
 from consore.store import Store
 
@@ -63,6 +64,7 @@ def _routes(node: Node) -> list[BaseRoute]:
         WebSocketRoute("/graphql", graphql),
         Route("/graphql", graphql, methods=["POST"]),
     ]
+    routes += federation_routes(node.settings, node.store)
     if node.settings.graphiql:
         routes += [
             Route("/graphql", graphiql_page, methods=["GET"]),

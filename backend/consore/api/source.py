@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import AsyncGenerator
 from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import anyio
 import strawberry
@@ -18,11 +17,12 @@ from consore.api.bounds import LONGEST_TEXT, row_id, short, within
 from consore.api.context import Info, RequestContext, in_thread
 from consore.api.guard import field, mutation, subscription
 from consore.api.problem import InputProblem, NotFound
-from consore.api.reading import start_reading
 from consore.errors import InputError
+from consore.ingestion import add_source, run_in_background, set_schedule
 from consore.model import RunState, SourceKind
 
 POLL_S = 0.5
+_OF_A_SCHEDULE = {"frequency", "hour", "minute", "weekday", "day", "timezone"}
 
 Frequency = strawberry.enum(model.Frequency, name="Frequency", description="How often a source is read.")
 
@@ -239,13 +239,16 @@ class SourceMutation:
         source = await context.loaders.source.load(key) if key is not None else None
         if source is None:
             return NotFound.of(context.language)
+        if not source.enabled:
+            off = InputError(f"The source {source.name} is switched off.", "Switch it on first.")
+            return InputProblem.of(off, context.language, "sourceId")
         await context.read(lambda session: context.trace_act(session, Action.ADMIN_CHANGE, {"run": source.name}))
+        node = context.node
         try:
-            run_id = await in_thread(lambda: start_reading(context.node, source))
+            row = await in_thread(lambda: run_in_background(node.settings, node.store, source.id or 0))
         except InputError as error:
             return InputProblem.of(error, context.language, "sourceId")
-        row = await context.read(lambda session: session.get(model.IngestionRun, run_id))
-        return IngestionRun.of(row) if row else NotFound.of(context.language)
+        return IngestionRun.of(row)
 
 
 @strawberry.type
@@ -282,53 +285,51 @@ def _moving(session: Session, key: int | None, watched: list[int | None]) -> lis
 
 
 def _keep_source(context: RequestContext, session: Session, given: SourceInput) -> model.Source | None:
-    name = short("name", given.name)
-    if given.kind not in set(SourceKind):
-        raise InputError(f"{given.kind[:40]} is not a kind of source.", f"Take one of: {', '.join(SourceKind)}.")
-    row: model.Source | None = model.Source(name=name, kind=given.kind, location="")
-    if given.id is not None:
-        row = session.get(model.Source, row_id(given.id))
-    if row is None:
-        return None
-    same_name = session.exec(select(model.Source).where(model.Source.name == name)).one_or_none()
-    if same_name is not None and same_name.id != row.id:
-        raise InputError(f"Another source has the name {name}.", "Choose another name.")
-    row.name, row.kind = name, given.kind
-    row.location = short("location", given.location, LONGEST_TEXT)
-    if given.options is not None:
-        if not isinstance(given.options, dict):
-            raise InputError("options is not an object.", "Write something.")
-        row.options = given.options
+    options = given.options if given.options is not None else None
+    if options is not None and not isinstance(options, dict):
+        raise InputError("options is not an object.", "Write it between braces.")
+    location = short("location", given.location, LONGEST_TEXT)
+    if given.id is None:
+        row = add_source(session, name=short("name", given.name), kind=given.kind, location=location, options=options)
+    else:
+        found = session.get(model.Source, row_id(given.id))
+        if found is None:
+            return None
+        row = found
+        _change(session, row, short("name", given.name), given.kind)
+        row.location, row.options = location, row.options if options is None else options
     row.enabled = given.enabled is not False
     session.add(row)
-    session.flush()
-    if session.get(model.Schedule, row.id) is None:
-        session.add(model.Schedule(source_id=row.id or 0))
     detail = {"source": row.name, "kind": row.kind, "location": row.location, "enabled": row.enabled}
     context.trace_act(session, Action.ADMIN_CHANGE, detail)
     return row
 
 
+def _change(session: Session, row: model.Source, name: str, kind: str) -> None:
+    if kind not in set(SourceKind):
+        raise InputError(f"There is no kind of source {kind[:40]}.", f"Known: {', '.join(SourceKind)}.")
+    same_name = session.exec(select(model.Source).where(model.Source.name == name)).one_or_none()
+    if same_name is not None and same_name.id != row.id:
+        raise InputError(f"There is already a source {name}.", "Choose another name, or change that one.")
+    row.name, row.kind = name, kind
+
+
 def _keep_schedule(
     context: RequestContext, session: Session, key: int | None, given: ScheduleInput
 ) -> model.Source | None:
-    from consore.ingestion import set_schedule
-
     source = session.get(model.Source, key) if key is not None else None
-    if source is None:
+    if source is None or source.id is None:
         return None
-    values = {
-        "hour": within("hour", given.hour, 2, 23, 0),
-        "minute": within("minute", given.minute, 0, 59, 0),
-        "weekday": within("weekday", given.weekday, 0, 6, 0),
-        "day": within("day", given.day, 1, 28, 1),
-        "timezone": given.timezone or "Europe/Paris",
-    }
-    try:
-        ZoneInfo(str(values["timezone"]))
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise InputError(f"{values['timezone']} is not a time zone.", "Write for example Europe/Paris.") from error
-    set_schedule(session, source.id, given.frequency, **values)
-    detail = {"schedule": source.name, "frequency": given.frequency.value, **values}
+    row = set_schedule(
+        session,
+        source.id,
+        given.frequency,
+        hour=2 if given.hour is None else given.hour,
+        minute=given.minute or 0,
+        weekday=given.weekday or 0,
+        day=1 if given.day is None else given.day,
+        timezone=given.timezone or "Europe/Paris",
+    )
+    detail = {"schedule": source.name, **row.model_dump(include=_OF_A_SCHEDULE)}
     context.trace_act(session, Action.ADMIN_CHANGE, detail)
     return source
