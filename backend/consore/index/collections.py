@@ -291,7 +291,14 @@ def _records(store: Store, patient_ids: list[int]) -> tuple[list[dict[str, Any]]
             .where(Document.patient_id.in_(list(traits)))  # type: ignore[attr-defined]
             .order_by(Document.id)
         )
-        papers = [document_record(document, unpack_mentions(payload) if payload else []) for document, payload in rows]
+        papers = [
+            document_record(
+                document,
+                unpack_mentions(payload) if payload else [],
+                traits[document.patient_id].patient.birth_date,
+            )
+            for document, payload in rows
+        ]
     return people, papers
 
 

@@ -32,6 +32,7 @@ def _number(name: str, *, many: bool = False, facet: bool = False, sort: bool = 
 
 
 PATIENT_FIELDS: list[dict[str, Any]] = [
+    {"name": "patient_id", "type": "string"},  # as `id`, which the engine cannot exclude by
     {"name": "sex", "type": "string", "facet": True},
     {"name": "vital", "type": "string", "facet": True},
     _number("birth", sort=True),  # YYYYMMDD, as all days here
@@ -62,6 +63,7 @@ DOCUMENT_FIELDS: list[dict[str, Any]] = [
     {"name": "kind", "type": "string", "facet": True},
     {"name": "service", "type": "string", "facet": True, "optional": True},
     _number("date", sort=True),
+    _number("birth", sort=True),  # of the patient
     {"name": "title", "type": "string", "optional": True},
     {"name": "body", "type": "string"},  # what is asserted of the patient now
     {"name": "other", "type": "string", "optional": True},  # negated, planned, of the family, of the past
@@ -76,6 +78,7 @@ def patient_record(traits: PatientTraits) -> dict[str, Any]:
     patient = traits.patient
     record: dict[str, Any] = {
         "id": str(patient.id),
+        "patient_id": str(patient.id),
         "sex": patient.sex,
         "vital": traits.vital_status,
         "birth": day_number(patient.birth_date),
@@ -228,8 +231,8 @@ def _unique(values: Iterable[str]) -> list[str]:
 # --- Documents ----------------------------------------------------------------------------------------------
 
 
-def document_record(document: Document, mentions: list[Mention]) -> dict[str, Any]:
-    """The record of one document. Its text stays in the store; the engine keeps the words alone."""
+def document_record(document: Document, mentions: list[Mention], birth: dt.date | None = None) -> dict[str, Any]:
+    """The record of one document of a patient born on `birth`. Its text stays in the store; here are words alone."""
     asserted, other = split_by_assertion(document.text, mentions)
     record = {
         "id": str(document.id),
@@ -237,6 +240,7 @@ def document_record(document: Document, mentions: list[Mention]) -> dict[str, An
         "kind": document.kind,
         "service": document.service,
         "date": day_number(document.date),
+        "birth": day_number(birth),
         "title": tokens_for_index(document.title),
         "body": tokens_for_index(asserted),
         "other": tokens_for_index(other),

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -38,6 +39,9 @@ from typesense.exceptions import (
 from consore.errors import ConfigurationError, SearchEngineError
 from consore.index.binary import engine_binary
 from consore.settings import Settings
+
+# The client warns of what newer servers rename; `synonyms` already minds the server's version.
+logging.getLogger("typesense").setLevel(logging.ERROR)
 
 LEAST_ROOM = 200 * 1024 * 1024  # bytes: what an empty engine writes, and some
 POLL = 0.1  # seconds

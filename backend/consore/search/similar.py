@@ -1,0 +1,159 @@
+"""Patients who resemble one: found by their vectors, then compared trait by trait, so that the likeness can be read.
+
+The engine gives the hundred nearest vectors, which is quick and rough. These are then ranked by what is explicitly
+shared, rare and weighty traits counting most, and each comes with its shared and its differing traits in French.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from consore.errors import InputError
+from consore.index import PatientTraits, load_traits
+from consore.index.vectors import vector, weighted_traits
+from consore.model import System
+from consore.referentials import Terminology
+from consore.search.filters import ids_filter
+from consore.search.hits import SearchContext
+from consore.search.labels import label, marker_label
+
+NEIGHBOURS = 150  # vectors asked for: recall is whole from 100 on
+MOST = 50
+MOST_TRAITS = 8  # told of each kind
+
+_T, _M, _ATC, _LOCAL, _CCAM = (
+    System.ICDO3_T.value,
+    System.ICDO3_M.value,
+    System.ATC.value,
+    System.LOCAL.value,
+    System.CCAM.value,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarPatient:
+    """A patient who resembles another. `score` in 0–1; `shared`, `different`: traits in French, weightiest first."""
+
+    patient_id: int
+    score: float
+    shared: list[str]
+    different: list[str]
+
+
+def similar_patients(context: SearchContext, patient_id: int, limit: int = 10) -> list[SimilarPatient]:
+    """The patients who resemble `patient_id` most, the most alike first; none where nothing is known of them.
+
+    Raises InputError where there is no such patient (or they are opposed).
+    """
+    limit = max(1, min(limit, MOST))
+    with context.store.session() as session:
+        asked = load_traits(session, [patient_id]).get(patient_id)
+        if asked is None:
+            raise InputError(f"There is no patient {patient_id}.", "Search for the patient again.")
+        near = _nearest(context, asked)
+        others = load_traits(session, near)
+    own = weighted_traits(asked)
+    if not _tells(own):
+        return []
+    compared = [_compare(asked, own, other, context.terminology) for other in others.values()]
+    alike = [item for item in compared if item.score > 0 and item.shared]
+    alike.sort(key=lambda item: (-item.score, item.patient_id))
+    return alike[:limit]
+
+
+def _tells(traits: dict[str, float]) -> bool:
+    """Whether more than sex and age are known."""
+    return any(not name.startswith(("sex:", "age:")) for name in traits)
+
+
+def _nearest(context: SearchContext, asked: PatientTraits) -> list[int]:
+    numbers = ",".join(f"{value:g}" for value in vector(asked))
+    answer = context.index.search(
+        {
+            "collection": context.index.patients,
+            "q": "*",
+            "vector_query": f"vector:([{numbers}], k:{NEIGHBOURS})",
+            "filter_by": ids_filter([asked.patient.id or 0], without=True),
+            "per_page": NEIGHBOURS,
+            "include_fields": "id",
+        }
+    )[0]
+    return [int(hit["document"]["id"]) for hit in answer["hits"]]
+
+
+# --- Comparing ----------------------------------------------------------------------------------------------
+
+
+def _compare(
+    asked: PatientTraits, own: dict[str, float], other: PatientTraits, terminology: Terminology
+) -> SimilarPatient:
+    """The share of the traits' weight that both have (a weighted Jaccard index), and those traits in words."""
+    theirs = weighted_traits(other)
+    names = own.keys() | theirs.keys()
+    common = sum(min(own.get(name, 0.0), theirs.get(name, 0.0)) for name in names)
+    whole = sum(max(own.get(name, 0.0), theirs.get(name, 0.0)) for name in names)
+    shared = _told(own.keys() & theirs.keys(), own, terminology)
+    only_theirs = _told(theirs.keys() - own.keys(), theirs, terminology)
+    only_own = _told(own.keys() - theirs.keys(), own, terminology)
+    ages = list(_ages(asked, other))
+    told = [text for _, text in sorted([*((-w, t) for w, t in only_theirs), *((-w, f"sans {t}") for w, t in only_own)])]
+    return SimilarPatient(
+        patient_id=int(other.patient.id or 0),
+        score=round(common / whole, 3) if whole else 0.0,
+        shared=[*(text for _, text in shared), *(text for near, text in ages if near)][:MOST_TRAITS],
+        different=[*told[: MOST_TRAITS - 1], *(text for near, text in ages if not near)],
+    )
+
+
+def _ages(asked: PatientTraits, other: PatientTraits) -> Iterator[tuple[bool, str]]:
+    """Whether the ages at the first diagnosis are near (5 years), and how to say it."""
+    if asked.ages_at_diagnosis and other.ages_at_diagnosis:
+        own, theirs = min(asked.ages_at_diagnosis), min(other.ages_at_diagnosis)
+        near = abs(own - theirs) <= 5
+        yield near, f"âge proche au diagnostic ({theirs} ans)" if near else f"{theirs} ans au diagnostic (et non {own})"
+
+
+def _told(names: set[str], weights: dict[str, float], terminology: Terminology) -> list[tuple[float, str]]:
+    """The traits worth telling, weightiest first; what a more precise trait already says is left out."""
+    told: dict[str, float] = {}
+    for name in sorted(names, key=lambda name: (-weights[name], name)):
+        text = _words(name, terminology)
+        if text and not _said_better(name, names):
+            told.setdefault(text, weights[name])
+    return [(weight, text) for text, weight in told.items()]
+
+
+def _said_better(name: str, names: set[str]) -> bool:
+    kind, _, value = name.partition(":")
+    more_precise = {"site": "subsite", "family": "histology", "class": "drug"}.get(kind)
+    return bool(more_precise) and any(other.startswith(f"{more_precise}:{value}") for other in names)
+
+
+def _words(name: str, terminology: Terminology) -> str:
+    kind, _, value = name.partition(":")
+    match kind:
+        case "site" | "subsite":
+            return f"localisation : {terminology.label(_T, value).lower()}"
+        case "histology":
+            return f"histologie : {terminology.label(_M, value).lower()}"
+        case "stage":
+            return f"stade {value}"
+        case "event":
+            return label("event", value).lower()
+        case "spread":
+            return f"atteinte : {terminology.label(_T, value).lower()}"
+        case "treatment":
+            return label("treatment", value).lower()
+        case "regimen":
+            return terminology.label(_LOCAL, value)
+        case "drug":
+            return terminology.label(_ATC, value).lower()
+        case "class":
+            return terminology.label(_ATC, value).lower() if terminology.concept(_ATC, value) else ""
+        case "biomarker" | "alteration":
+            code, _, status = value.partition(":")
+            return marker_label(terminology, code, status)
+        case "sex":
+            return label("sex", value).lower() if value != "unknown" else ""
+    return ""  # families of histologies, acts and age bands have no name that anybody says

@@ -1,0 +1,110 @@
+"""The sentence that speaks for a hit, with the words that were asked for marked.
+
+The engine holds words without accents or plurals; people read the document's own sentence. So the sentence is taken
+from the store and its words are compared one by one, in the way in which the index keeps words.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rapidfuzz.distance import DamerauLevenshtein
+
+from consore.language.sentences import sentences
+from consore.referentials import tokens_for_index
+
+LONGEST = 320  # characters shown of a sentence
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """A sentence of a document. `html`: escaped text in which only `<mark>` and `</mark>` are tags."""
+
+    document_id: int
+    document_kind: str
+    date: dt.date | None
+    html: str
+
+
+def best_sentence(text: str, words: Collection[str]) -> str:
+    """The sentence of `text` that holds most of the words (as the index keeps them), marked; its start if none does."""
+    best: tuple[int, int, int, int] | None = None
+    for start, end in sentences(text):
+        found = {match for token in _WORD.finditer(text, start, end) if (match := _asked(token.group(), words))}
+        marks = sum(1 for token in _WORD.finditer(text, start, end) if _asked(token.group(), words))
+        key = (len(found), marks, -start, end)
+        if found and (best is None or key[:3] > best[:3]):
+            best = key
+    if best is None:
+        return _escaped(_cut(text.strip(), 0)[0])
+    return marked(text[-best[2] : best[3]], words)
+
+
+def marked(sentence: str, words: Collection[str]) -> str:
+    """The sentence as HTML, the words marked; a long one is cut around the first."""
+    first = next((token.start() for token in _WORD.finditer(sentence) if _asked(token.group(), words)), 0)
+    sentence, before, after = _cut(sentence, first)
+    pieces: list[str] = [before]
+    position = 0
+    for token in _WORD.finditer(sentence):
+        if _asked(token.group(), words):
+            pieces += [_escaped(sentence[position : token.start()]), f"<mark>{_escaped(token.group())}</mark>"]
+            position = token.end()
+    pieces += [_escaped(sentence[position:]), after]
+    return "".join(pieces).replace("</mark> <mark>", " ")
+
+
+def quoted(quote: str, span: str) -> str:
+    """The sentence of a piece of evidence as HTML, its span marked."""
+    position = quote.find(span) if span else -1
+    text, before, after = _cut(quote.strip(), max(0, position))
+    position = text.find(span) if span else -1
+    if position < 0:
+        return before + _escaped(text) + after
+    end = position + len(span)
+    return f"{before}{_escaped(text[:position])}<mark>{_escaped(span)}</mark>{_escaped(text[end:])}{after}"
+
+
+def _escaped(text: str) -> str:
+    return html.escape(text, quote=False)  # never inside an attribute: quotes stay readable
+
+
+def _cut(text: str, around: int) -> tuple[str, str, str]:
+    """At most LONGEST characters around a position, and the dots to put before and after."""
+    text = re.sub(r"\s", " ", text)
+    if len(text) <= LONGEST:
+        return text, "", ""
+    start = max(0, min(around - LONGEST // 3, len(text) - LONGEST))
+    if start:
+        blank = text.find(" ", start, start + 40)
+        start = blank + 1 if blank >= 0 else start
+    end = min(len(text), start + LONGEST)
+    return text[start:end], "… " if start else "", " …" if end < len(text) else ""
+
+
+def _asked(word: str, words: Collection[str]) -> str | None:
+    """The asked word that this one is, small typing errors forgiven as the engine does; None if it is none."""
+    kept = _kept(word)
+    if kept in words:
+        return kept
+    if len(kept) < 5:
+        return None
+    return next((asked for asked in words if _alike(asked, kept)), None)
+
+
+def _alike(asked: str, kept: str) -> bool:
+    allowed = 0 if len(asked) < 5 else 1 if len(asked) < 9 else 2
+    if not allowed or abs(len(asked) - len(kept)) > allowed:
+        return False
+    return DamerauLevenshtein.distance(asked, kept, score_cutoff=allowed) <= allowed
+
+
+@lru_cache(maxsize=50_000)
+def _kept(word: str) -> str:
+    return tokens_for_index(word)

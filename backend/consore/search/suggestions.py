@@ -1,0 +1,78 @@
+"""What a user may mean while they type: the terms of the code systems, and patients' names where names may be shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from consore.model import Patient, System
+from consore.referentials import normalise
+from consore.search.hits import SearchContext
+from consore.search.understanding import LONGEST_QUESTION
+
+SYSTEMS = tuple(
+    system.value for system in (System.ICDO3_T, System.ICDO3_M, System.ATC, System.LOCAL, System.HGNC, System.CCAM)
+)
+MOST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """One suggestion. `text`: the whole question if it is taken; `label`: what to show."""
+
+    text: str
+    label: str
+    kind: str
+    system: str | None
+    code: str | None
+
+
+def suggest(context: SearchContext, prefix: str, limit: int = 8, *, identities: bool = False) -> list[Suggestion]:
+    """How the question may go on. `identities`: also patients whose name or IPP begins like the whole question."""
+    question = prefix[:LONGEST_QUESTION].lstrip()
+    limit = max(1, min(limit, MOST))
+    people = _people(context, question, limit // 2) if identities else []
+    terms: list[Suggestion] = []
+    # The longest ending that means something: « cancer du sein trip » goes on with the words after « sein ».
+    words = question.split(" ")
+    for start in range(max(0, len(words) - 4), len(words)):
+        ending = " ".join(words[start:]).strip()
+        if len(ending) < 2:
+            continue
+        before = " ".join(words[:start])
+        for concept in context.terminology.suggest(ending, SYSTEMS, limit):
+            if concept.kind == "group":
+                continue
+            text = f"{before} {concept.label}".strip()
+            terms.append(Suggestion(text, concept.label, concept.kind, concept.system, concept.code))
+        if terms:
+            break
+    unique = {(term.system, term.code): term for term in reversed(terms)}
+    kept = [term for term in terms if unique[(term.system, term.code)] is term]
+    return [*people, *kept][:limit]
+
+
+def _people(context: SearchContext, prefix: str, limit: int) -> list[Suggestion]:
+    wanted = normalise(prefix).strip()
+    if len(wanted) < 2:
+        return []
+    escaped = prefix.strip().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    statement = (
+        select(Patient)
+        .where(Patient.opposed.is_(False))  # type: ignore[attr-defined]
+        .where(
+            Patient.family_name.ilike(f"{escaped}%", escape="\\")  # type: ignore[attr-defined]
+            | Patient.birth_name.ilike(f"{escaped}%", escape="\\")  # type: ignore[attr-defined]
+            | Patient.ipp.ilike(f"{escaped}%", escape="\\")  # type: ignore[attr-defined]
+        )
+        .order_by(Patient.family_name, Patient.given_name, Patient.id)
+        .limit(limit)
+    )
+    with context.store.session() as session:
+        return [
+            Suggestion(
+                patient.ipp, f"{patient.family_name} {patient.given_name}".strip(), "patient", None, str(patient.id)
+            )
+            for patient in session.scalars(statement)
+        ]
