@@ -1,8 +1,8 @@
 """How much of what experts marked in real reports the dictionary finds by itself, and how fast.
 
-The reference is a JSON-lines file (gzip or not) of documents with `text` and `entities[{start, end, label, text, norm}]`,
-labels `topographie` and `morphologie`, norms such as `ICD-O:C34.9`. Of the morphologies only the malignant behaviours
-(/2, /3, /6, /9) count: the others name masses and nodules. A span is found when a match has its very bounds and code.
+The reference is a JSON-lines file (gzip or not): a document a line, with `text` and `entities` of `start`, `end`, `text`,
+`label` (`topographie`, `morphologie`) and `norm` (`ICD-O:C34.9`). Of the morphologies only the malignant behaviours
+(/2, /3, /6, /9) count: the others name masses and nodules. A span is found when a match has its very bounds.
 """
 
 from __future__ import annotations

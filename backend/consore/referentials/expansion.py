@@ -88,23 +88,35 @@ def _metastases(root: Path, systems: list[CodeSystem]) -> Iterator[tuple[str, Te
     folder = root / "metastasis"
     if not (folder / "heads.csv").exists():
         return
-    system = System.ICDO3_T.value
+    system, behaviour = System.ICDO3_T.value, System.ICDO3_M.value
     labels = {c.code: c.label for s in systems if s.system == system for c in s.concepts if c.kind == "topography"}
     heads = [
         (head["head"], head["gender"], head["form"]) for head in rows(folder / "heads.csv", "head", "gender", "form")
     ]
     for site in rows(folder / "sites.csv", "code", "adjective", "complement"):
         label = f"Métastase : {labels.get(site['code'], site['code']).lower()}"
-        for text in {text for head in heads for text in _joined(*head, site["adjective"], site["complement"])}:
-            for spelling in spellings(text):
-                yield folder.name, Term(system, site["code"], "metastasis", spelling, "exact"), label
+        for head in heads:
+            for text in _joined(*head, site["adjective"], site["complement"]):
+                for spelling in spellings(text):
+                    yield folder.name, Term(system, site["code"], "metastasis", spelling, "exact"), label
+                    if head[2] == "around":  # the organ stands inside: the behaviour is the whole phrase
+                        yield folder.name, Term(behaviour, "8000/6", "morphology", spelling, "exact"), "Métastase"
 
 
 def _joined(head: str, gender: str, form: str, adjective: str, complement: str) -> Iterator[str]:
-    """`métastase` and `hépatique` → métastase hépatique, métastases hépatiques; and with each complement."""
+    """`métastase` and `hépatique` → métastase hépatique, métastases hépatiques; and with each complement.
+
+    `form`: `noun`, `short` (an abbreviation, as it is) or `around` (`lésion {} secondaire`).
+    """
     complements = [words for words in complement.split("|") if words]
     if form == "short":
         yield from (f"{head} {words}" for words in (*adjective_forms(adjective), *complements))
+        return
+    if form == "around":
+        masculine, feminine, masculines, feminines = four_forms(adjective)
+        noun, qualifier = head.split(" {} ")
+        yield f"{noun} {feminine if gender == 'f' else masculine} {qualifier}"
+        yield f"{plural(noun)} {feminines if gender == 'f' else masculines} {plural(qualifier)}"
         return
     many = plural(head)
     masculine, feminine, masculines, feminines = four_forms(adjective)

@@ -8,26 +8,7 @@ from __future__ import annotations
 
 # After one of these the rest of a term is a complement and keeps its number: carcinome*s* à petites cellules.
 _COMPLEMENT = frozenset(
-    (
-        "a",
-        "à",
-        "au",
-        "aux",
-        "de",
-        "du",
-        "des",
-        "en",
-        "sur",
-        "sous",
-        "avec",
-        "sans",
-        "par",
-        "pour",
-        "dans",
-        "chez",
-        "non",
-    )
-    + ("sai", "type", "selon", "et", "ou")
+    "a|à|au|aux|de|du|des|en|sur|sous|avec|sans|par|pour|dans|chez|non|sai|type|selon|et|ou".split("|")  # noqa: SIM905
 )
 _INVARIABLE = frozenset(("in", "situ", "sai", "type", "grade", "bas", "haut"))
 _IRREGULAR_PLURALS = {"œil": "yeux", "oeil": "yeux", "os": "os", "col": "cols", "récidivant": "récidivants"}

@@ -11,6 +11,7 @@ from consore.referentials.concept import Concept, Edition, Match
 from consore.referentials.expansion import expand
 from consore.referentials.matcher import Matcher
 from consore.referentials.reading import CodeSystem, read_systems
+from consore.referentials.sites import listed_sites
 from consore.referentials.suggestion import Suggester
 from consore.settings import shipped_referentials
 
@@ -104,8 +105,15 @@ class Terminology:
     # Finding
 
     def match(self, text: str) -> list[Match]:
-        """Every form found in `text`, in order. See `matcher` for what overlaps and what does not."""
-        return self._matcher.match(text)
+        """Every form found in `text`, in order. See `matcher` for what overlaps and what does not.
+
+        A gene of routine gives two matches, `biomarker` (LOCAL) and `alteration` (HGNC). The organs listed after a
+        metastasis (`métastases hépatiques, osseuses et pulmonaires`) are metastases too.
+        """
+        found = self._matcher.match(text)
+        if any(match.kind == "metastasis" for match in found):
+            return listed_sites(text, found, lambda code: self.label(_T, code))
+        return found
 
     def suggest(self, text: str, systems: Iterable[str] | None = None, limit: int = 10) -> list[Concept]:
         """Concepts that begin like `text`, accents and small typing errors forgiven, the best first."""

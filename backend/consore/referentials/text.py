@@ -11,6 +11,7 @@ import unicodedata
 from bisect import bisect_right
 
 _LIGATURES = {"œ": "e", "Œ": "e", "æ": "e", "Æ": "e", "ß": "s", "ø": "o", "Ø": "o", "ð": "d", "þ": "t", "ł": "l"}
+_SPELT_OUT = str.maketrans({"œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae"})
 _APOSTROPHES = "’‘ʼ´`′"
 _DASHES = "-‐‑‒–—−"
 _QUOTES = "«»“”„"
@@ -76,10 +77,10 @@ class Offsets:
 def tokens_for_index(text: str) -> str:
     """The words of `text` as the search engine keeps them: no accents, elisions split, light plurals cut.
 
-    `Les métastases de l’adénocarcinome` → `les metastase de l adenocarcinome`. Not length-preserving.
-    Documents and queries go through it alike.
+    `Les métastases de l’adénocarcinome` → `les metastase de l adenocarcinome`. Not length-preserving;
+    ligatures are spelt out (`œsophage` and `oesophage` meet). Documents and queries go through it alike.
     """
-    words = fold(unicodedata.normalize("NFC", text)).split()
+    words = fold(unicodedata.normalize("NFC", text).translate(_SPELT_OUT)).split()
     return " ".join(_singular(word) for word in words)
 
 
