@@ -1,0 +1,506 @@
+"""What the API answers, as plain dataclasses: the screens read these and never a raw dictionary.
+
+Names are the schema's, in snake case. `decode` builds any of them from JSON; dates become `date`, times become `datetime`
+in UTC. A field that the operation did not ask for keeps its default.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import types
+import typing
+from dataclasses import dataclass, field, fields
+from functools import cache
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+Criteria = dict[str, Any]
+
+
+@dataclass(slots=True, frozen=True)
+class Centre:
+    """The centre that the server belongs to, with its medical referent."""
+
+    code: str
+    name: str
+    finess: str = ""
+    referent_name: str = ""
+    referent_email: str = ""
+    referent_phone: str = ""
+    patient_count: int = 0
+    document_count: int = 0
+    freshness: dt.datetime | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Me:
+    """Who is signed in."""
+
+    login: str
+    name: str
+    role: str
+    centre: Centre
+
+
+@dataclass(slots=True, frozen=True)
+class Session:
+    """Tokens; kept in memory only."""
+
+    access_token: str
+    refresh_token: str
+    expires_at: dt.datetime
+    me: Me
+
+
+@dataclass(slots=True, frozen=True)
+class Evidence:
+    """Why something is believed: the sentence, and where it stands (code points) when it is in a document."""
+
+    quote: str
+    confidence: float
+    document_id: str | None = None
+    document_kind: str | None = None
+    date: dt.date | None = None
+    start: int | None = None
+    end: int | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Chip:
+    """A part of the question that was understood; `start`, `end` are code points in the question."""
+
+    text: str
+    start: int
+    end: int
+    kind: str
+    label: str
+    negated: bool
+    criterion: Criteria
+    system: str | None = None
+    code: str | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Snippet:
+    """A sentence of a document; `html` is escaped text with `<mark>` only."""
+
+    document_id: str
+    document_kind: str
+    html: str
+    date: dt.date | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class PatientLine:
+    """A patient in a list. Identity is null for roles that may not see it."""
+
+    id: str
+    headline: str
+    sex: str
+    vital_status: str
+    ipp: str | None = None
+    family_name: str | None = None
+    given_name: str | None = None
+    birth_date: dt.date | None = None
+    age: int | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Hit:
+    """A patient found, and why."""
+
+    patient: PatientLine
+    score: float
+    why: list[str]
+    snippets: list[Snippet]
+
+
+@dataclass(slots=True, frozen=True)
+class SearchResult:
+    """One page of patients."""
+
+    understood: list[Chip]
+    words: list[str]
+    total: int
+    hits: list[Hit]
+    milliseconds: int
+    criteria: Criteria | None = None
+    notice: str | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class FacetValue:
+    """A value to narrow the search by."""
+
+    value: str
+    label: str
+    count: int
+    criterion: Criteria
+
+
+@dataclass(slots=True, frozen=True)
+class Facet:
+    """A group of values."""
+
+    name: str
+    label: str
+    values: list[FacetValue]
+
+
+@dataclass(slots=True, frozen=True)
+class Suggestion:
+    """A completion: `text` goes into the field, `label` is shown."""
+
+    text: str
+    label: str
+    kind: str
+    system: str | None = None
+    code: str | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Biomarker:
+    """A biomarker result."""
+
+    id: str
+    code: str
+    label: str
+    status: str
+    value: str | None = None
+    unit: str | None = None
+    date: dt.date | None = None
+    evidence: list[Evidence] = field(default_factory=list)
+
+
+@dataclass(slots=True, frozen=True)
+class Tumour:
+    """One primary tumour."""
+
+    id: str
+    rank: int
+    label: str
+    topography: str | None = None
+    topography_label: str | None = None
+    morphology: str | None = None
+    morphology_label: str | None = None
+    laterality: str | None = None
+    diagnosis_date: dt.date | None = None
+    ctnm: str | None = None
+    ptnm: str | None = None
+    stage: str | None = None
+    grade: str | None = None
+    biomarkers: list[Biomarker] = field(default_factory=list)
+    evidence: list[Evidence] = field(default_factory=list)
+
+
+@dataclass(slots=True, frozen=True)
+class Site:
+    """An ICD-O-3 site."""
+
+    code: str
+    label: str
+
+
+@dataclass(slots=True, frozen=True)
+class TumourEvent:
+    """What happened to a tumour."""
+
+    id: str
+    type: str
+    label: str
+    date: dt.date | None = None
+    tumour_rank: int | None = None
+    sites: list[Site] = field(default_factory=list)
+    evidence: list[Evidence] = field(default_factory=list)
+
+
+@dataclass(slots=True, frozen=True)
+class Drug:
+    """A drug by its French INN."""
+
+    name: str
+    atc: str | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Treatment:
+    """A treatment that was given; `line` counts from 1 in advanced disease."""
+
+    id: str
+    type: str
+    name: str
+    regimen: str | None = None
+    drugs: list[Drug] = field(default_factory=list)
+    line: int | None = None
+    start: dt.date | None = None
+    end: dt.date | None = None
+    intent: str | None = None
+    response: str | None = None
+    tumour_rank: int | None = None
+    evidence: list[Evidence] = field(default_factory=list)
+
+
+@dataclass(slots=True, frozen=True)
+class Alteration:
+    """A gene alteration."""
+
+    id: str
+    gene: str
+    status: str
+    variant: str | None = None
+    date: dt.date | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Sample:
+    """A sample of the biobank."""
+
+    id: str
+    type: str
+    status: str
+    date: dt.date | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class TimelineItem:
+    """A point (no `end`) or a span of the history."""
+
+    id: str
+    kind: str
+    label: str
+    start: dt.date
+    end: dt.date | None = None
+    tumour_rank: int | None = None
+    evidence: list[Evidence] = field(default_factory=list)
+
+
+@dataclass(slots=True, frozen=True)
+class TimelineLane:
+    """A row of the history."""
+
+    key: str
+    label: str
+    items: list[TimelineItem]
+
+
+@dataclass(slots=True, frozen=True)
+class Timeline:
+    """The drawn history, from `begin` to `finish`."""
+
+    lanes: list[TimelineLane]
+    begin: dt.date | None = None
+    finish: dt.date | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Patient(PatientLine):
+    """A patient with the whole history."""
+
+    death_date: dt.date | None = None
+    last_news_date: dt.date | None = None
+    tumours: list[Tumour] = field(default_factory=list)
+    events: list[TumourEvent] = field(default_factory=list)
+    treatments: list[Treatment] = field(default_factory=list)
+    biomarkers: list[Biomarker] = field(default_factory=list)
+    alterations: list[Alteration] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    timeline: Timeline | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Mention:
+    """A span of a document that was recognised."""
+
+    start: int
+    end: int
+    text: str
+    kind: str
+    assertion: str
+    system: str | None = None
+    code: str | None = None
+    label: str | None = None
+    value: str | None = None
+    unit: str | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Document:
+    """A document; in lists `text` is empty and `patient` null."""
+
+    id: str
+    kind: str
+    title: str
+    author: str = ""
+    service: str = ""
+    date: dt.date | None = None
+    text: str = ""
+    mentions: list[Mention] = field(default_factory=list)
+    patient: PatientLine | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class DocumentPage:
+    """Documents of a patient, newest first; `after` asks for the next page."""
+
+    total: int
+    documents: list[Document]
+    after: str | None
+
+
+@dataclass(slots=True, frozen=True)
+class SimilarPatient:
+    """A patient who resembles another one, with what they share and what differs."""
+
+    patient: PatientLine
+    score: float
+    shared: list[str]
+    different: list[str]
+
+
+@dataclass(slots=True, frozen=True)
+class CentreRow:
+    """The answer of one centre: `count` is "<10" or a number rounded up, null when it did not answer."""
+
+    centre_code: str
+    centre_name: str
+    state: str
+    count: str | None = None
+    upper_bound: int | None = None
+    freshness: dt.datetime | None = None
+    message: str | None = None
+    referent_name: str | None = None
+    referent_email: str | None = None
+    referent_phone: str | None = None
+    milliseconds: int = 0
+
+
+@dataclass(slots=True, frozen=True)
+class CentresCount:
+    """The answers of all centres."""
+
+    request_id: str
+    rows: list[CentreRow]
+    total: str
+    milliseconds: int
+
+
+@dataclass(slots=True, frozen=True)
+class ContactRequest:
+    """A request to the referent of another centre, or of another centre to ours."""
+
+    id: str
+    direction: str
+    peer_code: str
+    requester: str
+    purpose: str
+    state: str
+    answer: str
+    created_at: dt.datetime
+    criteria: Criteria | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Schedule:
+    """When a source is read. `weekday` 0 is Monday; `day` is of the month; times in `timezone`."""
+
+    frequency: str
+    hour: int = 2
+    minute: int = 0
+    weekday: int = 0
+    day: int = 1
+    timezone: str = "Europe/Paris"
+    last_run_at: dt.datetime | None = None
+    next_run_at: dt.datetime | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class IngestionRun:
+    """One reading of a source."""
+
+    id: str
+    source_id: str
+    source_name: str
+    state: str
+    stage: str
+    trigger: str
+    started_at: dt.datetime
+    ended_at: dt.datetime | None = None
+    seen: int = 0
+    created: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    message: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class Source:
+    """An extract of the hospital that is read on a schedule."""
+
+    id: str
+    name: str
+    kind: str
+    location: str
+    enabled: bool
+    schedule: Schedule
+    rejected_count: int
+    last_run: IngestionRun | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class RejectedRecord:
+    """A record kept aside because it could not be read."""
+
+    id: str
+    source_id: str
+    run_id: str
+    position: str
+    reason: str
+    message: str
+    created_at: dt.datetime
+    replayed_at: dt.datetime | None = None
+
+
+def decode(cls: type[T], value: Any) -> T:
+    """A `cls` from its JSON object. Unknown keys are ignored, missing ones keep their default."""
+    given = {_snake(key): item for key, item in value.items()}
+    kinds = _kinds(cls)
+    return cls(**{name: _convert(kind, given[name]) for name, kind in kinds.items() if name in given})
+
+
+def decode_list(cls: type[T], values: list[Any]) -> list[T]:
+    """A list of `cls` from a JSON array."""
+    return [decode(cls, value) for value in values]
+
+
+def _convert(kind: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(kind, types.UnionType):
+        kind = next(option for option in typing.get_args(kind) if option is not type(None))
+    origin = typing.get_origin(kind)
+    if origin is list:
+        (inner,) = typing.get_args(kind)
+        return [_convert(inner, item) for item in value]
+    if origin is dict:
+        return value
+    if kind is dt.date:
+        return dt.date.fromisoformat(value[:10])
+    if kind is dt.datetime:
+        moment = dt.datetime.fromisoformat(value)
+        return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    if kind is str:
+        return str(value)
+    return decode(kind, value) if isinstance(value, dict) else value
+
+
+@cache
+def _kinds(cls: type) -> dict[str, Any]:
+    hints = typing.get_type_hints(cls)
+    return {item.name: hints[item.name] for item in fields(cls)}
+
+
+@cache
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

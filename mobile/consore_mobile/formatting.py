@@ -1,0 +1,142 @@
+"""Dates, ages, numbers and short sentences as a French or an English reader expects them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+
+from consore_mobile.answers import Biomarker, IngestionRun, PatientLine, Schedule
+from consore_mobile.words import word, word_or
+
+NO_BREAK = "\u00a0"
+
+
+def long_date(language: str, day: dt.date | None) -> str:
+    """`1er mars 2024` or `1 March 2024`; `non renseigné` without a date."""
+    if day is None:
+        return word(language, "app.unknown")
+    number = "1er" if language == "fr" and day.day == 1 else str(day.day)
+    return f"{number} {word(language, f'month.{day.month}')} {day.year}"
+
+
+def short_date(language: str, day: dt.date | None) -> str:
+    """`14 févr. 2024` or `14 Feb 2024`; nothing without a date."""
+    return f"{day.day} {word(language, f'month_short.{day.month}')} {day.year}" if day else ""
+
+
+def month(language: str, day: dt.date) -> str:
+    """`févr. 2024` or `Feb 2024`."""
+    return f"{word(language, f'month_short.{day.month}')} {day.year}"
+
+
+def period(language: str, start: dt.date | None, end: dt.date | None) -> str:
+    """`févr. 2024 – mai 2024`, one day if both are the same, nothing without dates."""
+    if start and end and start != end:
+        first, last = month(language, start), month(language, end)
+        return f"{first} – {last}" if first != last else f"{short_date(language, start)} – {short_date(language, end)}"
+    return short_date(language, start or end)
+
+
+def ago(language: str, moment: dt.datetime | None, now: dt.datetime) -> str:
+    """How long ago `moment` was: `il y a 2 h`, `hier`, then the date. Both in UTC."""
+    if moment is None:
+        return word(language, "app.unknown")
+    seconds = (now - moment).total_seconds()
+    if seconds < 60:
+        return word(language, "time.now")
+    if seconds < 3600:
+        return word(language, "time.minutes", n=int(seconds // 60))
+    if seconds < 86400:
+        return word(language, "time.hours", n=int(seconds // 3600))
+    days = (now.date() - moment.date()).days
+    if days <= 1:
+        return word(language, "time.yesterday")
+    if days <= 30:
+        return word(language, "time.days", n=days)
+    return word(language, "time.on", date=short_date(language, moment.date()))
+
+
+def on_and_at(language: str, moment: dt.datetime) -> str:
+    """`23 nov. 2026, 02:00`, in the device's own time."""
+    local = moment.astimezone()
+    return f"{short_date(language, local.date())}, {local:%H:%M}"
+
+
+def number(language: str, value: int) -> str:
+    """`12 480` or `12,480`."""
+    return f"{value:,}".replace(",", NO_BREAK if language == "fr" else ",")
+
+
+def patients_found(language: str, total: int) -> str:
+    """`Aucun patient`, `1 patient`, `1 204 patients`."""
+    if total < 2:
+        return word(language, f"search.count_{total}")
+    return word(language, "search.count_n", count=number(language, total))
+
+
+def rejected(language: str, count: int) -> str:
+    """`aucun rejet`, `1 rejet`, `12 rejets`."""
+    if count < 2:
+        return word(language, f"sources.rejected_{count}")
+    return word(language, "sources.rejected_n", count=number(language, count))
+
+
+def full_name(patient: PatientLine) -> str:
+    """`MARTIN Claire`, or nothing for roles without identities."""
+    return " ".join(part for part in ((patient.family_name or "").upper(), patient.given_name or "") if part)
+
+
+def identity(language: str, patient: PatientLine) -> str:
+    """`MARTIN Claire · née le 3 mai 1968 · IPP 123`, as much of it as the role may see."""
+    parts = [full_name(patient)]
+    if patient.birth_date:
+        letter = {"female": "f", "male": "m"}.get(patient.sex, "u")
+        parts.append(word(language, f"patient.born_{letter}", date=long_date(language, patient.birth_date)))
+    if patient.ipp:
+        parts.append(word(language, "patient.ipp", ipp=patient.ipp))
+    return " · ".join(part for part in parts if part)
+
+
+def result_of(language: str, biomarker: Biomarker) -> str:
+    """`positif`, `30 %`, or both: `positif (30 %)`."""
+    status = word_or(language, f"status.{biomarker.status}", biomarker.status)
+    value = f"{biomarker.value or ''}{NO_BREAK if biomarker.unit else ''}{biomarker.unit or ''}".strip()
+    if not value or value == biomarker.status:
+        return status
+    return value if biomarker.status == "unknown" else f"{status} ({value})"
+
+
+def when_read(language: str, schedule: Schedule) -> str:
+    """`Chaque lundi à 02:00`."""
+    return word(
+        language,
+        f"sources.when.{schedule.frequency}",
+        time=f"{schedule.hour:02d}:{schedule.minute:02d}",
+        weekday=word(language, f"weekday.{schedule.weekday}"),
+        day=schedule.day,
+    )
+
+
+def run_counts(language: str, run: IngestionRun) -> str:
+    """`1 204 lus · 12 nouveaux · 3 rejets`."""
+    parts = [word(language, "sources.seen", seen=number(language, run.seen))]
+    for name in ("created", "changed", "unchanged"):
+        if count := getattr(run, name):
+            parts.append(word(language, f"sources.{name}", count=number(language, count)))
+    return " · ".join([*parts, rejected(language, run.rejected)])
+
+
+def escape_markup(text: str) -> str:
+    """`text` for a label with markup: brackets and ampersands show as they are."""
+    return text.replace("&", "&amp;").replace("[", "&bl;").replace("]", "&br;")
+
+
+def snippet_markup(snippet: str, colour: str) -> str:
+    """A snippet (`<mark>` only) as label markup: marked words bold, in `colour` (`#RRGGBB`)."""
+    parts = snippet.replace("\n", " ").split("<mark>")
+    marked = [escape_markup(html.unescape(parts[0]))]
+    for part in parts[1:]:
+        inside, _, after = part.partition("</mark>")
+        marked.append(f"[b][color={colour}]{escape_markup(html.unescape(inside))}[/color][/b]")
+        marked.append(escape_markup(html.unescape(after)))
+    return "".join(marked)
