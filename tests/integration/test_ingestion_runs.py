@@ -1,0 +1,420 @@
+"""Extracts of a fictional centre go in; histories and index come out. On the real reader and the real engine."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import gzip
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from engines import engine_settings
+from sqlalchemy import func
+from sqlmodel import select
+
+from consore.errors import InputError
+from consore.index import SearchIndex, TypesenseServer
+from consore.ingestion import (
+    Worker,
+    add_source,
+    load_jsonl,
+    record_opposition,
+    replay_rejected,
+    run_all,
+    run_source,
+    set_schedule,
+)
+from consore.ingestion.runs import begin_run
+from consore.model import (
+    Document,
+    DocumentMentions,
+    Evidence,
+    Fact,
+    IngestionRun,
+    Patient,
+    PendingPatient,
+    RejectedRecord,
+    Schedule,
+    Source,
+    Treatment,
+    Tumour,
+    TumourEvent,
+    now,
+    unpack_mentions,
+)
+from consore.settings import Settings
+from consore.sources import USUAL_LOCATIONS
+from consore.store import Store
+from consore.synthetic import generate_centre
+
+DERIVED = (DocumentMentions, Tumour, TumourEvent, Treatment, Fact, Evidence)
+
+
+@pytest.fixture(scope="module")
+def extracts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The extracts of a small fictional centre."""
+    return generate_centre(
+        tmp_path_factory.mktemp("centre"), code="ESSAI", name="Centre d'essai", patients=8, seed=5
+    ).root
+
+
+@pytest.fixture
+def centre(extracts: Path, tmp_path: Path) -> Path:
+    """A copy of the extracts that a test may spoil."""
+    return shutil.copytree(extracts, tmp_path / "extracts")
+
+
+@pytest.fixture
+def node(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """A node of its own on the session's engine."""
+    return engine_settings(f"RUN{abs(hash(request.node.nodeid)) % 10**9}", tmp_path / "home", read_processes=1)
+
+
+@pytest.fixture
+def opened(node: Settings):  # type: ignore[no-untyped-def]
+    """The store of the node."""
+    store = Store.of(node)
+    yield store
+    store.close()
+
+
+def declare(store: Store, centre: Path) -> dict[str, int]:
+    with store.session() as session:
+        return {
+            kind.value: add_source(session, name=kind.value, kind=kind, location=centre / place).id
+            for kind, place in USUAL_LOCATIONS.items()
+        }
+
+
+def check(node: Settings, store: Store):  # type: ignore[no-untyped-def]
+    with TypesenseServer(node) as engine:
+        return SearchIndex(engine).check(store)
+
+
+def totals(store: Store) -> dict[str, int]:
+    with store.session() as session:
+        return {
+            model.__name__: session.exec(select(func.count()).select_from(model)).one()
+            for model in (Patient, Document, *DERIVED, PendingPatient)
+        }
+
+
+def test_a_centre_goes_in_and_going_in_again_changes_nothing(centre: Path, node: Settings, opened: Store) -> None:
+    declare(opened, centre)
+    told: dict[str, tuple[int, int | None]] = {}
+    first = run_all(node, opened, progress=lambda stage, done, total, rate: told.update({stage: (done, total)}))
+    assert [run.state for run in first] == ["done"] * 6
+    assert sum(run.rejected for run in first) == 0
+    held = totals(opened)
+    assert held["Patient"] == 8
+    assert held["DocumentMentions"] == held["Document"] == first[-1].created
+    assert held["Tumour"] >= 8
+    assert held["PendingPatient"] == 0
+    assert told["read"] == (held["Document"], held["Document"])
+    assert told["structure"] == told["index"] == (8, 8)
+    report = check(node, opened)
+    assert (report.patients_in_index, report.documents_in_index) == (8, held["Document"])
+    again = run_all(node, opened)
+    assert [(run.created, run.changed, run.unchanged) for run in again] == [(0, 0, run.created) for run in first]
+    assert totals(opened) == held
+
+
+def test_every_mention_and_evidence_lies_where_it_says(centre: Path, node: Settings, opened: Store) -> None:
+    declare(opened, centre)
+    run_all(node, opened)
+    with opened.session() as session:
+        texts = {}
+        for document, read in session.exec(select(Document, DocumentMentions).join(DocumentMentions)):
+            texts[document.id] = document.text
+            assert all(one.text == document.text[one.start : one.end] for one in unpack_mentions(read.payload))
+        for row in session.exec(select(Evidence).where(Evidence.document_id.is_not(None))):
+            assert 0 <= row.start < row.end <= len(texts[row.document_id])
+
+
+def test_a_changed_document_changes_its_patient_alone(centre: Path, node: Settings, opened: Store) -> None:
+    sources = declare(opened, centre)
+    run_all(node, opened)
+    file = sorted((centre / "documents").glob("*.txt"))[0]
+    file.write_text(file.read_text() + "\nMétastases hépatiques confirmées ce jour.\n")
+    seen: dict[str, int] = {}
+    run = run_source(node, opened, sources["documents"], progress=lambda stage, done, *_: seen.update({stage: done}))
+    assert (run.created, run.changed) == (0, 1)
+    assert (seen["read"], seen["structure"], seen["index"]) == (1, 1, 1)
+
+
+def test_bad_records_are_kept_with_their_reason_once_and_replayed_when_mended(
+    centre: Path, node: Settings, opened: Store
+) -> None:
+    sources = declare(opened, centre)
+    patients = centre / "administratif.csv"
+    lines = patients.read_text().splitlines()
+    patients.write_text("\n".join(lines[:-1]) + "\n")
+    left_out = lines[-1].split(";")[0]
+    for _ in range(2):
+        run_all(node, opened)
+    with opened.session() as session:
+        rejected = session.exec(select(RejectedRecord)).all()
+        assert {row.reason for row in rejected} == {"unknown_patient"}
+        assert len({(row.source_id, row.position) for row in rejected}) == len(rejected)
+    assert totals(opened)["Patient"] == 7
+    patients.write_text("\n".join(lines) + "\n")
+    run_source(node, opened, sources["administrative"])
+    report = replay_rejected(node, opened)
+    assert (report.taken, report.still_rejected) == (len(rejected), 0)
+    with opened.session() as session:
+        assert session.exec(select(RejectedRecord).where(RejectedRecord.replayed_at.is_(None))).all() == []
+        patient = session.exec(select(Patient).where(Patient.ipp == left_out)).one()
+        assert session.exec(select(Tumour).where(Tumour.patient_id == patient.id)).all()
+    assert check(node, opened).patients_in_index == 8
+
+
+def test_a_source_that_cannot_be_read_fails_alone(centre: Path, node: Settings, opened: Store) -> None:
+    declare(opened, centre)
+    (centre / "biobanque.csv").write_text("a,b\n1,2\n")
+    runs = run_all(node, opened)
+    states = {run.source_id: run for run in runs}
+    failed = [run for run in states.values() if run.state == "failed"]
+    assert len(failed) == 1
+    assert "lacks the columns id, ipp, type" in failed[0].message
+    assert [run.state for run in runs].count("done") == 5
+    assert totals(opened)["Tumour"] >= 8
+
+
+def test_an_opposed_patient_leaves_the_index_at_once_and_may_come_back(
+    centre: Path, node: Settings, opened: Store
+) -> None:
+    sources = declare(opened, centre)
+    run_all(node, opened)
+    with opened.session() as session:
+        ipps = session.exec(select(Patient.ipp).order_by(Patient.id)).all()
+    assert record_opposition(node, opened, ipps[0], True)
+    assert check(node, opened).patients_in_index == 7
+    assert record_opposition(node, opened, ipps[0], False)
+    assert check(node, opened).patients_in_index == 8
+    assert not record_opposition(node, opened, "nobody", True)
+    patients = centre / "administratif.csv"
+    with patients.open(newline="") as file:
+        rows = list(csv.reader(file, delimiter=";"))
+    rows[2][-1] = "1"
+    with patients.open("w", newline="") as file:
+        csv.writer(file, delimiter=";").writerows(rows)
+    run_source(node, opened, sources["administrative"])
+    assert check(node, opened).patients_in_index == 7
+
+
+def test_one_source_is_read_by_one_process_at_a_time(centre: Path, node: Settings, opened: Store) -> None:
+    source = declare(opened, centre)["biobank"]
+    started = begin_run(opened, source)
+    with pytest.raises(InputError, match="is being read"):
+        run_source(node, opened, source)
+    started.lease.release()
+    assert run_source(node, opened, source).state == "done"
+    with opened.session() as session:  # the run that was never ended is not left `running`
+        assert session.get(IngestionRun, started.run.id).state == "failed"
+
+
+def test_documents_gone_from_the_source_are_kept_and_told_of(centre: Path, node: Settings, opened: Store) -> None:
+    sources = declare(opened, centre)
+    run_all(node, opened)
+    index = centre / "documents" / "index.csv"
+    index.write_text("\n".join(index.read_text().splitlines()[:-3]) + "\n")
+    before = totals(opened)["Document"]
+    run = run_source(node, opened, sources["documents"])
+    assert run.message.startswith("3 documents are no longer in the source")
+    assert totals(opened)["Document"] == before
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_run_that_is_killed_at_any_moment_is_completed_by_the_next(
+    centre: Path, node: Settings, opened: Store, seed: int
+) -> None:
+    declare(opened, centre)
+    environment = {
+        **os.environ,
+        "CONSORE_CENTRE_CODE": node.centre_code,
+        "CONSORE_TYPESENSE_URL": node.typesense_url,
+        "CONSORE_TYPESENSE_API_KEY": node.typesense_api_key.get_secret_value(),
+        "CONSORE_READ_PROCESSES": "1",
+    }
+    command = [sys.executable, "-m", "consore", "--home", str(node.home), "ingest", "--all"]
+    chance = random.Random(seed)
+    for _ in range(2):
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        deadline = time.monotonic() + 60
+        while process.poll() is None and not _begun(opened) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(chance.uniform(0, 1.5))
+        os.killpg(process.pid, signal.SIGKILL) if process.poll() is None else None
+        process.wait()
+    runs = run_all(node, opened)
+    assert [run.state for run in runs] == ["done"] * 6
+    held = totals(opened)
+    assert held["PendingPatient"] == 0
+    assert held["DocumentMentions"] == held["Document"] == runs[-1].seen
+    with opened.session() as session:
+        assert session.exec(select(IngestionRun).where(IngestionRun.state == "running")).all() == []
+        ranks = session.exec(select(Tumour.patient_id, Tumour.rank)).all()
+        assert len(ranks) == len(set(ranks))  # no history was written twice
+        assert len({row[0] for row in ranks}) == 8
+    report = check(node, opened)
+    assert (report.patients_in_index, report.documents_in_index) == (8, held["Document"])
+
+
+def _begun(store: Store) -> bool:
+    with store.session() as session:
+        return session.exec(select(IngestionRun.id)).first() is not None
+
+
+def test_the_worker_reads_what_is_due_and_says_when_it_comes_next(centre: Path, node: Settings, opened: Store) -> None:
+    source = declare(opened, centre)["administrative"]
+    worker = Worker(node, opened)
+    assert worker.run_due_once() == []
+    with opened.session() as session:
+        due = set_schedule(session, source, "nightly", hour=2).next_run_at
+    (run,) = worker.run_due_once(due + dt.timedelta(days=3))  # three nights were missed: one is caught up
+    assert (run.state, run.trigger, run.created) == ("done", "schedule", 8)
+    assert worker.run_due_once(due + dt.timedelta(days=3)) == []
+    with opened.session() as session:
+        kept = session.get(Schedule, source)
+        assert kept.next_run_at > due + dt.timedelta(days=3)
+        assert kept.last_run_at == due + dt.timedelta(days=3)
+
+
+def test_two_workers_never_run_the_same_job(centre: Path, node: Settings, opened: Store) -> None:
+    source = declare(opened, centre)["administrative"]
+    with opened.session() as session:
+        due = set_schedule(session, source, "nightly").next_run_at
+    runs: list[IngestionRun] = []
+    threads = [threading.Thread(target=lambda: runs.extend(Worker(node, opened).run_due_once(due))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(runs) == 1
+
+
+def test_a_running_worker_obeys_a_change_of_schedule(centre: Path, node: Settings, opened: Store) -> None:
+    source = declare(opened, centre)["administrative"]
+    stop = threading.Event()
+    thread = threading.Thread(target=Worker(node, opened).run_forever, args=(stop,))
+    thread.start()
+    try:
+        time.sleep(0.5)
+        with opened.session() as session:
+            schedule = set_schedule(session, source, "nightly")
+            schedule.next_run_at = now()  # as if its hour had just come
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            with opened.session() as session:
+                run = session.exec(select(IngestionRun).where(IngestionRun.source_id == source)).first()
+            if run is not None and run.state == "done":
+                break
+            time.sleep(0.1)
+        assert run is not None
+        assert (run.state, run.trigger) == ("done", "schedule")
+        with opened.session() as session:  # a row changed by hand is brought in line too
+            kept = session.get(Schedule, source)
+            kept.hour, before = (kept.hour + 5) % 24, kept.next_run_at
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            with opened.session() as session:
+                if session.get(Schedule, source).next_run_at != before:
+                    break
+            time.sleep(0.1)
+        else:
+            pytest.fail("the worker did not see the change")
+    finally:
+        stop.set()
+        thread.join(20)
+    assert not thread.is_alive()
+
+
+PATIENT = {
+    "patient_id": "P1",
+    "family_name": "Ferrandin",
+    "given_name": "Lise",
+    "sex": "female",
+    "birth_date": "1961-03-04",
+    "documents": [
+        {
+            "id": "1",
+            "kind": "pathology",
+            "date": "2024-02-10",
+            "text": "Carcinome canalaire infiltrant du sein gauche.",
+        }
+    ],
+    "structured": [
+        {"id": "t", "kind": "tumour_sheet", "date_diagnostic": "2024-02-01", "topographie": "C50.4"},
+        {"kind": "act", "code": "QEFA004", "date": "2024-03-01"},
+        {"kind": "diagnosis", "code": "C50.4", "role": "DP", "date": "2024-03-01"},
+    ],
+}
+
+
+def test_patients_come_from_json_lines_and_bad_lines_say_why(tmp_path: Path, node: Settings, opened: Store) -> None:
+    file = tmp_path / "patients.jsonl.gz"
+    text = {"id": "essai_1", "text": "Adénocarcinome du côlon sigmoïde opéré en 2023."}
+    lines = [
+        json.dumps(PATIENT),
+        json.dumps(text, ensure_ascii=False),
+        "{not json",
+        "",
+        "[1]",
+        json.dumps({"patient_id": "P2", "birth_date": "hier", "documents": []}),
+        json.dumps({"patient_id": "P3", "documents": [{"id": "1"}]}),
+        json.dumps({"patient_id": "P4", "structured": [{"kind": "fax"}]}),
+        json.dumps(PATIENT),
+    ]
+    with gzip.open(file, "wt", encoding="utf-8") as stream:
+        stream.write("\n".join(lines))
+    report = load_jsonl(node, opened, file)
+    assert (report.patients, report.documents) == (2, 2)
+    assert [(row.position, row.reason) for row in report.rejected] == [
+        ("line 3", "not_a_patient"),
+        ("line 5", "not_a_patient"),
+        ("line 6", "not_a_patient"),
+        ("line 7", "not_a_patient"),
+        ("line 8", "not_a_patient"),
+        ("line 9", "duplicate_id"),
+    ]
+    with opened.session() as session:
+        assert set(session.exec(select(Patient.ipp))) == {"P1", "essai_1"}
+        assert set(session.exec(select(Document.external_id))) == {"P1/1", "essai_1"}
+        assert {row.topography[:3] for row in session.exec(select(Tumour))} == {"C50", "C18"}
+        assert session.exec(select(Treatment.act_code)).all() == ["QEFA004"]
+    assert check(node, opened).patients_in_index == 2
+    again = load_jsonl(node, opened, file)
+    assert (again.created, again.changed, again.unchanged) == (0, 0, report.created)
+
+
+def test_a_file_of_patients_cut_short_gives_what_it_holds(tmp_path: Path, node: Settings, opened: Store) -> None:
+    whole = gzip.compress(
+        b"".join(json.dumps({"id": f"d{n}", "text": f"Texte {n}"}).encode() + b"\n" for n in range(999))
+    )
+    file = tmp_path / "cut.jsonl.gz"
+    file.write_bytes(whole[: len(whole) // 2])
+    report = load_jsonl(node, opened, file)
+    assert report.patients > 0
+    assert report.rejected[-1].reason in ("truncated_file", "not_a_patient")
+    with pytest.raises(InputError, match="There is no file"):
+        load_jsonl(node, opened, tmp_path / "nowhere.jsonl")
+    file.write_bytes(b"no gzip")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_jsonl(node, opened, file)
+
+
+def test_sources_are_declared_where_they_lie(centre: Path, opened: Store) -> None:
+    declare(opened, centre)
+    with opened.session() as session:
+        assert {Path(source.location).exists() for source in session.exec(select(Source))} == {True}
