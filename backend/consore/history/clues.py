@@ -25,7 +25,10 @@ from consore.model import (
     StructuredRow,
 )
 
+# Tuples, not sets: members of an enumeration compare faster than they hash.
 STATED = (Assertion.PRESENT, Assertion.HISTORY)
+# Kinds that say nothing of the history by themselves.
+NOT_OF_HISTORY = (MentionKind.DOSE, MentionKind.MEASUREMENT, MentionKind.PERFORMANCE_STATUS)
 LONGEST_QUOTE = 400
 
 
@@ -34,15 +37,11 @@ class Page:
     """A document with its clues by kind and by sentence."""
 
     document: DossierDocument
+    kind: str  # the document's kind, as in `rules.toml`
     spans: list[tuple[int, int]]
     starts: list[int]
     clues: list[Clue] = field(default_factory=list)
     by_sentence: dict[int, list[Clue]] = field(default_factory=lambda: defaultdict(list))
-
-    @property
-    def kind(self) -> str:
-        """The document's kind, as in `rules.toml`."""
-        return self.document.kind.value
 
 
 @dataclass(slots=True, eq=False)
@@ -52,16 +51,8 @@ class Clue:
     mention: Mention
     page: Page
     sentence: int
-
-    @property
-    def kind(self) -> MentionKind:
-        """What the mention speaks of."""
-        return self.mention.kind
-
-    @property
-    def code(self) -> str:
-        """The mention's code, or an empty string."""
-        return self.mention.code or ""
+    kind: MentionKind
+    code: str  # empty where nothing could be coded
 
     @property
     def date(self) -> dt.date | None:
@@ -114,7 +105,7 @@ class Reading:
 
     def clues(self, *kinds: MentionKind) -> list[Clue]:
         """The clues of these kinds, by document date, then place in the document."""
-        return [clue for page in self.pages for clue in page.clues if clue.mention.kind in kinds]
+        return [clue for page in self.pages for clue in page.clues if clue.kind in kinds]
 
     def rows_of(self, kind: str) -> list[StructuredRow]:
         """The rows of one kind, by date."""
@@ -152,14 +143,16 @@ def side_of(clue: Clue) -> Laterality | None:
 
 
 def _page(document: DossierDocument) -> Page:
-    stated = [mention for mention in document.mentions if mention.assertion in STATED]
+    stated = [
+        mention for mention in document.mentions if mention.assertion in STATED and mention.kind not in NOT_OF_HISTORY
+    ]
     if not stated:
-        return Page(document, [], [])
+        return Page(document, document.kind.value, [], [])
     spans = sentences(document.text)
-    page = Page(document, spans, [start for start, _ in spans])
+    page = Page(document, document.kind.value, spans, [start for start, _ in spans])
     for mention in sorted(stated, key=_mention_order):
         place = max(bisect_right(page.starts, mention.start) - 1, 0)
-        clue = Clue(mention, page, place)
+        clue = Clue(mention, page, place, mention.kind, mention.code or "")
         page.clues.append(clue)
         page.by_sentence[place].append(clue)
     return page

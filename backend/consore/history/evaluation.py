@@ -96,9 +96,7 @@ def _compare(patient_id: str, found: Mapping[str, Any], true: Mapping[str, Any],
         _match(result, "diagnosis_date", patient_id, [mine], [theirs], _same_diagnosis_date)
         for name in ("topography", "morphology", "ctnm", "ptnm", "stage", "grade"):
             _match_value(result, name, patient_id, mine.get(name), theirs.get(name))
-        _match(
-            result, "biomarkers", patient_id, mine.get("biomarkers", []), theirs.get("biomarkers", []), _same_biomarker
-        )
+        _match(result, "biomarkers", patient_id, _markers(mine), _markers(theirs), _same_biomarker)
     for name, same in (("events", _same_event), ("treatments", _same_treatment)):
         mine_all, true_all = found.get(name, []), true.get(name, [])
         _match(result, name, patient_id, mine_all, true_all, same)
@@ -111,6 +109,13 @@ def _compare(patient_id: str, found: Mapping[str, Any], true: Mapping[str, Any],
                 [item for item in true_all if item["type"] == kind],
                 same,
             )
+
+
+def _markers(tumour: Item) -> list[Item]:
+    """Biomarkers and gene alterations as one list: whether EGFR is told as one or the other is a matter of taste."""
+    genes = {item["gene"]: item for item in tumour.get("alterations") or []}
+    told = [item for item in tumour.get("biomarkers") or [] if item["code"] not in genes]
+    return [*told, *({"code": gene, "status": item.get("status")} for gene, item in genes.items())]
 
 
 def _match(

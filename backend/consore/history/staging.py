@@ -173,10 +173,6 @@ def _alterations(item: TumourItem, clues: list[Clue], table: Rules) -> list[Alte
         value = clue.mention.value or ""
         if value in _WORDS:
             status = BiomarkerStatus(value)
-            status = {
-                BiomarkerStatus.POSITIVE: BiomarkerStatus.MUTATED,
-                BiomarkerStatus.NEGATIVE: BiomarkerStatus.WILD_TYPE,
-            }.get(status, status)
             by_gene[clue.code]["", status].append(clue)
         else:
             by_gene[clue.code][value, BiomarkerStatus.MUTATED].append(clue)

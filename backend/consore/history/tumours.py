@@ -239,6 +239,8 @@ def _read_page(page: Page, whole: list[Statement], partial: list[Statement], tab
 def _read_sentence(
     clues: list[Clue], page: Page, joined: list[Statement], loose: list[Statement], table: Rules
 ) -> None:
+    if not any(clue.kind is MentionKind.MORPHOLOGY or clue.kind is MentionKind.TOPOGRAPHY for clue in clues):
+        return
     metastases = [clue for clue in clues if clue.kind is MentionKind.METASTASIS]
     morphologies = [clue for clue in clues if clue.kind is MentionKind.MORPHOLOGY and clue.code]
     spread = any(behaviour(clue.code) == "6" for clue in morphologies)
