@@ -1,12 +1,12 @@
 """Patients who resemble one: found by their vectors, then compared trait by trait, so that the likeness can be read.
 
-The engine gives the hundred nearest vectors, which is quick and rough. These are then ranked by what is explicitly
-shared, rare and weighty traits counting most, and each comes with its shared and its differing traits in French.
+The engine gives the nearest vectors, which is quick and rough. These patients are then ranked by the traits that are
+really shared, weighty ones counting most, and each comes with its shared and its differing traits in French.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from consore.errors import InputError
@@ -56,14 +56,17 @@ def similar_patients(context: SearchContext, patient_id: int, limit: int = 10) -
     own = weighted_traits(asked)
     if not _tells(own):
         return []
-    compared = [_compare(asked, own, other, context.terminology) for other in others.values()]
-    alike = [item for item in compared if item.score > 0 and item.shared]
+    alike = [
+        _compare(asked, own, other, context.terminology)
+        for other in others.values()
+        if _tells(own.keys() & weighted_traits(other).keys())
+    ]
     alike.sort(key=lambda item: (-item.score, item.patient_id))
     return alike[:limit]
 
 
-def _tells(traits: dict[str, float]) -> bool:
-    """Whether more than sex and age are known."""
+def _tells(traits: Iterable[str]) -> bool:
+    """Whether these traits are more than sex and age."""
     return any(not name.startswith(("sex:", "age:")) for name in traits)
 
 
