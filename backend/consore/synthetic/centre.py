@@ -59,7 +59,7 @@ def generate_centre(
             for stay, line in extracts.rss_lines(life, "340780493", len(rss) + 1):
                 rss.append(line)
                 links.append({"numero_rss": stay, "ipp": life.ipp})
-            for report in write_reports(life, split, rng, len(index) + 1):
+            for report in write_reports(life, split, rng, len(index) + 1, name):
                 file = _save(root / "documents", report.id, report.text, report.title, rng)
                 index.append(
                     {

@@ -56,8 +56,8 @@ class Report:
     mentions: list[dict[str, object]]
 
 
-def write_reports(life: Life, split: str, rng: Random, number: int) -> Iterator[Report]:
-    """All reports of a life, oldest first; `number` is the first document number."""
+def write_reports(life: Life, split: str, rng: Random, number: int, centre: str) -> Iterator[Report]:
+    """All reports of a life, oldest first; `number` is the first document number, `centre` its name."""
     told = names()
     authors = {author: rng.choice(STYLES) for author in told[split]["authors"]}
     habitual = rng.sample(list(authors), min(3, len(authors)))
@@ -65,7 +65,7 @@ def write_reports(life: Life, split: str, rng: Random, number: int) -> Iterator[
     for moment in moments(life, rng):
         author = rng.choice(habitual if rng.random() < 0.8 else list(authors))
         style = rng.choice(STYLES) if rng.random() < 0.15 else authors[author]
-        scene = PatientScene(life=life, moment=moment, style=style, author=author, split=split)
+        scene = PatientScene(life=life, moment=moment, style=style, author=author, split=split, centre=centre)
         # Colleagues copy each other: the old history is often the last report's, word for word.
         if not copied or rng.random() > 0.35:
             copied = _recap(scene, rng)
@@ -254,6 +254,12 @@ def _recap(scene: PatientScene, rng: Random) -> list[Piece]:
             continue
         pieces += [Piece(separator if pieces else separator.lstrip())] if pieces or separator != " " else []
         pieces += written
+        if rng.random() < 0.45:
+            try:
+                more = grammar(scene.split).write(f"{rule}_more", told, rng)
+            except CannotSay:
+                continue
+            pieces += [Piece(" "), *more]
     return pieces
 
 

@@ -63,10 +63,11 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class SurgicalAct:
-    """An act and its CCAM code; `sides`: the side is written after it."""
+    """An act: its CCAM code, the kind of procedure (`local`); `sides`: the side is written after it."""
 
     key: str
     code: str
+    local: str
     words: tuple[str, ...]
     sides: bool
     kind: str
@@ -124,7 +125,14 @@ def regimens() -> dict[str, dict[str, Any]]:
 def acts() -> dict[str, SurgicalAct]:
     """Acts by key."""
     return {
-        key: SurgicalAct(key, item["code"], tuple(item["words"]), item.get("sides", False), item.get("type", "surgery"))
+        key: SurgicalAct(
+            key,
+            item["code"],
+            item["local"],
+            tuple(item["words"]),
+            item.get("sides", False),
+            item.get("type", "surgery"),
+        )
         for key, item in _read("acts.toml").items()
     }
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from consore.synthetic.knowledge import Place, acts, biomarkers, names, sites
+from consore.synthetic.knowledge import Course, Place, acts, biomarkers, course, names, sites
 from consore.synthetic.trajectory import Alarm, Care, Happening, Life, Tumour
 from consore.synthetic.writing import CannotSay, Piece, Said
 
@@ -38,6 +38,20 @@ _TARGETS = {
 }
 
 
+# General words for a malignant disease; words that a benign lesion shares (néoplasie, tumeur, masse) are no mention.
+_DISEASES = {
+    "cancer": "8000/3",
+    "K": "8000/3",
+    "carcinome": "8010/3",
+    "adénocarcinome": "8140/3",
+    "CBNPC": "8046/3",
+    "mélanome": "8720/3",
+    "mélanome cutané": "8720/3",
+    "mélanome malin": "8720/3",
+    "lymphome": "9590/3",
+    "lymphome B": "9591/3",
+    "LNH": "9591/3",
+}
 _HABITUAL = [
     ("amlodipine", "C08CA01", "5 mg/j"),
     ("metformine", "A10BA02", "850 mg x 2"),
@@ -77,6 +91,7 @@ class PatientScene:
     style: str
     author: str
     split: str
+    centre: str = "Centre de lutte contre le cancer"
     focus: Tumour | None = None
     recap: list[Piece] = field(default_factory=list)
     _memory: dict[str, str] = field(default_factory=dict)
@@ -147,6 +162,15 @@ class PatientScene:
     def _slot_colleague(self, rng: Random) -> str:
         return rng.choice([name for name in names()[self.split]["authors"] if name != self.author])
 
+    def _slot_letterhead(self, rng: Random) -> str:
+        """The top of the page. Its words ("radiothérapie", "sénologie") say nothing of the patient."""
+        unit = names()["services"][self.moment.kind]
+        number = f"01 99 00 {rng.randint(10, 99)} {rng.randint(10, 99)}"
+        line = rng.choice(
+            [f"{unit} - Secrétariat : {number}", f"Pôle {unit.lower()}", f"Service : {unit}\nTél. {number}"]
+        )
+        return f"{self.centre.upper() if rng.random() < 0.5 else self.centre}\n{line}"
+
     # --- dates ---------------------------------------------------------------------------------------------
 
     def _slot_date(self, rng: Random, which: str = "here") -> str:
@@ -216,7 +240,7 @@ class PatientScene:
         side = self.tumour.side
         if side:
             feminine = place.article == "la" and not pieces[0].text.endswith(("du sein", "du poumon"))
-            pieces += [Piece(" "), Piece(_SIDES[side][feminine], Said("laterality", "LOCAL", None, side))]
+            pieces += [Piece(" "), Piece(_SIDES[side][feminine], Said("laterality", "LOCAL", f"LAT:{side}", side))]
         return pieces
 
     def _slot_place(self, rng: Random) -> list[Piece]:
@@ -238,23 +262,8 @@ class PatientScene:
         return [Piece(_de(self.tumour.cancer.organ.article)), *self._sided(rng, self.tumour.cancer.organ)]
 
     def _slot_cancer(self, rng: Random) -> list[Piece]:
-        """ "cancer du sein": the organ inside it is the mention."""
-        tumour = self.tumour
-        words = rng.choice(tumour.cancer.words)
-        if tumour.cancer.raw.get("haematology") or tumour.cancer.key == "melanoma":
-            return [
-                Piece(
-                    words,
-                    Said(
-                        "morphology",
-                        "ICD-O-3-M",
-                        tumour.histology.code
-                        if "B" in words
-                        else {"lymphoma": "9590/3", "melanoma": "8720/3"}[tumour.cancer.key],
-                    ),
-                )
-            ]
-        return [Piece(words, Said("topography", "ICD-O-3-T", tumour.cancer.organ.code))]
+        """The disease by its common name: "cancer du sein"."""
+        return _disease(rng.choice(self.tumour.cancer.words), self.tumour.cancer.organ.code)
 
     def _slot_histology(self, rng: Random) -> list[Piece]:
         found = self.tumour.histology
@@ -323,7 +332,7 @@ class PatientScene:
 
     def _slot_biopsy(self, rng: Random) -> list[Piece]:
         raw = self.tumour.cancer.raw
-        return [Piece(rng.choice(raw["biopsy"]), Said("procedure", "CCAM", raw["biopsy_act"]))]
+        return [Piece(rng.choice(raw["biopsy"]), Said("procedure", "LOCAL", raw["biopsy_kind"]))]
 
     def _slot_size(self, rng: Random) -> str:
         t = (self.tumour.ctnm or "T2")[2:3]
@@ -451,19 +460,24 @@ class PatientScene:
         act = self._care().act
         if act is None:
             return None
-        words = [Piece(rng.choice(act.words), Said("procedure", "CCAM", act.code))]
+        words = [Piece(rng.choice(act.words), Said("procedure", "LOCAL", act.local))]
         if act.sides and self.tumour.side:
             words += [
                 Piece(" "),
-                Piece(_SIDES[self.tumour.side][1], Said("laterality", "LOCAL", None, self.tumour.side)),
+                Piece(
+                    _SIDES[self.tumour.side][1],
+                    Said("laterality", "LOCAL", f"LAT:{self.tumour.side}", self.tumour.side),
+                ),
             ]
         return words
 
     def _slot_treatment(self, rng: Random) -> list[Piece] | None:
         """What is prescribed: a protocol, drugs, or both."""
         given = self._care().course
-        if given is None:
-            return None
+        return self._prescription(rng, given) if given else None
+
+    @staticmethod
+    def _prescription(rng: Random, given: Course) -> list[Piece]:
         pieces: list[Piece] = []
         if given.regimen:
             pieces.append(Piece(rng.choice(given.words), Said("regimen", "LOCAL", given.regimen)))
@@ -474,6 +488,16 @@ class PatientScene:
                 word = word.upper()
             pieces.append(Piece(word, Said("drug", "ATC", drug.atc)))
         return pieces
+
+    def _slot_other_treatment(self, rng: Random) -> list[Piece] | None:
+        """A treatment of this cancer that the patient never had: to be refused, ruled out or kept for later."""
+        had = {drug.name for care in self.life.cares for drug in care.drugs}
+        lines = self.tumour.cancer.raw["lines"]
+        options = [o for steps in lines.values() for step in steps for o in step.split("|")]
+        free = [o for o in options if not {drug.name for drug in course(o).drugs} & had]
+        if not free:
+            return None
+        return self._prescription(rng, course(rng.choice(free)))
 
     def _slot_drug_lines(self, rng: Random) -> list[Piece] | None:
         """One line a drug with its dose: a prescription."""
@@ -629,6 +653,9 @@ class PatientScene:
     def _slot_remission(self, rng: Random) -> list[Piece]:
         return [Piece(rng.choice(["rémission complète", "rémission"]), Said("response", "LOCAL", "RESP:complete"))]
 
+    def _slot_sampled(self, rng: Random) -> list[Piece]:
+        return [Piece("biopsie", Said("procedure", "LOCAL", "PROC:biopsy"))]
+
     def _slot_radiotherapy(self, rng: Random) -> list[Piece]:
         words = ["radiothérapie", "radiothérapie externe", "irradiation", "radiothérapie conformationnelle"]
         return [Piece(rng.choice(words), Said("procedure", "LOCAL", "PROC:radiotherapy"))]
@@ -679,15 +706,15 @@ class PatientScene:
     def _slot_family_cancer(self, rng: Random) -> list[Piece] | None:
         if not self.life.family:
             return None
-        relative, code, words, _ = rng.choice(self.life.family)
+        relative, code, words = rng.choice(self.life.family)
         age = rng.randint(38, 81)
-        cancer = Piece(words, Said("topography", "ICD-O-3-T", code, None, "family"))
+        cancer = _disease(words, code, "family")
         return rng.choice(
             [
-                [Piece(f"{relative} a eu un "), cancer, Piece(f" à {age} ans")],
-                [cancer, Piece(f" chez {relative}")],
-                [Piece(f"{relative} : "), cancer],
-                [cancer, Piece(f" chez {relative} à {age} ans")],
+                [Piece(f"{relative} a eu un "), *cancer, Piece(f" à {age} ans")],
+                [*cancer, Piece(f" chez {relative}")],
+                [Piece(f"{relative} : "), *cancer],
+                [*cancer, Piece(f" chez {relative} à {age} ans")],
             ]
         )
 
@@ -705,7 +732,7 @@ class PatientScene:
             if item in acts():
                 act = acts()[item]
                 pieces += [
-                    Piece(act.words[0], Said("procedure", "CCAM", act.code, None, "history")),
+                    Piece(act.words[0], Said("procedure", "LOCAL", act.local, None, "history")),
                     Piece(rng.choice([f" en {year}", f" ({year})", ""])),
                 ]
             else:
@@ -724,24 +751,13 @@ class PatientScene:
         if not others:
             return None
         first = others[0]
-        word = rng.choice(first.cancer.words)
-        heme = first.cancer.raw.get("haematology") or first.cancer.key == "melanoma"
-        said = Said("topography", "ICD-O-3-T", first.cancer.organ.code, None, "history")
-        if heme:
-            said = Said(
-                "morphology",
-                "ICD-O-3-M",
-                {"lymphoma": "9680/3" if "B" in word else "9590/3", "melanoma": "8720/3"}[first.cancer.key],
-                None,
-                "history",
-            )
-        return [Piece(word, said), Piece(rng.choice([f" en {first.date.year}", f" traité en {first.date.year}"]))]
+        named = _disease(rng.choice(first.cancer.words), first.cancer.organ.code, "history")
+        return [*named, Piece(rng.choice([f" en {first.date.year}", f" traité en {first.date.year}"]))]
 
     def _slot_smoking(self, rng: Random) -> str:
-        if self.life.smoker:
-            return rng.choice(
-                [f"tabagisme sevré à {rng.randint(15, 50)} PA", f"tabac : {rng.randint(10, 60)} paquets-années"]
-            )
+        packs = self.life.pack_years
+        if packs:
+            return rng.choice([f"tabagisme sevré à {packs} PA", f"tabac : {packs} paquets-années"])
         return rng.choice(["non fumeur" if self.life.sex == "M" else "non fumeuse", "pas de tabac"])
 
     # --- biology -----------------------------------------------------------------------------------------------------
@@ -772,6 +788,22 @@ class PatientScene:
             Piece(rng.choice(words["names"]), Said("biomarker", "LOCAL", code, value)),
             Piece(rng.choice([" : ", " à "]) + value.replace(".", ",") + f" {words['unit']}"),
         ]
+
+
+def _disease(words: str, topography: str, assertion: str = "present") -> list[Piece]:
+    """ "cancer du *sein*" as pieces: a general word for the disease, and the organ between asterisks."""
+    before, _, rest = words.partition("*")
+    organ, _, after = rest.partition("*")
+    name, space, middle = before.partition(" ")
+    code = _DISEASES.get(before.strip()) or _DISEASES.get(name)
+    if before.strip() in _DISEASES:
+        name, space, middle = before.strip(), before[len(before.strip()) :], ""
+    pieces = [Piece(name, Said("morphology", "ICD-O-3-M", code, None, assertion) if code else None)]
+    if space or middle:
+        pieces.append(Piece(space + middle))
+    if organ:
+        pieces.append(Piece(organ, Said("topography", "ICD-O-3-T", topography, None, assertion)))
+    return [*pieces, Piece(after)] if after else pieces
 
 
 def _de(article: str) -> str:

@@ -119,9 +119,9 @@ class Life:
     cares: list[Care] = field(default_factory=list)
     happenings: list[Happening] = field(default_factory=list)
     alarms: list[Alarm] = field(default_factory=list)
-    family: list[tuple[str, str, str, str]] = field(default_factory=list)
+    family: list[tuple[str, str, str]] = field(default_factory=list)
     past: list[str] = field(default_factory=list)
-    smoker: bool = False
+    pack_years: int = 0
 
     def age(self, on: dt.date) -> int:
         """Age in whole years."""
@@ -163,12 +163,12 @@ def _identity(rng: Random, ipp: str, split: str, sex: str, diagnosed: dt.date, c
         postcode=postcode,
         town=town,
         opposed=rng.random() < 0.03,
-        smoker=rng.random() < (0.85 if cancer.raw.get("smoker") else 0.25),
+        pack_years=rng.randint(8, 60) if rng.random() < (0.85 if cancer.raw.get("smoker") else 0.25) else 0,
     )
     if rng.random() < 0.35:
         relatives = names()["relatives"]
-        code, words, organ = rng.choice(relatives["cancers"])
-        life.family.append((rng.choice(relatives["relatives"]), code, words, organ))
+        code, words = rng.choice(relatives["cancers"])
+        life.family.append((rng.choice(relatives["relatives"]), code, words))
     life.past = rng.sample(["cholecystectomie", "appendicectomie", "hta", "diabete", "thyroide"], rng.randrange(0, 3))
     return life
 

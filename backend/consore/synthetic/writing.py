@@ -1,6 +1,6 @@
 """A small grammar that writes French reports and remembers where each fact was written.
 
-A grammar is a TOML file of rules; a rule is a list of alternatives. In an alternative:
+A grammar is a folder of TOML files; a rule is a list of alternatives, gathered from all of them. In an alternative:
 
     {slot}            what the scene knows under that name: text, or a coded mention
     {slot!negated}    the same, with another assertion for its mentions
@@ -9,7 +9,8 @@ A grammar is a TOML file of rules; a rule is a list of alternatives. In an alter
     # heading         at the start of a line: a heading in the author's style, dropped when nothing follows
 
 An alternative that asks for something the scene does not know is not written: another one is tried. A rule
-`name.style` is preferred to `name` for an author of that style. Offsets are kept by construction: spans are joined, never searched for.
+`name.style` is preferred to `name` for an author of that style. Offsets are kept by construction: spans are joined,
+never searched for.
 """
 
 from __future__ import annotations
@@ -105,8 +106,11 @@ class Grammar:
 @lru_cache
 def grammar(split: str) -> Grammar:
     """The grammar of `train` or `test`: they share no sentence template."""
-    with (GRAMMARS / f"{split}.toml").open("rb") as file:
-        return Grammar(tomllib.load(file))
+    rules: dict[str, list[str]] = {}
+    for path in sorted((GRAMMARS / split).glob("*.toml")):
+        for name, texts in tomllib.loads(path.read_text(encoding="utf-8")).items():
+            rules.setdefault(name, []).extend(texts)
+    return Grammar(rules)
 
 
 def asserted(pieces: Iterable[Piece], assertion: str | None) -> list[Piece]:
