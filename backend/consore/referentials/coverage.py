@@ -1,8 +1,8 @@
 """How much of what experts marked in real reports the dictionary finds by itself, and how fast.
 
-The reference is a JSON-lines file (gzip or not): a document a line, with `text` and `entities` of `start`, `end`, `text`,
-`label` (`topographie`, `morphologie`) and `norm` (`ICD-O:C34.9`). Of the morphologies only the malignant behaviours
-(/2, /3, /6, /9) count: the others name masses and nodules. A span is found when a match has its very bounds.
+The reference is a JSON-lines file (gzip or not), a document a line, with `text` and `entities`; an entity has `start`,
+`end`, `text`, `label` (`topographie`, `morphologie`) and `norm` (`ICD-O:C34.9`). Of the morphologies only the malignant
+behaviours (/2, /3, /6, /9) count: the others name masses and nodules.
 """
 
 from __future__ import annotations
@@ -12,11 +12,74 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from consore.errors import InputError
+from consore.referentials.concept import Edition
+from consore.referentials.reading import read_systems
 from consore.referentials.terminology import Terminology, terminology
+
+
+@dataclass(frozen=True)
+class ReferentialsReport:
+    """What `consore bench referentials` tells: sizes, seconds to build, milliseconds to suggest, coverage of a corpus."""
+
+    editions: list[Edition]
+    forms: int
+    build_s: float
+    suggest_p50_ms: float
+    suggest_p95_ms: float
+    coverage: dict[str, Any] | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain values."""
+        return asdict(self)
+
+    def text(self) -> str:
+        """The report as a table for people."""
+        lines = [f"{e.system:<13} {e.name:<45} {e.concepts:>6} concepts {e.terms:>6} forms" for e in self.editions]
+        lines.append(f"{self.forms} forms, built in {self.build_s:.2f} s")
+        lines.append(f"suggestions: p50 {self.suggest_p50_ms:.2f} ms, p95 {self.suggest_p95_ms:.2f} ms")
+        if self.coverage:
+            found = self.coverage
+            lines.append(
+                f"{found['documents']} marked documents: {found['documents_per_second']:.0f} documents/s, "
+                f"{found['documents_of_500_words_per_second']:.0f} of 500 words/s"
+            )
+            lines += [
+                f"{kind:<11} {share['gold']:>6} marked spans: found {share['span']:.1%}, with the right code "
+                f"{share['span_and_code']:.1%}; of {share['matches']} matches {share['matches_on_a_gold_span']:.1%} are marked"
+                for kind, share in found["kinds"].items()
+            ]
+        return "\n".join(lines)
+
+
+def bench(root: Path, corpus: Path | None = None) -> ReferentialsReport:
+    """Builds the code systems under `root` afresh, times suggestions, and measures the coverage of `corpus` if given."""
+    start = time.perf_counter()
+    built = Terminology(root, read_systems(root))
+    build_s = time.perf_counter() - start
+    p50, p95 = _suggestion_times(built)
+    return ReferentialsReport(
+        built.editions(), built.forms, round(build_s, 3), p50, p95, coverage(corpus, built) if corpus else None
+    )
+
+
+def _suggestion_times(known: Terminology) -> tuple[float, float]:
+    """Milliseconds (median, 95th percentile) to suggest from beginnings of labels, one in four with a letter left out."""
+    labels = [concept.label for concept in known.concepts()][::9]
+    asked = [typed for label in labels for typed in (label[:3], label[:6], label[:9], label[:3] + label[4:9])]
+    known.suggest("a")
+    times: list[float] = []
+    for typed in asked:
+        start = time.perf_counter()
+        known.suggest(typed)
+        times.append(1000 * (time.perf_counter() - start))
+    times.sort()
+    return round(times[len(times) // 2], 2), round(times[int(0.95 * len(times))], 2)
+
 
 _LABELS = {"topographie": "topography", "morphologie": "morphology"}
 _MALIGNANT = ("/2", "/3", "/6", "/9")

@@ -24,6 +24,8 @@ _ORDER = {
     "group": 5,
 }
 _NEVER = frozenset({"document_kind", "centre", "abbreviation"})
+# Words that say nothing beside others: `cancer du sein` asks for `sein`.
+_EMPTY = frozenset(("de", "du", "des", "d", "la", "le", "les", "l", "en", "et", "au", "cancer", "tumeur"))
 _LATE_SYSTEMS = frozenset({"CIM-10", "CCAM"})
 
 
@@ -33,9 +35,13 @@ class Suggester:
     def __init__(self, concepts: Iterable[Concept]) -> None:
         self._names: list[tuple[str, Concept, bool]] = []
         by_word: dict[str, set[int]] = {}
-        for concept in concepts:
+        listed = list(concepts)
+        labels = {(concept.system, concept.code): concept.label for concept in listed}
+        for concept in listed:
             if concept.kind in _NEVER or not concept.code:
                 continue
+            if labels.get((concept.system, f"{concept.code}.9")) == concept.label:
+                continue  # `Sein` C50 beside `Sein` C50.9 would be the same line twice
             names = dict.fromkeys((concept.label, concept.code, *concept.synonyms))
             for position, name in enumerate(names):
                 tokens = tokens_for_index(name)
@@ -48,6 +54,7 @@ class Suggester:
     def suggest(self, text: str, systems: frozenset[str] | None, limit: int) -> list[Concept]:
         """At most `limit` concepts, the best first; a concept comes once."""
         words = tokens_for_index(text[:200]).split()[:8]
+        words = [word for word in words if word not in _EMPTY] or words
         if not words:
             return []
         candidates: set[int] | None = None

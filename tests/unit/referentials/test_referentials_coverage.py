@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from consore.errors import InputError
-from consore.referentials.coverage import coverage
+from consore.referentials.coverage import bench, coverage
+from consore.settings import shipped_referentials
 
 CORPUS = Path(__file__).parents[3] / "../shared/data/corpora/fracco_dev.jsonl.gz"
 
@@ -35,3 +36,9 @@ def test_a_file_that_is_no_corpus_is_refused(tmp_path: Path) -> None:
 @pytest.mark.skipif(not CORPUS.exists(), reason="the marked reports are not at ../shared/data/corpora")
 def test_most_organs_of_real_reports_are_in_the_dictionary() -> None:
     assert coverage(CORPUS)["kinds"]["topography"]["span_and_code"] > 0.8
+
+
+def test_the_bench_tells_sizes_and_times() -> None:
+    report = bench(shipped_referentials())
+    assert report.as_json()["forms"] == report.forms
+    assert "forms, built in" in report.text()
