@@ -300,9 +300,10 @@ def test_similar_patients_come_with_what_they_share_and_what_not(context: Search
     assert [names[item.patient_id] for item in near] == ["SEIN-LOCAL", "POUMON"]
     best = near[0]
     assert 0 < near[1].score < best.score < 1
-    assert any("sein" in text for text in best.shared)
+    assert "sein" in best.shared[0], "the weightiest first"
     assert "chirurgie" in best.shared
-    assert "HER2 positif" in best.different
+    assert "HER2 positif (et non négatif)" in best.different
+    assert "stade I (et non II)" in best.different
     assert "sans pembrolizumab" in best.different
     assert "pembrolizumab" in near[1].shared
     assert similar_patients(context, ids["VIDE"]) == []

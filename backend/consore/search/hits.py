@@ -135,9 +135,9 @@ def search(
         return SearchResult(understood, 0, [], _since(started), understood.notice)
     page, per_page = max(1, page), min(max(1, per_page), MOST_A_PAGE)
     if page * per_page > DEEPEST:
-        notice = f"Seuls les {DEEPEST} premiers patients peuvent être feuilletés : précisez la question."
+        too_deep = f"Seuls les {DEEPEST} premiers patients peuvent être feuilletés : précisez la question."
         page = DEEPEST // per_page
-        understood = replace(understood, notice=" ".join(filter(None, (understood.notice, notice))))
+        understood = replace(understood, notice=" ".join(filter(None, (understood.notice, too_deep))))
     find = _by_words if asked.has_words else _by_criteria
     total, found, notice = find(context, asked, page, per_page, SORTS.get(sort, SORTS["relevance"]))
     hits = _explained(context, asked, found)

@@ -20,7 +20,7 @@ from consore.search.labels import label, marker_label
 
 NEIGHBOURS = 150  # vectors asked for: recall is whole from 100 on
 MOST = 50
-MOST_TRAITS = 8  # told of each kind
+MOST_TRAITS = 10  # told of each kind
 
 _T, _M, _ATC, _LOCAL, _CCAM = (
     System.ICDO3_T.value,
@@ -97,16 +97,54 @@ def _compare(
     common = sum(min(own.get(name, 0.0), theirs.get(name, 0.0)) for name in names)
     whole = sum(max(own.get(name, 0.0), theirs.get(name, 0.0)) for name in names)
     shared = _told(own.keys() & theirs.keys(), own, terminology)
-    only_theirs = _told(theirs.keys() - own.keys(), theirs, terminology)
-    only_own = _told(own.keys() - theirs.keys(), own, terminology)
     ages = list(_ages(asked, other))
-    told = [text for _, text in sorted([*((-w, t) for w, t in only_theirs), *((-w, f"sans {t}") for w, t in only_own)])]
     return SimilarPatient(
         patient_id=int(other.patient.id or 0),
         score=round(common / whole, 3) if whole else 0.0,
-        shared=[*(text for _, text in shared), *(text for near, text in ages if near)][:MOST_TRAITS],
-        different=[*told[: MOST_TRAITS - 1], *(text for near, text in ages if not near)],
+        shared=[*(text for _, text, _ in shared), *(text for near, text in ages if near)][:MOST_TRAITS],
+        different=[
+            *_contrasts(
+                _told(own.keys() - theirs.keys(), own, terminology),
+                _told(theirs.keys() - own.keys(), theirs, terminology),
+            )[: MOST_TRAITS - 1],
+            *(text for near, text in ages if not near),
+        ],
     )
+
+
+def _contrasts(only_own: list[_Told], only_theirs: list[_Told]) -> list[str]:
+    """What the other has and what they lack, weightiest first; « stade I (et non II) » where both have a stage."""
+    said: list[tuple[float, str]] = []
+    matched: set[str] = set()
+    for weight, text, name in only_theirs:
+        opposite = next((told for told in only_own if _same_question(told[2], name)), None)
+        if opposite:
+            matched.add(opposite[1])
+            weight = max(weight, opposite[0])
+            text = f"{text} (et non {_answer(opposite[1], text)})"
+        said.append((-weight, text))
+    said += [(-weight, f"sans {text}") for weight, text, _ in only_own if text not in matched]
+    return [text for _, text in sorted(said)]
+
+
+def _same_question(one: str, other: str) -> bool:
+    """Whether two traits answer the same question: two stages, two results of one marker."""
+    kind, _, value = one.partition(":")
+    other_kind, _, other_value = other.partition(":")
+    if kind != other_kind:
+        return False
+    if kind in ("biomarker", "alteration"):
+        return value.split(":")[0] == other_value.split(":")[0]
+    return kind in ("stage", "sex")
+
+
+def _answer(text: str, other: str) -> str:
+    """`HER2 négatif` beside `HER2 positif` is told as `négatif`."""
+    begun = 0
+    words, others = text.split(" "), other.split(" ")
+    while begun < min(len(words), len(others)) - 1 and words[begun] == others[begun]:
+        begun += 1
+    return " ".join(words[begun:])
 
 
 def _ages(asked: PatientTraits, other: PatientTraits) -> Iterator[tuple[bool, str]]:
@@ -117,20 +155,28 @@ def _ages(asked: PatientTraits, other: PatientTraits) -> Iterator[tuple[bool, st
         yield near, f"âge proche au diagnostic ({theirs} ans)" if near else f"{theirs} ans au diagnostic (et non {own})"
 
 
-def _told(names: set[str], weights: dict[str, float], terminology: Terminology) -> list[tuple[float, str]]:
-    """The traits worth telling, weightiest first; what a more precise trait already says is left out."""
-    told: dict[str, float] = {}
-    for name in sorted(names, key=lambda name: (-weights[name], name)):
+_Told = tuple[float, str, str]  # weight, words, trait
+_GENERAL = {"subsite": "site", "histology": "family", "drug": "class"}
+_LETTERS = {"site": 3, "family": 3, "class": 5}
+
+
+def _told(names: set[str], weights: dict[str, float], terminology: Terminology) -> list[_Told]:
+    """The traits worth telling, weightiest first; a general trait gives its weight to the precise one that says it."""
+    told: dict[str, _Told] = {}
+    precise = {_general(name) for name in names}
+    for name in names - precise:
         text = _words(name, terminology)
-        if text and not _said_better(name, names):
-            told.setdefault(text, weights[name])
-    return [(weight, text) for text, weight in told.items()]
+        weight = weights[name] + (weights.get(_general(name), 0.0) if _general(name) in names else 0.0)
+        if text and weight > told.get(text, (0.0, "", ""))[0]:
+            told[text] = (weight, text, name)
+    return sorted(told.values(), key=lambda item: (-item[0], item[1]))
 
 
-def _said_better(name: str, names: set[str]) -> bool:
+def _general(name: str) -> str:
+    """The general trait that a precise one implies: `subsite:C50.4` → `site:C50`; empty where there is none."""
     kind, _, value = name.partition(":")
-    more_precise = {"site": "subsite", "family": "histology", "class": "drug"}.get(kind)
-    return bool(more_precise) and any(other.startswith(f"{more_precise}:{value}") for other in names)
+    general = _GENERAL.get(kind)
+    return f"{general}:{value[: _LETTERS[general]]}" if general else ""
 
 
 def _words(name: str, terminology: Terminology) -> str:

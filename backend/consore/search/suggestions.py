@@ -66,7 +66,7 @@ def _people(context: SearchContext, prefix: str, limit: int) -> list[Suggestion]
             | Patient.birth_name.ilike(f"{escaped}%", escape="\\")  # type: ignore[attr-defined]
             | Patient.ipp.ilike(f"{escaped}%", escape="\\")  # type: ignore[attr-defined]
         )
-        .order_by(Patient.family_name, Patient.given_name, Patient.id)
+        .order_by(Patient.family_name, Patient.given_name, Patient.id)  # type: ignore[arg-type]
         .limit(limit)
     )
     with context.store.session() as session:

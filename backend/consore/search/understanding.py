@@ -267,11 +267,11 @@ def _stagings(plain: str) -> Iterator[Chip]:
     for match in re.finditer(
         r"(?<!\w)(?:score de )?gleason (?:a |de |= ?)?(\d{1,2})(?: ?\(?\d ?\+ ?\d\)?)?(?!\w)", plain
     ):
-        criterion = {"concept": {"system": _LOCAL, "code": [f"GLEASON:{match.group(1)}"]}}
-        yield _chip(match.start(), match.end(), "grade", f"Gleason {match.group(1)}", criterion)
+        score: Json = {"concept": {"system": _LOCAL, "code": [f"GLEASON:{match.group(1)}"]}}
+        yield _chip(match.start(), match.end(), "grade", f"Gleason {match.group(1)}", score)
     for words, number in _ORDINALS.items():
         for match in re.finditer(rf"(?<!\w)(?:en |de )?(?:(?:{words}) ligne|l{number})(?!\w)", plain):
-            criterion = {"treatment": {"line": {"min": number, "max": number}}}
+            criterion: Json = {"treatment": {"line": {"min": number, "max": number}}}
             yield _chip(match.start(), match.end(), "line", f"Ligne {number}", criterion)
 
 
