@@ -9,8 +9,10 @@ import copy
 from datetime import timedelta
 from typing import Any
 
+from cross_web import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
@@ -51,6 +53,18 @@ class GraphQLEndpoint(GraphQL[RequestContext, None]):
             allowed_origins=node.settings.allowed_origins,
         )
         self._node = node
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer; what is no GraphQL at all is refused in GraphQL's own form, which every client can read."""
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        try:
+            response = await self.run(Request(scope, receive))
+        except HTTPException as error:
+            problem = {"message": error.reason, "extensions": {"code": "bad_request"}}
+            response = JSONResponse({"errors": [problem]}, status_code=error.status_code)
+        await response(scope, receive, send)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> RequestContext:
         """Who asks, in which language. A token that is wrong or over makes the request nobody's."""

@@ -161,7 +161,9 @@ class SearchQuery:
         from consore.search import suggest
 
         context, limit = info.context, within("limit", limit, 8)
-        found = await in_thread(lambda: suggest(context.node.search_context, prefix[:200], limit))
+        found = await in_thread(
+            lambda: suggest(context.node.search_context, prefix, limit, identities=context.sees_identities)
+        )
         return [
             Suggestion(text=one.text, label=one.label, kind=str(one.kind), system=one.system, code=one.code)
             for one in found

@@ -164,8 +164,6 @@ def test_a_peer_is_admitted_by_its_key(admin, physician, tmp_path):
 )
 def test_words_never_leave_the_centre(physician, criteria):
     question = "{ federatedCount(criteria: CRITERIA) { ... on InputProblem { code message } } }"
-    problem = physician.ask(
-        "{ federatedCount(criteria: FIELDS) { ... on InputProblem { code message } } }".replace("FIELDS", criteria)
-    )
+    problem = physician.ask(question.replace("CRITERIA", criteria))
     assert problem["federatedCount"]["code"] == "criteria"
     assert "quittent jamais le centre" in problem["federatedCount"]["message"]
