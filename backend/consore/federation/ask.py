@@ -193,7 +193,7 @@ async def answer_contact(settings: Settings, store: Store, *, request_id: str, a
 
 def names_a_patient(session: Session, text: str) -> bool:
     """Whether the text holds an IPP of this centre, or the family and given name of one of its patients."""
-    words = {word for word in _WORD.findall(text) if len(word) > 2}
+    words = set(_WORD.findall(text))
     if not words:
         return False
     lowered = {_ascii_lower(form) for word in words for form in (word.lower(), word.upper(), word.title())}

@@ -1,0 +1,45 @@
+"""Codes cross between centres, words do not."""
+
+import pytest
+
+from consore.errors import CriteriaError
+from consore.federation import require_coded
+from consore.search.criteria import parse_criteria
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"tumour": {"topography": ["C50"], "morphology": ["8500/3"], "stage": ["IIIA"], "t": ["T2"], "grade": ["2"]}},
+        {"all": [{"event": {"type": ["metastatic_recurrence"], "site": ["C22.0"]}}, {"patient": {"sex": "female"}}]},
+        {"treatment": {"drug": ["L01FF02", "L01"], "regimen": ["REG:FOLFOX"], "line": {"min": 1}}},
+        {"biomarker": {"code": ["HER2"], "status": ["positive"], "value": {"min": 1, "unit": "%"}}},
+        {"alteration": {"gene": ["BRAF"]}},
+        {"any": [{"diagnosis": {"code": ["C50"]}}, {"act": {"code": ["QEFA020"]}}, {"sample": {"type": ["ADN"]}}]},
+        {"none": [{"concept": {"system": "LOCAL", "code": ["REC:local"], "assertion": ["present"]}}]},
+        {"patient": {"vitalStatus": "alive", "currentAge": {"max": 50}}},
+    ],
+)
+def test_coded_questions_may_leave(tree):
+    require_coded(parse_criteria(tree))
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"document": {"text": "Madame Duval"}},
+        {"all": [{"tumour": {"topography": ["C50"]}}, {"document": {"text": "Duval"}}]},
+        {"alteration": {"gene": ["BRAF"], "variant": "p.V600E"}},
+        {"tumour": {"stage": ["DUVAL"]}},
+        {"tumour": {"topography": ["Duval"]}},
+        {"concept": {"system": "DUVAL", "code": ["C50"]}},
+        {"concept": {"system": "ICD-O-3-T", "code": ["née Duval le 3 mars"]}},
+        {"treatment": {"regimen": ["Camille Duval"]}},
+        {"diagnosis": {"code": ["0612345678"]}},
+        {"biomarker": {"code": ["HER2"], "value": {"unit": "Camille Duval"}}},
+    ],
+)
+def test_words_never_leave(tree):
+    with pytest.raises(CriteriaError) as error:
+        require_coded(parse_criteria(tree))
+    assert error.value.hint
