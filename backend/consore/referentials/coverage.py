@@ -24,7 +24,7 @@ from consore.referentials.terminology import Terminology, terminology
 
 @dataclass(frozen=True)
 class ReferentialsReport:
-    """What `consore bench referentials` tells: sizes, seconds to build, milliseconds to suggest, coverage of a corpus."""
+    """What `consore bench referentials` tells: sizes, seconds to build, milliseconds to suggest, share of a corpus."""
 
     editions: list[Edition]
     forms: int
@@ -48,16 +48,18 @@ class ReferentialsReport:
                 f"{found['documents']} marked documents: {found['documents_per_second']:.0f} documents/s, "
                 f"{found['documents_of_500_words_per_second']:.0f} of 500 words/s"
             )
-            lines += [
-                f"{kind:<11} {share['gold']:>6} marked spans: found {share['span']:.1%}, with the right code "
-                f"{share['span_and_code']:.1%}; of {share['matches']} matches {share['matches_on_a_gold_span']:.1%} are marked"
-                for kind, share in found["kinds"].items()
-            ]
+            for kind, share in found["kinds"].items():
+                lines.append(
+                    f"{kind:<11} {share['gold']:>6} marked spans: found {share['span']:.1%}, with the right code "
+                )
+                lines[-1] += (
+                    f"{share['span_and_code']:.1%}; {share['matches_on_a_gold_span']:.1%} of the matches are marked"
+                )
         return "\n".join(lines)
 
 
 def bench(root: Path, corpus: Path | None = None) -> ReferentialsReport:
-    """Builds the code systems under `root` afresh, times suggestions, and measures the coverage of `corpus` if given."""
+    """Builds the code systems under `root` afresh, times suggestions, and measures `corpus` if given."""
     start = time.perf_counter()
     built = Terminology(root, read_systems(root))
     build_s = time.perf_counter() - start
@@ -68,7 +70,7 @@ def bench(root: Path, corpus: Path | None = None) -> ReferentialsReport:
 
 
 def _suggestion_times(known: Terminology) -> tuple[float, float]:
-    """Milliseconds (median, 95th percentile) to suggest from beginnings of labels, one in four with a letter left out."""
+    """Milliseconds (median, 95th percentile) to suggest from beginnings of labels, one in four lacking a letter."""
     labels = [concept.label for concept in known.concepts()][::9]
     asked = [typed for label in labels for typed in (label[:3], label[:6], label[:9], label[:3] + label[4:9])]
     known.suggest("a")

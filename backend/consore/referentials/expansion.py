@@ -152,8 +152,8 @@ def _read_ambiguity(path: Path, forms: dict[str, list[Form]]) -> tuple[dict[tupl
                     for form in forms.get(folded, [])
                 ]
             case "only" | "never":
-                before = re.compile(f"(?:^| )(?:{row['before']}) $") if row["before"] else None
-                after = re.compile(f"^ (?:{row['after']})") if row["after"] else None
+                before = re.compile(rf"(?:^|\W)(?:{row['before']})\W+$") if row["before"] else None
+                after = re.compile(rf"^\W*(?:{row['after']})") if row["after"] else None
                 rules.setdefault((folded, row["kind"]), []).append(Rule(before, after, row["rule"] == "only"))
             case unknown:
                 raise ConfigurationError(

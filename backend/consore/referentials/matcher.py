@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
 from consore.referentials.concept import Match
-from consore.referentials.text import squeeze
+from consore.referentials.text import fold_but_plus, squeeze
 
 # Kinds of one layer exclude each other.
 LAYERS: Mapping[str, int] = {
@@ -56,7 +56,8 @@ class Form:
 class Rule:
     """What decides whether an ambiguous form counts.
 
-    `before`, `after`: patterns over the folded text next to the form; `wants`: whether they must be there or must not.
+    `before`, `after`: patterns over the text next to the form, folded but for `+`; `wants`: whether they must be there
+    or must not.
     """
 
     before: re.Pattern[str] | None
@@ -64,7 +65,7 @@ class Rule:
     wants: bool
 
     def admits(self, left: str, right: str) -> bool:
-        """Whether the form counts between these neighbours (60 characters of folded text on each side)."""
+        """Whether the form counts between these neighbours (60 characters on each side)."""
         found = bool(self.before and self.before.search(left)) or bool(self.after and self.after.search(right))
         return found is self.wants
 
@@ -107,10 +108,7 @@ class Matcher:
                     last = offsets.end(end - 2) if offsets else end - 2
                     if form.exact is not None and text[first:last] not in form.exact:
                         continue
-                    if rules and not all(
-                        rule.admits(folded[max(0, start - 60) : start + 1], folded[end - 1 : end + 60])
-                        for rule in rules
-                    ):
+                    if rules and not self._admitted(text, first, last, rules):
                         continue
                 layers.setdefault(layer, []).append((start, end - 2, index, form))
         found: list[Match] = []
@@ -139,6 +137,11 @@ class Matcher:
                 )
         found.sort(key=_in_order)
         return found
+
+    @staticmethod
+    def _admitted(text: str, start: int, end: int, rules: Iterable[Rule]) -> bool:
+        left, right = fold_but_plus(text[max(0, start - 60) : start]), fold_but_plus(text[end : end + 60])
+        return all(rule.admits(left, right) for rule in rules)
 
 
 def _longest_first(candidate: tuple[int, int, int, Form]) -> tuple[int, int]:

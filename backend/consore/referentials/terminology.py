@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from consore.model import System, TreatmentType
+from consore.model import DocumentKind, System, TreatmentType
 from consore.referentials.concept import Concept, Edition, Match
 from consore.referentials.expansion import expand
 from consore.referentials.matcher import Matcher
 from consore.referentials.reading import CodeSystem, read_systems
 from consore.referentials.sites import listed_sites
 from consore.referentials.suggestion import Suggester
+from consore.referentials.text import fold
 from consore.settings import shipped_referentials
 
 _T, _M, _ATC, _CCAM, _CIM10, _LOCAL = (
@@ -169,6 +170,22 @@ class Terminology:
                 return found.attributes["topography"]
             written = written[:-1].rstrip(".")
         return None
+
+    # Documents
+
+    def document_kind(self, title: str) -> DocumentKind | None:
+        """The kind of document that a French title or type names (`CRO`, `Fiche RCP sein`), or None."""
+        asked = f" {' '.join(fold(title).split())} "
+        named = [(len(form), code) for form, code in self._document_titles if f" {form} " in asked]
+        return DocumentKind(max(named)[1]) if named else None
+
+    @cached_property
+    def _document_titles(self) -> list[tuple[str, str]]:
+        return [
+            (" ".join(fold(name).split()), concept.code)
+            for concept in self.concepts(kind="document_kind")
+            for name in (concept.label, *concept.synonyms)
+        ]
 
     def editions(self) -> list[Edition]:
         """The edition in force of each code system, with its counts."""

@@ -32,6 +32,11 @@ def fold(text: str) -> str:
     return text.translate(_FOLDED)
 
 
+def fold_but_plus(text: str) -> str:
+    """`fold` that keeps `+`: next to a receptor's name it is a result (`RE+`)."""
+    return text.translate(_FOLDED_BUT_PLUS)
+
+
 def squeeze(text: str) -> tuple[str, Offsets | None]:
     """`fold` for text that wraps lines or carries combining accents: runs of blanks become one, accents vanish.
 
@@ -127,5 +132,6 @@ def _plain(character: str) -> str:
 
 
 _NORMAL, _FOLDED = _tables()
+_FOLDED_BUT_PLUS = {point: letter for point, letter in _FOLDED.items() if point != ord("+")}
 # What makes a text uneven: two blanks or more (not across punctuation), or an accent written as its own character.
 _UNEVEN = re.compile(r"[^\S\n]+\n\s*|\n\s+|[^\S\n]{2,}|[\u0300-\u036f\u00ad\u200b]+")

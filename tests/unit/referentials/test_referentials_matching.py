@@ -102,8 +102,27 @@ def test_a_regimen_is_found_by_its_names(known: Terminology, text: str, code: st
     assert [c for _, c in found(known, text, "regimen")] == [code]
 
 
+@pytest.mark.parametrize("text", ["AP : alvéolite", "protides 7,3 g/dl", "lésion de S1-S2"])
+def test_numbers_and_initials_are_not_treatments(known: Terminology, text: str) -> None:
+    assert not [m for m in known.match(text) if m.kind in ("regimen", "drug")]
+
+
+def test_the_grade_of_a_toxicity_is_not_the_grade_of_a_tumour(known: Terminology) -> None:
+    assert not found(known, "neuropathie périphérique de grade 2", "grade")
+    assert [c for _, c in found(known, "carcinome de grade 2", "grade")] == ["GRADE:2"]
+
+
 def test_a_short_regimen_name_alone_is_not_a_regimen(known: Terminology) -> None:
     assert not found(known, "EP bilatérale et TC cérébral, service AC", "regimen")
+
+
+@pytest.mark.parametrize("text", ["RE 90 %, RP 80 %", "RE+, RP+, HER2-", "RE positifs, RP négatifs", "RO+ RP+"])
+def test_hormone_receptors_are_found_by_their_initials(known: Terminology, text: str) -> None:
+    assert [c for _, c in found(known, text, "biomarker")][:2] == ["ER", "PR"]
+
+
+def test_nothing_to_report_is_not_a_gene(known: Terminology) -> None:
+    assert not found(known, "Auscultation : RAS. RE-évaluation, Pr Martin", "biomarker")
 
 
 def test_a_status_said_by_the_words_themselves_comes_with_them(known: Terminology) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from consore.errors import ConfigurationError
-from consore.model import System, TreatmentType
+from consore.model import DocumentKind, System, TreatmentType
 from consore.referentials import Terminology, terminology
 
 
@@ -102,7 +102,21 @@ def test_suggestions_can_be_kept_to_one_system(known: Terminology) -> None:
 def test_the_editions_in_force_are_told(known: Terminology) -> None:
     editions = {edition.name: edition for edition in known.editions()}
     assert all(edition.edition and edition.licence and edition.origin for edition in editions.values())
-    assert known.forms >= 30_000
+    assert known.forms >= 25_000
+
+
+@pytest.mark.parametrize(
+    ("title", "kind"),
+    [
+        ("Compte rendu opératoire", DocumentKind.SURGERY),
+        ("CRO", DocumentKind.SURGERY),
+        ("COMPTE-RENDU D'ANATOMOPATHOLOGIE", DocumentKind.PATHOLOGY),
+        ("Fiche RCP sein du 12/03", DocumentKind.MDT),
+        ("zorglub", None),
+    ],
+)
+def test_the_title_of_a_document_tells_its_kind(known: Terminology, title: str, kind: DocumentKind | None) -> None:
+    assert known.document_kind(title) is kind
 
 
 def test_a_missing_folder_says_what_to_do(tmp_path: Path) -> None:
