@@ -62,6 +62,7 @@ def write_reports(life: Life, split: str, rng: Random, number: int, centre: str)
     authors = {author: rng.choice(STYLES) for author in told[split]["authors"]}
     habitual = rng.sample(list(authors), min(3, len(authors)))
     copied: list[Piece] = []
+    told_before: list[Moment] = []
     for moment in moments(life, rng):
         author = rng.choice(habitual if rng.random() < 0.8 else list(authors))
         style = rng.choice(STYLES) if rng.random() < 0.15 else authors[author]
@@ -70,6 +71,8 @@ def write_reports(life: Life, split: str, rng: Random, number: int, centre: str)
         if not copied or rng.random() > 0.35:
             copied = _recap(scene, rng)
         scene.recap = copied
+        scene.earlier = [past for past in told_before if past.tumour is moment.tumour and past.date < moment.date]
+        told_before.append(moment)
         pieces = agree(grammar(split).write(f"doc.{moment.kind}.{moment.topic}", scene, rng))
         if rng.random() < 0.35:
             pieces = misspell(pieces, rng, 0.02)
@@ -235,7 +238,8 @@ def _recap(scene: PatientScene, rng: Random) -> list[Piece]:
     tumour = moment.tumour
     steps.append((tumour.date, "recap_diagnosis", replace(moment, event=None)))
     for care in life.cares:
-        if care.tumour is tumour and care.start < moment.date:
+        under_way = care.dose and (care.end or TODAY) > moment.date
+        if care.tumour is tumour and care.start < moment.date and not under_way:
             rule = "recap_surgery" if care.act else "recap_radiotherapy" if care.dose else "recap_systemic"
             steps.append((care.start, rule, replace(moment, care=care)))
     for event in life.happenings:

@@ -9,7 +9,7 @@ from random import Random
 
 from consore.synthetic.knowledge import Course, Place, acts, biomarkers, course, names, sites
 from consore.synthetic.trajectory import Alarm, Care, Happening, Life, Tumour
-from consore.synthetic.writing import CannotSay, Piece, Said
+from consore.synthetic.writing import CannotSay, Piece, Said, grammar
 
 MONTHS = [
     "janvier",
@@ -38,6 +38,19 @@ _TARGETS = {
 }
 
 
+# The rule that concludes a report, by its kind and topic.
+_CONCLUSIONS = {
+    ("imaging", "diagnosis"): "img_conclusion_neg",
+    ("imaging", "staging"): "img_met_conclusion",
+    ("imaging", "recurrence"): "img_rec_conclusion",
+    ("imaging", "progression"): "img_prog_conclusion",
+    ("imaging", "evaluation"): "img_eval_conclusion",
+    ("imaging", "alarm"): "img_alarm_conclusion",
+    ("imaging", "refuted"): "img_refute_conclusion",
+    ("pathology", "biopsy"): "path_conclusion",
+    ("pathology", "surgery"): "path_piece_conclusion",
+    ("molecular", "result"): "mol_text",
+}
 # General words for a malignant disease; words that a benign lesion shares (néoplasie, tumeur, masse) are no mention.
 _DISEASES = {
     "cancer": "8000/3",
@@ -94,6 +107,7 @@ class PatientScene:
     centre: str = "Centre de lutte contre le cancer"
     focus: Tumour | None = None
     recap: list[Piece] = field(default_factory=list)
+    earlier: list[Moment] = field(default_factory=list)
     _memory: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -278,7 +292,21 @@ class PatientScene:
         return self._tnm(rng, self.tumour.ctnm)
 
     def _slot_ptnm(self, rng: Random) -> list[Piece] | None:
-        return self._tnm(rng, self.tumour.ptnm)
+        return self._tnm(rng, self._ptnm())
+
+    def _ptnm(self) -> str | None:
+        """The pTNM, unless the report is about a later operation: that one stages nothing."""
+        care = self.moment.care
+        if (
+            care
+            and care.act
+            and any(
+                other.type == "surgery" and other.tumour is care.tumour and other.start < care.start
+                for other in self.life.cares
+            )
+        ):
+            return None
+        return self.tumour.ptnm
 
     def _slot_tnm(self, rng: Random) -> list[Piece] | None:
         return self._tnm(rng, self.tumour.ptnm if self._operated() else self.tumour.ctnm)
@@ -344,7 +372,7 @@ class PatientScene:
         return f"{rng.randint(4, 14)} mm"
 
     def _slot_nodes(self, rng: Random) -> str | None:
-        code = self.tumour.ptnm or self.tumour.ctnm
+        code = self._ptnm()
         if not code:
             return None
         total = rng.randint(8, 24)
@@ -359,7 +387,7 @@ class PatientScene:
         return None if self.tumour.biomarkers else ""
 
     def _slot_no_ptnm(self, rng: Random) -> str | None:
-        return None if self.tumour.ptnm else ""
+        return None if self._ptnm() else ""
 
     def _slot_has_biology(self, rng: Random) -> str | None:
         return "" if self.tumour.biomarkers or self.tumour.alterations else None
@@ -538,8 +566,12 @@ class PatientScene:
         return rng.choice([f"C{self.moment.cycle}", f"cure n°{self.moment.cycle}", f"cycle {self.moment.cycle}"])
 
     def _slot_cycles(self, rng: Random) -> str | None:
+        """How many cycles were given so far; pills have none."""
         care = self._care()
-        return str(care.cycles) if care.cycles else None
+        if not care.course or care.type == "hormonotherapy":
+            return None
+        given = (min(care.end or self.moment.date, self.moment.date) - care.start).days // care.course.days + 1
+        return str(max(1, min(care.cycles, given)))
 
     def _slot_intent(self, rng: Random) -> str | None:
         words = {
@@ -585,7 +617,7 @@ class PatientScene:
             "stable": ["stabilité", "maladie stable", "stabilité lésionnelle"],
         }
         response = self._care().response
-        if not response:
+        if not response or (self.moment.date - self._care().start).days < 80:
             return None
         return [Piece(rng.choice(words[response]), Said("response", "LOCAL", f"RESP:{response}"))]
 
@@ -631,7 +663,7 @@ class PatientScene:
 
     def _slot_recurrence(self, rng: Random) -> list[Piece] | None:
         words = {
-            "local_recurrence": ("local", ["récidive locale", "rechute locale", "récidive locorégionale"]),
+            "local_recurrence": ("local", ["récidive locale", "rechute locale", "récidive locale"]),
             "regional_recurrence": (
                 "regional",
                 ["récidive ganglionnaire", "récidive régionale", "rechute ganglionnaire"],
@@ -675,7 +707,7 @@ class PatientScene:
                 ("récidive", "unspecified"),
                 ("récidive locale", "local"),
                 ("rechute", "unspecified"),
-                ("récidive locorégionale", "local"),
+                ("rechute locale", "local"),
                 ("récidive tumorale", "unspecified"),
             ]
         )
@@ -702,6 +734,25 @@ class PatientScene:
 
     def _slot_recap(self, rng: Random) -> list[Piece] | None:
         return self.recap or None
+
+    def _slot_earlier(self, rng: Random) -> list[Piece] | None:
+        """The conclusions of some earlier exams, told again, even those that were refuted since."""
+        known = [moment for moment in self.earlier if (moment.kind, moment.topic) in _CONCLUSIONS]
+        if not known:
+            return None
+        pieces: list[Piece] = []
+        for moment in sorted(rng.sample(known, min(len(known), rng.randint(1, 3))), key=lambda item: item.date):
+            then = PatientScene(self.life, moment, self.style, self.author, self.split)
+            try:
+                told = [
+                    *grammar(self.split).write(f"earlier.{moment.kind}", then, rng),
+                    *grammar(self.split).write(_CONCLUSIONS[moment.kind, moment.topic], then, rng),
+                ]
+            except CannotSay:
+                continue
+            pieces += [Piece("\n" if self.style == "headed" else " ")] if pieces else []
+            pieces += told
+        return pieces or None
 
     def _slot_family_cancer(self, rng: Random) -> list[Piece] | None:
         if not self.life.family:

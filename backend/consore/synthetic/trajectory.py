@@ -309,7 +309,7 @@ def _operate(rng: Random, tumour: Tumour, after: bool) -> None:
     t, n, _ = re.match(r"c(T\w+?)(N\d\w?)(M\d)", tumour.ctnm).groups()  # type: ignore[union-attr]
     t = {"T1c": "T2", "T2a": "T2"}.get(t, t) if tumour.cancer.key == "prostate" else t
     if after and rng.random() < 0.3:
-        t, n = "T0", "N0"
+        t, n = "T1", "N0"
     elif after and rng.random() < 0.4:
         t = "T1"
     tumour.ptnm = f"{'yp' if after else 'p'}{t}{n}M0"
