@@ -88,7 +88,7 @@ def test_a_question_is_asked_in_the_page_without_any_other_host(browser, address
     answer = wait.until(lambda page: _answer(page))
     assert "MARCHANT" in answer
     assert "sein gauche" in answer
-    screenshot = Path(os.environ.get("CONSORE_SCREENSHOTS", tmp_path)) / "graphiql.png"
+    screenshot = Path(os.environ.get("SCREENSHOTS", tmp_path)) / "graphiql.png"
     assert browser.save_screenshot(str(screenshot))
 
     # The schema came, so that the editor completes and the documentation opens.

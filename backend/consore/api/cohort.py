@@ -13,8 +13,7 @@ from consore.api.context import Info
 from consore.api.guard import field
 from consore.api.problem import InputProblem
 from consore.errors import CriteriaError
-from consore.search.cohort import count_patients
-from consore.search.criteria import parse_criteria
+from consore.search import count_patients, parse_criteria
 
 
 @strawberry.type(description="How many patients meet the criteria, exactly; `criteria` is the tree as it was read.")

@@ -18,7 +18,7 @@ from consore.api.guard import field, mutation
 from consore.api.problem import InputProblem, NotFound
 from consore.errors import ComponentError, CriteriaError, InputError, NotSignedIn
 from consore.federation import answer_contact, ask, request_contact, require_coded, upsert_peer
-from consore.search.criteria import parse_criteria
+from consore.search import parse_criteria
 
 MOST_CONTACTS = 200
 

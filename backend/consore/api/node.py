@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import threading
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import structlog
 
 from consore.access import Sessions
 from consore.errors import ConsoreError, SearchEngineError
+from consore.index import SearchIndex, TypesenseServer
 from consore.referentials import Terminology, terminology
+from consore.search import SearchContext
 from consore.settings import Settings
 from consore.store import Store
-
-if TYPE_CHECKING:
-    from consore.index import SearchIndex, TypesenseServer
-    from consore.search import SearchContext
 
 log = structlog.get_logger("consore.api")
 
@@ -53,8 +50,6 @@ class Node:
     @property
     def search_context(self) -> SearchContext:
         """What `consore.search` works on. Raises SearchEngineError while the engine is not there."""
-        from consore.search import SearchContext
-
         return SearchContext(self.store, self.index, self.terminology)
 
     def engine_counts(self) -> dict[str, int]:
@@ -84,8 +79,6 @@ class Node:
         self.store.close()
 
     def _open_engine(self) -> None:
-        from consore.index import SearchIndex, TypesenseServer
-
         _ = self.terminology
         wait_s = 2.0
         while not self._closing.is_set():

@@ -20,6 +20,7 @@ from consore.api.timeline import Timeline, timeline_of
 from consore.errors import InputError
 from consore.history import completed_years, headline
 from consore.model import Biography, DocumentKind, EventItem, EventType, Laterality, Sex, TumourItem
+from consore.search import similar_patients
 
 MOST_SIMILAR_ASKED = 3
 
@@ -119,8 +120,6 @@ class Patient:
 
     @strawberry.field(description="The patients whose history is the most alike, with what they share.")
     async def similar(self, info: Info, limit: int | None = 10) -> list[SimilarPatient]:
-        from consore.search import similar_patients
-
         context, limit = info.context, within("limit", limit, 10)
         context.similar_asked += 1
         if context.similar_asked > MOST_SIMILAR_ASKED:

@@ -17,7 +17,7 @@ from consore.api.bounds import MOST_PAGES, within
 from consore.api.context import Info, RequestContext, in_thread
 from consore.api.guard import field
 from consore.api.patient import Patient
-from consore.search.criteria import Criteria, parse_criteria
+from consore.search import Criteria, facets, parse_criteria, search, suggest
 
 
 @strawberry.enum
@@ -112,8 +112,6 @@ class SearchQuery:
         per_page: int | None = 20,
         sort: SearchSort | None = SearchSort.RELEVANCE,
     ) -> SearchResult:
-        from consore.search import search
-
         context, tree = info.context, criteria_of(criteria)
         page, per_page = within("page", page, 1, MOST_PAGES), within("perPage", per_page, 20)
         order = (sort or SearchSort.RELEVANCE).value
@@ -138,8 +136,6 @@ class SearchQuery:
 
     @field(Permission.SEARCH, description="How the patients of a question spread, and what would narrow it.")
     async def facets(self, info: Info, text: str, criteria: JSON | None = None) -> list[Facet]:
-        from consore.search import facets
-
         context, tree = info.context, criteria_of(criteria)
         found = await in_thread(lambda: facets(context.node.search_context, text, tree))
         return [
@@ -158,12 +154,11 @@ class SearchQuery:
 
     @field(Permission.SEARCH, description="What a question that begins so may go on with.")
     async def suggest(self, info: Info, prefix: str, limit: int | None = 8) -> list[Suggestion]:
-        from consore.search import suggest
-
         context, limit = info.context, within("limit", limit, 8)
-        found = await in_thread(
-            lambda: suggest(context.node.search_context, prefix, limit, identities=context.sees_identities)
-        )
+        names = context.sees_identities
+        found = await in_thread(lambda: suggest(context.node.search_context, prefix, limit, identities=names))
+        people = [int(one.code) for one in found if one.kind == "patient" and one.code]
+        await context.read(lambda session: context.trace(session, Action.PATIENT_LISTED, people, {"prefix": prefix}))
         return [
             Suggestion(text=one.text, label=one.label, kind=str(one.kind), system=one.system, code=one.code)
             for one in found
