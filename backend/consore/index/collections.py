@@ -23,7 +23,7 @@ from consore.index.server import TypesenseServer
 from consore.index.synonyms import put_synonyms
 from consore.index.traits import load_traits
 from consore.model import Document, DocumentMentions, Patient, unpack_mentions
-from consore.referentials import Terminology
+from consore.referentials import Terminology, terminology
 from consore.store import Store
 
 BATCH = 200  # patients read, written and acknowledged at a time
@@ -89,11 +89,10 @@ class SearchIndex:
 
     # --- Following the store ------------------------------------------------------------------------------
 
-    def rebuild(
-        self, store: Store, terminology: Terminology | None = None, progress: Progress | None = None
-    ) -> IndexCheck:
+    def rebuild(self, store: Store, words: Terminology | None = None, progress: Progress | None = None) -> IndexCheck:
         """Build both collections anew from the store and switch to them; the old ones serve until then.
 
+        `words`: the terminology whose synonyms are given to the engine, by default the node's.
         `progress(done, total)` is told after each batch of patients.
         Raises SearchEngineError, and leaves the old index as it was, where a record is refused or the counts differ.
         """
@@ -109,8 +108,7 @@ class SearchIndex:
                         f"{written[0]} and {written[1]} were written. The old one was kept.",
                         "Run `consore index rebuild` again.",
                     )
-                if terminology is not None:
-                    put_synonyms(self.engine, documents, terminology)
+                put_synonyms(self.engine, documents, words or self._terminology())
             except BaseException:
                 with contextlib.suppress(Exception):
                     self._drop(patients)
@@ -208,8 +206,12 @@ class SearchIndex:
             for name in filter(None, targets):
                 self._drop(name)
             patients, documents = self._create(f"{dt.datetime.now(dt.UTC):%Y%m%d%H%M%S%f}")
+            put_synonyms(self.engine, documents, self._terminology())
             for alias, target in ((self.patients, patients), (self.documents, documents)):
                 self.engine.call(lambda c, a=alias, t=target: c.aliases.upsert(a, {"collection_name": t}))
+
+    def _terminology(self) -> Terminology:
+        return terminology(self.engine.settings.referentials)
 
     def _target(self, alias: str) -> str | None:
         try:

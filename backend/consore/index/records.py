@@ -14,7 +14,7 @@ from typing import Any
 
 from consore.index.traits import PatientTraits
 from consore.index.vectors import DIMENSIONS, VERSION, stage_group, vector
-from consore.language.sentences import sentences
+from consore.language import sentence_assertions
 from consore.model import Assertion, Document, Mention
 from consore.referentials import tokens_for_index
 
@@ -250,15 +250,10 @@ def document_record(document: Document, mentions: list[Mention], birth: dt.date 
 
 def split_by_assertion(text: str, mentions: list[Mention]) -> tuple[str, str]:
     """The sentences of a document that state something of the patient now, and those that deny, plan or recall."""
-    elsewhere = [mention for mention in mentions if mention.assertion is not Assertion.PRESENT]
-    if not elsewhere:
+    if all(mention.assertion is Assertion.PRESENT for mention in mentions):
         return text, ""
     asserted: list[str] = []
     other: list[str] = []
-    present = sorted(mention.start for mention in mentions if mention.assertion is Assertion.PRESENT)
-    starts = sorted(mention.start for mention in elsewhere)
-    for start, end in sentences(text):
-        speaks_elsewhere = any(start <= position < end for position in starts)
-        speaks_now = any(start <= position < end for position in present)
-        (other if speaks_elsewhere and not speaks_now else asserted).append(text[start:end])
+    for start, end, assertion in sentence_assertions(text, mentions):
+        (asserted if assertion is Assertion.PRESENT else other).append(text[start:end])
     return "\n".join(asserted), "\n".join(other)
