@@ -375,12 +375,14 @@ def _advanced(rng: Random, life: Life, tumour: Tumour, clock: dt.date, where: li
             life.cares[-1].end = life.cares[-1].start
             return life.cares[-1].start
         last = number == count
-        if last and rng.random() < 0.45:
+        if last and rng.random() < 0.25:
             return stop
         site = [rng.choice(where)] if where else []
         life.happenings.append(Happening("progression", stop, tumour, site))
         clock = stop + dt.timedelta(days=rng.randint(14, 35))
-    if rng.random() < 0.7:
+        if rng.random() < 0.18:
+            break
+    if rng.random() < 0.85:
         life.death = min(clock + dt.timedelta(days=rng.randint(40, 300)), TODAY)
     return clock
 

@@ -135,11 +135,11 @@ _DETERMINER = re.compile(r"\b(un|une|son|ce|du|le|au|aucun|des|les|de|la|sa|que)
 
 
 def agree(pieces: Iterable[Piece]) -> list[Piece]:
-    """Make the little words before a coded term agree with it: "un néoplasie" → "une", "de exérèse" → "d'exérèse"."""
+    """Make the little words before a term agree with it: "un néoplasie" → "une", "de exérèse" → "d'exérèse"."""
     out: list[Piece] = []
     for piece in pieces:
         before = out[-1] if out else None
-        if piece.said and before and not before.said and (found := _DETERMINER.search(before.text)):
+        if piece.text[:1].isalpha() and before and not before.said and (found := _DETERMINER.search(before.text)):
             word = found.group(1)
             new = _agreed(word.lower(), piece.text)
             if new:
