@@ -11,9 +11,12 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from consore.ingestion.lease import waiting_lease
@@ -26,9 +29,20 @@ from consore.store import Store
 
 if TYPE_CHECKING:
     from consore.index import SearchIndex
+    from consore.referentials import Terminology
 
 BATCH = 100  # patients
 StageSeen = Callable[[str], None]
+
+log = structlog.get_logger("consore.ingestion")
+
+
+@dataclass(slots=True)
+class CaughtUp:
+    """What could not be brought up to date: documents that broke the reader, patients whose history broke (and why)."""
+
+    unread: list[ReadDocument] = field(default_factory=list)
+    unstructured: dict[int, str] = field(default_factory=dict)
 
 
 def catch_up(
@@ -39,15 +53,16 @@ def catch_up(
     stop: threading.Event | None = None,
     executor: Executor | None = None,
     on_stage: StageSeen = lambda _: None,
-) -> list[ReadDocument]:
-    """Read, structure and index whatever is left to do; gives the documents that broke the reader."""
+) -> CaughtUp:
+    """Read, structure and index whatever is left to do; gives what broke on the way and was gone round."""
+    done = CaughtUp()
     with waiting_lease(store, "derive", stop):
         meter = Meter(progress, stop)
         on_stage("read")
-        failed = read_documents(settings, store, meter, executor)
+        done.unread = read_documents(settings, store, meter, executor)
         on_stage("structure")
-        _structure_and_index(settings, store, progress, stop, on_stage)
-    return failed
+        _structure_and_index(settings, store, progress, stop, on_stage, done)
+    return done
 
 
 def remove_from_index(settings: Settings, patient_ids: list[int]) -> None:
@@ -84,6 +99,7 @@ def _structure_and_index(
     progress: Progress | None,
     stop: threading.Event | None,
     on_stage: StageSeen,
+    done: CaughtUp,
 ) -> None:
     from consore.referentials import terminology
 
@@ -99,17 +115,37 @@ def _structure_and_index(
         index = _index(settings, stack)
         for batch in _pending(store):
             on_stage("structure")
-            with structured.working(), store.session() as session:
-                structure_and_save(session, list(batch), terms)
+            with structured.working():
+                broken = _structure(store, list(batch), terms)
             structured.advance(len(batch))
+            done.unstructured.update(broken)
+            ready = {patient_id: since for patient_id, since in batch.items() if patient_id not in broken}
             on_stage("index")
             with indexed.working():
-                index.update_patients(store, list(batch))
+                index.update_patients(store, list(ready))
             with store.session() as session:
-                _clear(session, batch)
+                _clear(session, ready)
             indexed.advance(len(batch))
     structured.end()
     indexed.end()
+
+
+def _structure(store: Store, patient_ids: list[int], terms: Terminology) -> dict[int, str]:
+    """Structure some patients; gives those whose history broke: they stay pending, and keep their old history."""
+    try:
+        with store.session() as session:
+            structure_and_save(session, patient_ids, terms)
+        return {}
+    except SQLAlchemyError:
+        raise
+    except Exception as error:  # one history must not keep the others back
+        if len(patient_ids) == 1:
+            log.exception("structure", patient=patient_ids[0])
+            return {patient_ids[0]: f"{type(error).__name__}: {error}"}
+    broken: dict[int, str] = {}
+    for patient_id in patient_ids:
+        broken |= _structure(store, [patient_id], terms)
+    return broken
 
 
 def _pending(store: Store) -> Iterator[dict[int, dt.datetime]]:

@@ -18,7 +18,7 @@ from sqlalchemy import select, update
 from sqlmodel import Session
 
 from consore.errors import ConsoreError, InputError
-from consore.ingestion.deriving import catch_up, remove_from_index
+from consore.ingestion.deriving import CaughtUp, catch_up, remove_from_index
 from consore.ingestion.intake import Taken, take_in
 from consore.ingestion.lease import Lease, is_held
 from consore.ingestion.progress import Meter, Progress, Stopped
@@ -200,7 +200,7 @@ def _finish(
                 going.remove(one)
                 one.end(RunState.FAILED, str(error))
         if going:
-            failed = catch_up(
+            done = catch_up(
                 settings,
                 going[0].store,
                 progress,
@@ -208,7 +208,7 @@ def _finish(
                 executor=executor,
                 on_stage=lambda stage: [one.note(stage=stage) for one in going] and None,
             )
-            _reject_unread(going[-1], failed)
+            _tell_of(going[-1], done)
         for one in list(going):
             going.remove(one)
             one.end(RunState.DONE)
@@ -297,8 +297,16 @@ def _gone(started: StartedRun) -> int:
     return max(int(held) - run.created - run.changed - run.unchanged, 0)
 
 
+def _tell_of(started: StartedRun, done: CaughtUp) -> None:
+    """What could not be read or structured is kept, and told of."""
+    _reject_unread(started, done.unread)
+    if done.unstructured:
+        example = next(iter(done.unstructured.values()))
+        message = f"The history of {len(done.unstructured)} patients could not be built ({example}); see the log."
+        started.note(message=" ".join(filter(None, [started.run.message, message])))
+
+
 def _reject_unread(started: StartedRun, failed: list[ReadDocument]) -> None:
-    """A document that breaks the reader is kept, without mentions, and told of."""
     if not failed:
         return
     with started.store.session() as session:

@@ -9,7 +9,7 @@ import datetime as dt
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select
@@ -29,6 +29,7 @@ from consore.model import (
     DocumentMentions,
     Dossier,
     DossierDocument,
+    DrugItem,
     EventType,
     Evidence,
     EvidenceItem,
@@ -75,12 +76,9 @@ def structure_and_save(session: Session, patient_ids: int | Sequence[int], termi
     session.expunge_all()
     for model in DERIVED:
         session.execute(delete(model).where(model.patient_id.in_(ids)))
-    biographies = []
-    for patient_id, shelf in shelves.items():
-        biography = structure(shelf.dossier, terminology)
-        _Saving(session, patient_id, shelf).save(biography)
-        biographies.append(biography)
-    return biographies
+    biographies = {patient_id: structure(shelf.dossier, terminology) for patient_id, shelf in shelves.items()}
+    _save(session, [_Rows(patient_id, shelves[patient_id], one) for patient_id, one in biographies.items()])
+    return list(biographies.values())
 
 
 # --- From the store -----------------------------------------------------------------------------------------
@@ -119,24 +117,18 @@ def load_dossiers(session: Session, patient_ids: Sequence[int]) -> dict[int, She
 
 
 def _add_documents(session: Session, shelves: dict[int, Shelf]) -> None:
+    columns = (Document.id, Document.patient_id, Document.external_id, Document.kind, Document.date, Document.text)
     statement = (
-        select(Document, DocumentMentions.payload)  # type: ignore[call-overload]
+        select(*columns, DocumentMentions.payload)  # type: ignore[call-overload]
         .outerjoin(DocumentMentions, _c(DocumentMentions.document_id) == _c(Document.id))
         .where(_in(Document.patient_id, shelves))
         .order_by(_c(Document.id))
     )
-    for document, payload in session.execute(statement):
-        shelf = shelves[document.patient_id]
-        shelf.documents[document.external_id] = document.id
-        shelf.dossier.documents.append(
-            DossierDocument(
-                document.external_id,
-                DocumentKind(document.kind),
-                document.date,
-                document.text,
-                unpack_mentions(payload) if payload else [],
-            )
-        )
+    for document_id, patient_id, external_id, kind, date, text, payload in session.execute(statement):
+        shelf = shelves[patient_id]
+        shelf.documents[external_id] = document_id
+        mentions = unpack_mentions(payload) if payload else []
+        shelf.dossier.documents.append(DossierDocument(external_id, DocumentKind(kind), date, text, mentions))
 
 
 def _add_records(session: Session, shelves: dict[int, Shelf]) -> None:
@@ -151,41 +143,21 @@ def _add_records(session: Session, shelves: dict[int, Shelf]) -> None:
 # --- Into the store -----------------------------------------------------------------------------------------
 
 
-class _Saving:
-    """One patient's history on its way into the store."""
+class _Rows:
+    """One patient's history as rows; what hangs on a row waits until the store has given it an identifier."""
 
-    def __init__(self, session: Session, patient_id: int, shelf: Shelf) -> None:
-        self.session = session
+    def __init__(self, patient_id: int, shelf: Shelf, biography: Biography) -> None:
         self.patient_id = patient_id
         self.shelf = shelf
+        self.biography = biography
+        self.tumours: dict[int, Tumour] = {}
+        self.events: list[tuple[TumourEvent, list[str]]] = []
+        self.treatments: list[tuple[Treatment, list[DrugItem]]] = []
         self.evidence: list[tuple[EvidenceItem, Any, list[EvidenceRef]]] = []
 
-    def save(self, biography: Biography) -> None:
-        """Write the rows, then what hangs on their identifiers."""
-        tumours = self._tumours(biography)
-        events = self._events(biography, tumours)
-        treatments = self._treatments(biography, tumours)
-        self._samples()
-        self._add_all([row for _, row, _ in self.evidence if not isinstance(row, Tumour)])
-        self._chain(events)
-        self._insert(
-            TumourEventSite,
-            [{"event_id": event.id, "code": code} for event, codes in events for code in dict.fromkeys(codes)],
-        )
-        self._insert(
-            TreatmentDrug,
-            [
-                {"treatment_id": row.id, "atc": drug.atc, "name": drug.name}
-                for row, drugs in treatments
-                for drug in drugs
-            ],
-        )
-        self._insert(Evidence, list(self._evidence_rows()))
-        self._insert(Fact, _facts(self.patient_id, self.shelf, biography))
-
-    def _tumours(self, biography: Biography) -> dict[int, Tumour]:
-        rows = {}
-        for item in biography.tumours:
+    def make_tumours(self) -> list[SQLModel]:
+        """The tumours: the other rows point to them."""
+        for item in self.biography.tumours:
             row = Tumour(
                 patient_id=self.patient_id,
                 rank=item.rank,
@@ -200,85 +172,85 @@ class _Saving:
                 grade=item.grade,
                 label=item.label,
             )
-            rows[item.rank] = row
+            self.tumours[item.rank] = row
             self.evidence.append((EvidenceItem.TUMOUR, row, item.evidence))
-        self._add_all(list(rows.values()))
-        for item in biography.tumours:
-            tumour_id = rows[item.rank].id
+        return list(self.tumours.values())
+
+    def make_items(self) -> list[SQLModel]:
+        """Events, treatments, biomarkers and alterations."""
+        for item in self.biography.tumours:
+            tumour_id = self.tumours[item.rank].id
             for biomarker in item.biomarkers:
                 found = _biomarker(self.patient_id, tumour_id, biomarker)
                 self.evidence.append((EvidenceItem.BIOMARKER, found, biomarker.evidence))
             for alteration in item.alterations:
                 seen = _alteration(self.patient_id, tumour_id, alteration)
                 self.evidence.append((EvidenceItem.ALTERATION, seen, alteration.evidence))
-        return rows
-
-    def _events(self, biography: Biography, tumours: dict[int, Tumour]) -> list[tuple[TumourEvent, list[str]]]:
-        events = []
-        for item in biography.events:
-            row = TumourEvent(
+        for happened in self.biography.events:
+            event = TumourEvent(
                 patient_id=self.patient_id,
-                tumour_id=_tumour_id(tumours, item.tumour_rank),
-                type=item.type.value,
-                date=item.date,
-                label=item.label,
+                tumour_id=self._tumour_id(happened.tumour_rank),
+                type=happened.type.value,
+                date=happened.date,
+                label=happened.label,
             )
-            events.append((row, item.sites))
-            self.evidence.append((EvidenceItem.EVENT, row, item.evidence))
-        return events
-
-    def _treatments(self, biography: Biography, tumours: dict[int, Tumour]) -> list[tuple[Treatment, list[Any]]]:
-        treatments = []
-        for item in biography.treatments:
-            row = Treatment(
+            self.events.append((event, happened.sites))
+            self.evidence.append((EvidenceItem.EVENT, event, happened.evidence))
+        for given in self.biography.treatments:
+            treatment = Treatment(
                 patient_id=self.patient_id,
-                tumour_id=_tumour_id(tumours, item.tumour_rank),
-                type=item.type.value,
-                name=item.name,
-                regimen=item.regimen,
-                act_code=item.act_code,
-                line=item.line,
-                start=item.start,
-                end=item.end,
-                intent=item.intent,
-                response=item.response,
+                tumour_id=self._tumour_id(given.tumour_rank),
+                type=given.type.value,
+                name=given.name,
+                regimen=given.regimen,
+                act_code=given.act_code,
+                line=given.line,
+                start=given.start,
+                end=given.end,
+                intent=given.intent,
+                response=given.response,
             )
-            treatments.append((row, item.drugs))
-            self.evidence.append((EvidenceItem.TREATMENT, row, item.evidence))
-        return treatments
+            self.treatments.append((treatment, given.drugs))
+            self.evidence.append((EvidenceItem.TREATMENT, treatment, given.evidence))
+        return [row for _, row, _ in self.evidence if not isinstance(row, Tumour)]
 
-    def _samples(self) -> None:
-        rows = [row for row in self.shelf.dossier.structured if row.kind == "biobank"]
-        self._insert(
-            Sample,
-            [
-                {
-                    "patient_id": self.patient_id,
-                    "external_id": row.id.removeprefix("biobank:"),
-                    "type": str(row.values.get("type") or "").strip(),
-                    "status": SAMPLE_STATUS.get(
-                        str(row.values.get("statut") or "").strip().lower(), str(row.values.get("statut") or "")
-                    ),
-                    "topography": row.values.get("topographie") or None,
-                    "date": row.date,
-                }
-                for row in rows
-            ],
-        )
-
-    def _chain(self, events: list[tuple[TumourEvent, list[str]]]) -> None:
+    def chain(self) -> None:
         """A recurrence follows the last earlier event of its tumour (OSIRIS `TumorPathologyEvent` chain)."""
         last: dict[int | None, TumourEvent] = {}
-        ordered = sorted((event for event, _ in events), key=lambda event: (event.date or dt.date.max, event.id or 0))
+        ordered = sorted((event for event, _ in self.events), key=lambda one: (one.date or dt.date.max, one.id or 0))
         for event in ordered:
             if event.tumour_id is not None:
                 before = last.get(event.tumour_id)
                 if before is not None and event.type != EventType.INITIAL:
                     event.parent_id = before.id
                 last[event.tumour_id] = event
-        self.session.flush()
 
-    def _evidence_rows(self) -> Iterator[dict[str, Any]]:
+    def sites(self) -> Iterator[dict[str, Any]]:
+        """The sites of the events."""
+        for event, codes in self.events:
+            yield from ({"event_id": event.id, "code": code} for code in dict.fromkeys(codes))
+
+    def drugs(self) -> Iterator[dict[str, Any]]:
+        """The drugs of the treatments."""
+        for row, drugs in self.treatments:
+            yield from ({"treatment_id": row.id, "atc": drug.atc, "name": drug.name} for drug in drugs)
+
+    def samples(self) -> Iterator[dict[str, Any]]:
+        """The samples of the biobank."""
+        for row in self.shelf.dossier.structured:
+            if row.kind == "biobank":
+                status = str(row.values.get("statut") or "").strip().lower()
+                yield {
+                    "patient_id": self.patient_id,
+                    "external_id": row.id.removeprefix("biobank:"),
+                    "type": str(row.values.get("type") or "").strip(),
+                    "status": SAMPLE_STATUS.get(status, status),
+                    "topography": row.values.get("topographie") or None,
+                    "date": row.date,
+                }
+
+    def evidence_rows(self) -> Iterator[dict[str, Any]]:
+        """Why each row is believed."""
         for item, row, references in self.evidence:
             for reference in references:
                 yield {
@@ -293,13 +265,36 @@ class _Saving:
                     "confidence": reference.confidence,
                 }
 
-    def _add_all(self, rows: list[SQLModel]) -> None:
-        self.session.add_all(rows)
-        self.session.flush()
+    def facts(self) -> list[dict[str, Any]]:
+        """What queries by code need."""
+        return _facts(self.patient_id, self.shelf, self.biography)
 
-    def _insert(self, model: type[SQLModel], rows: list[dict[str, Any]]) -> None:
-        if rows:
-            self.session.execute(insert(model), rows)
+    def _tumour_id(self, rank: int | None) -> int | None:
+        tumour = self.tumours.get(rank) if rank is not None else None
+        return tumour.id if tumour else None
+
+
+def _save(session: Session, patients: list[_Rows]) -> None:
+    """Write the rows of some patients together: a few large statements, not a few hundred small ones."""
+    session.add_all([row for one in patients for row in one.make_tumours()])
+    session.flush()
+    session.add_all([row for one in patients for row in one.make_items()])
+    session.flush()
+    for one in patients:
+        one.chain()
+    session.flush()
+    tables: tuple[tuple[Any, Callable[[_Rows], Iterable[dict[str, Any]]]], ...] = (
+        (TumourEventSite, _Rows.sites),
+        (TreatmentDrug, _Rows.drugs),
+        (Sample, _Rows.samples),
+        (Evidence, _Rows.evidence_rows),
+        (Fact, _Rows.facts),
+    )
+    for model, rows in tables:
+        values = [row for one in patients for row in rows(one)]
+        if values:
+            session.execute(insert(model.__table__), values)
+    session.expunge_all()
 
 
 def tnm_parts(*written: str | None) -> dict[str, str | None]:
@@ -352,11 +347,6 @@ def _alteration(patient_id: int, tumour_id: int | None, item: AlterationItem) ->
         status=item.status.value,
         date=item.date,
     )
-
-
-def _tumour_id(tumours: dict[int, Tumour], rank: int | None) -> int | None:
-    tumour = tumours.get(rank) if rank is not None else None
-    return tumour.id if tumour else None
 
 
 # --- Facts: what queries need of the mentions and the rows ----------------------------------------------------

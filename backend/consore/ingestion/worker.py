@@ -41,18 +41,12 @@ class Worker:
         """Obey the schedules until `stop`; a run that is going on is stopped at its next step."""
         self._stop = stop
         with ThreadPoolExecutor(1, thread_name_prefix="run") as runner:
-            going: Future[Any] | None = runner.submit(self.resume)
-            while not stop.wait(POLL if going is not None else 0.05):
-                going = None if going is not None and going.done() else going
+            going: Future[Any] = runner.submit(self.resume)
+            while not stop.is_set():
                 try:
                     self._recompute(now())
-                    if going is None:
-                        source_id = self._claim(now())
-                        if source_id is not None:
-                            going = runner.submit(self._run, source_id, "schedule")
-                            continue
-                except ConsoreError as error:
-                    log.error("worker", error=str(error))
+                    if going.done() and (source_id := self._claim(now())) is not None:
+                        going = runner.submit(self._run, source_id, "schedule")
                 except Exception:  # the store may be away for a moment; the schedules wait for it
                     log.exception("worker")
                 stop.wait(POLL)
@@ -70,7 +64,7 @@ class Worker:
 
     def resume(self) -> None:
         """Go on with what a worker that died has left."""
-        for source_id in interrupted_sources(self.store):
+        for source_id in sorted({*interrupted_sources(self.store), *self._claimed_but_not_begun()}):
             self._run(source_id, "resume")
         with self.store.session() as session:
             left = session.execute(select(_c(PendingPatient.patient_id)).limit(1)).first()
@@ -95,6 +89,19 @@ class Worker:
             "run", source=source_id, state=run.state, created=run.created, changed=run.changed, rejected=run.rejected
         )
         return run
+
+    def _claimed_but_not_begun(self) -> list[int]:
+        """Sources that a worker claimed an instant before it died."""
+        begun = select(_c(IngestionRun.id)).where(
+            _c(IngestionRun.source_id) == _c(Schedule.source_id),
+            _c(IngestionRun.started_at) >= _c(Schedule.last_run_at),
+        )
+        with self.store.session() as session:
+            return list(
+                session.scalars(
+                    select(_c(Schedule.source_id)).where(_c(Schedule.last_run_at).is_not(None), ~begun.exists())
+                )
+            )
 
     def _claim(self, moment: dt.datetime) -> int | None:
         """Take one due source; two workers never take the same."""
