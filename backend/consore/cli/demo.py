@@ -137,7 +137,7 @@ def _prepared(folder: Path, number: int, patients: int, stages: list[tuple[str, 
 
 def _print_stages(stages: list[tuple[str, float]], total: float) -> None:
     for name, seconds in stages:
-        console.print(f"  [dim]{seconds:6.1f} s[/]  {name}")
+        console.print(f"  [dim]{seconds:6.1f} s[/]  {name}", soft_wrap=True)
     console.print(f"  [bold]{total:6.1f} s[/]  in all\n")
 
 

@@ -145,7 +145,7 @@ def _accounts(folder: Path) -> list[DemoAccount]:
         Role.ADMIN: ("admin", "Service informatique"),
         Role.INTEGRATOR: ("integrateur", "Portail du dossier patient"),
     }
-    accounts = [DemoAccount(login, name, role, secrets.token_urlsafe(9)) for role, (login, name) in names.items()]
+    accounts = [DemoAccount(login, name, role, f"Demo-{secrets.token_hex(4)}") for role, (login, name) in names.items()]
     file.write_text(json.dumps([account.__dict__ for account in accounts]), encoding="utf-8")
     file.chmod(0o600)
     return accounts

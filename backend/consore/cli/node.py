@@ -49,7 +49,7 @@ def init(
             if session.exec(select(Account)).first():
                 console.print("Accounts are kept as they are.")
             else:
-                password = secrets.token_urlsafe(12)
+                password = f"Cs-{secrets.token_urlsafe(12)}"  # three kinds of characters, as the rule asks
                 save_account(session, "admin", name="Administrator", role=Role.ADMIN, password=password)
                 console.print(f"First account: [bold]admin[/] with the password [bold]{password}[/] (shown only now)")
     console.print("Next: `consore source add …`, `consore account add …`, `consore doctor`, `consore serve`.")

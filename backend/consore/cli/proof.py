@@ -37,14 +37,14 @@ def prove(network: Network, questions: tuple[str, ...]) -> None:
         found: dict[str, Any] = {}
         for question in questions:
             answer = physician.ask(SEARCH, text=question)["search"]
-            found = found or answer
+            found = found if found.get("hits") else {**answer, "question": question}
             _print_search(question, answer)
         _require(found.get("hits"), "No patient was found.")
         _print_patient(physician.ask(PATIENT, id=found["hits"][0]["patient"]["id"])["patient"])
         criteria = found["criteria"]
         count = physician.ask(COUNT, criteria=criteria)["cohortCount"]
         console.print(
-            f"\n[bold]Exact count here[/] — {questions[0]}: {count['count']} patients ({count['milliseconds']} ms)"
+            f"\n[bold]Exact count here[/] — « {found['question']} »: {count['count']} patients ({count['milliseconds']} ms)"
         )
         _print_network("Every centre", physician.ask(NETWORK, criteria=criteria)["federatedCount"])
         if len(network.centres) > 1:
@@ -86,8 +86,8 @@ def _print_search(question: str, answer: dict[str, Any]) -> None:
         f"  understood: {chips}" + (f"   words: {' '.join(answer['words'])}" if answer["words"] else ""), markup=False
     )
     for hit in answer["hits"]:
-        console.print(f"  {hit['patient']['headline']}", markup=False)
-        console.print(f"      {' · '.join(hit['why'][:3])}", style="dim", markup=False)
+        console.print(f"  {hit['patient']['headline']}", markup=False, soft_wrap=True)
+        console.print(f"      {' · '.join(hit['why'][:3])}", style="dim", markup=False, soft_wrap=True)
 
 
 def _print_patient(patient: dict[str, Any]) -> None:
@@ -97,16 +97,20 @@ def _print_patient(patient: dict[str, Any]) -> None:
             f"{item['start']}{' → ' + item['end'] if item['end'] else ''} {item['label']}" for item in lane["items"][:4]
         )
         if items:
-            console.print(f"  {lane['label']:<18} {items}", markup=False)
+            console.print(f"  {lane['label']:<18} {items}", markup=False, soft_wrap=True)
     for tumour in patient["tumours"][:1]:
         for evidence in tumour["evidence"][:1]:
-            console.print(f"  evidence: « {evidence['quote'][:140]} »", style="dim", markup=False)
+            console.print(f"  evidence: « {evidence['quote'][:140]} »", style="dim", markup=False, soft_wrap=True)
     console.print(f"  {patient['documents']['totalCount']} documents")
     console.print("\n[bold]Patients like this one[/]")
     for neighbour in patient["similar"]:
-        console.print(f"  {neighbour['score']:.2f}  {neighbour['patient']['headline']}", markup=False)
-        console.print(f"        shared: {', '.join(neighbour['shared'][:4])}", style="dim", markup=False)
-        console.print(f"        different: {', '.join(neighbour['different'][:3])}", style="dim", markup=False)
+        console.print(f"  {neighbour['score']:.2f}  {neighbour['patient']['headline']}", markup=False, soft_wrap=True)
+        console.print(
+            f"        shared: {', '.join(neighbour['shared'][:4])}", style="dim", markup=False, soft_wrap=True
+        )
+        console.print(
+            f"        different: {', '.join(neighbour['different'][:3])}", style="dim", markup=False, soft_wrap=True
+        )
 
 
 def _print_network(title: str, answer: dict[str, Any]) -> None:
