@@ -34,14 +34,17 @@ class Centre:
         return Store.of(self.settings)
 
     def start(self) -> None:
-        """Start answering, and wait until it does."""
+        """Start answering; `wait` says when it does."""
         self.process = subprocess.Popen([sys.executable, __file__, str(self.settings.home)], stderr=subprocess.PIPE)
-        for _ in range(200):
+
+    def wait(self) -> None:
+        """Wait until it answers."""
+        for _ in range(600):
             try:
                 httpx.get(f"{self.settings.address}/federation/centre", timeout=2)
                 return
             except httpx.HTTPError:
-                if self.process.poll() is not None:
+                if self.process and self.process.poll() is not None:
                     raise RuntimeError((self.process.stderr.read() if self.process.stderr else b"").decode()) from None
                 time.sleep(0.1)
         raise RuntimeError("the centre did not start")

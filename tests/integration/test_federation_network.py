@@ -50,6 +50,8 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Centre]]:
         store.close()
     for centre in centres:
         centre.start()
+    for centre in centres:
+        centre.wait()
     yield centres
     for centre in centres:
         centre.stop()
@@ -109,6 +111,7 @@ def test_a_stopped_centre_is_unreachable_within_the_deadline_and_costs_no_other_
         assert time.perf_counter() - started < network[0].settings.federation_deadline_s + 1
     finally:
         network[2].start()
+        network[2].wait()
     assert [row.state.value for row in answer.rows] == ["answered", "answered", "unreachable"]
     assert answer.rows[2].message == "Le centre est injoignable."
     assert answer.total == "au plus 35 patients (2 centres sur 3)"

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from consore.history.clues import Clue, Reading, row_evidence
-from consore.history.periods import Period, day, period_of
+from consore.history.periods import Period, day, earliest, period_of
 from consore.history.primaries import is_spread, site, site_group
 from consore.history.rules import Rules, rules
 from consore.history.tumours import Tumours, distinct_evidence
@@ -77,13 +77,15 @@ class Happening:
 
 
 def find_events(reading: Reading, tumours: Tumours) -> list[EventItem]:
-    """The events of all tumours, by date; `metastatic_since` tells when each tumour became metastatic."""
+    """The events of all tumours, by date."""
     table = rules()
     tellings = _tellings(reading, tumours, table)
+    told_kinds = table.events["told_kinds"]
+    visits = [page.document.date for page in reading.pages if page.document.date and page.kind in told_kinds]
     events: list[EventItem] = []
     for item in tumours.items:
         own = [telling for telling in tellings if telling.tumour is item]
-        events.extend(_events_of(item, own, table))
+        events.extend(_events_of(item, own, visits, table))
     if reading.dossier.death_date:
         events.append(EventItem(EventType.DEATH, reading.dossier.death_date, None, label=LABELS[EventType.DEATH]))
     return sorted(
@@ -207,19 +209,20 @@ def _is_regional_node(clue: Clue, item: TumourItem, table: Rules) -> bool:
 # --- Events of one tumour -----------------------------------------------------------------------------------
 
 
-def _events_of(item: TumourItem, tellings: list[Telling], table: Rules) -> list[EventItem]:
+def _events_of(item: TumourItem, tellings: list[Telling], visits: list[dt.date], table: Rules) -> list[EventItem]:
     by_type: dict[EventType, list[Telling]] = defaultdict(list)
     for telling in sorted(tellings, key=_order):
         by_type[telling.type].append(telling)
     first = EventType.INITIAL if item.rank == 1 else EventType.SECOND_CANCER
     start = EventItem(first, item.diagnosis_date, item.rank, evidence=list(item.evidence))
     found: list[Happening] = []
-    metastatic = _metastatic(item, by_type[EventType.METASTATIC_RECURRENCE], start, table)
+    metastatic = _metastatic(item, by_type[EventType.METASTATIC_RECURRENCE], start, visits, table)
     if metastatic:
         found.append(metastatic)
     for kind in (EventType.LOCAL_RECURRENCE, EventType.REGIONAL_RECURRENCE):
         late = _later(item, by_type[kind], table.events["recurrence_after"])
-        found.extend(_merged(kind, late, table.events["local_merge"], table))
+        merged = _merged(kind, late, table.events["local_merge"], table)
+        found.extend(one for one in merged if _is_confirmed(one, visits, table))
     progressions = _merged(
         EventType.PROGRESSION,
         _later(item, by_type[EventType.PROGRESSION], table.events["recurrence_after"] // 2),
@@ -227,6 +230,8 @@ def _events_of(item: TumourItem, tellings: list[Telling], table: Rules) -> list[
         table,
     )
     for one in progressions:
+        if not _is_confirmed(one, visits, table):
+            continue
         same = next((other for other in found if other.period.near(one.period, table.events["merge"])), None)
         if same:
             for telling in one.tellings:
@@ -245,37 +250,71 @@ def _events_of(item: TumourItem, tellings: list[Telling], table: Rules) -> list[
     return [start, *(_event(one, item, table) for one in found)]
 
 
-def _metastatic(item: TumourItem, tellings: list[Telling], start: EventItem, table: Rules) -> Happening | None:
+def _metastatic(
+    item: TumourItem, tellings: list[Telling], start: EventItem, visits: list[dt.date], table: Rules
+) -> Happening | None:
     """The metastatic recurrence, or None where there is none or the tumour was metastatic from the start."""
-    tellings = _believed(tellings, table)
+    clusters = _clusters(_sited(tellings, table), table.events["merge"])
+    first = next((one for one in clusters if _is_confirmed(one, visits, table)), None)
     diagnosed = item.diagnosis_date
     window = table.events["synchronous"]
-    if diagnosed:
-        early = [one for one in tellings if (one.period.start - diagnosed).days <= window]
-        if early or is_stage_iv(item):
-            near = early or [one for one in tellings if (one.period.start - diagnosed).days <= 2 * window]
-            start.sites = [code for one in near for code in one.sites]
-            start.evidence = distinct_evidence([*start.evidence[:3], *(one.evidence() for one in near)], table)
-            return None
-    if not tellings:
+    if diagnosed and is_stage_iv(item):
+        first = clusters[0] if clusters else None
+        window *= 2
+    if first is None:
         return None
-    dated = [one for one in tellings if one.is_dated]
-    first = min(tellings, key=_order)
-    if dated and min(dated, key=_order).period.start <= first.period.end:
-        first = min(dated, key=_order)
-    happening = Happening(EventType.METASTATIC_RECURRENCE, first.period)
-    happening.add(first)
+    if diagnosed and (first.period.start - diagnosed).days <= window:
+        near = [one for one in first.tellings if (one.period.start - diagnosed).days <= window]
+        start.sites = [code for one in near for code in one.sites]
+        start.evidence = distinct_evidence([*start.evidence[:3], *(one.evidence() for one in near)], table)
+        return None
+    if diagnosed and is_stage_iv(item):
+        return None
     for telling in tellings:
-        if telling is not first:
-            near = telling.period.near(happening.period, table.events["merge"])
-            happening.add(telling, with_sites=near)
-    if not happening.sites:
-        later = next((one for one in tellings if one.sites), None)
-        happening.sites.update(later.sites if later else [])
-    return happening
+        if telling not in first.tellings and telling.period.start > first.period.start:
+            first.add(telling, with_sites=not first.sites)
+    return first
 
 
-def _believed(tellings: list[Telling], table: Rules) -> list[Telling]:
+def _clusters(tellings: list[Telling], window: int) -> list[Happening]:
+    """Tellings that lie near each other, by date; those that only give a year join the one that they hold."""
+    found: list[Happening] = []
+    ends: list[dt.date] = []
+    for telling in sorted(tellings, key=lambda one: ((one.period.end - one.period.start).days > 31, *_order(one))):
+        near = [
+            place
+            for place, one in enumerate(found)
+            if Period(one.period.start, max(one.period.end, ends[place])).near(telling.period, window)
+        ]
+        if near:
+            place = near[0]
+            found[place].add(telling)
+            ends[place] = max(ends[place], telling.period.start)
+        else:
+            found.append(Happening(telling.type, telling.period))
+            found[-1].add(telling)
+            ends.append(telling.period.start)
+    for one in found:
+        one.period = earliest(telling.period for telling in one.tellings) or one.period
+    return sorted(found, key=lambda one: one.period)
+
+
+def _is_confirmed(happening: Happening, visits: list[dt.date], table: Rules) -> bool:
+    """Whether more than one document tells it, or nobody had the occasion to tell it again, or it is told as long past.
+
+    What one report believes to see and no later one repeats was not so.
+    """
+    documents = {one.clue.page.document.id: one.clue.page.document.date for one in happening.tellings if one.clue}
+    if len(documents) != 1 or any(one.row for one in happening.tellings):
+        return True
+    told = next(iter(documents.values()))
+    if told is None or (told - happening.period.end).days > table.events["long_past"]:
+        return True
+    later = sum((visit - told).days > table.events["same_visit"] for visit in visits)
+    return later < table.events["later_visits"]
+
+
+def _sited(tellings: list[Telling], table: Rules) -> list[Telling]:
     """Tellings with a site, or of a stated recurrence; "métastases" alone only where several documents say so."""
     sited = [one for one in tellings if one.sites or (one.clue and one.clue.kind is not MentionKind.METASTASIS)]
     documents = {one.clue.page.document.id for one in tellings if one.clue}

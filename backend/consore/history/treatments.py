@@ -129,7 +129,12 @@ def find_treatments(
             _join_local(courses, one, table)
         else:
             _join_systemic(courses, one, table)
-    courses = [course for course in courses if _concerns_cancer(course, tumours, table)]
+    has_file = bool(reading.rows_of("chemotherapy"))
+    courses = [
+        course
+        for course in courses
+        if _concerns_cancer(course, tumours, table) and _is_supported(course, has_file, table)
+    ]
     for course in courses:
         course.tumour = _tumour_of(course, tumours)
     _number_lines(courses, events, table)
@@ -422,6 +427,17 @@ def _tumour_of(course: Course, tumours: Tumours) -> TumourItem | None:
     if votes and len(tumours.items) > 1:
         return tumours.items[max(sorted(votes), key=lambda rank: votes[rank]) - 1]
     return tumours.at(course.start)
+
+
+def _is_supported(course: Course, has_file: bool, table: Rules) -> bool:
+    """Whether a systemic treatment that no row shows is told well enough.
+
+    Where the pharmacy's file is there, one passing word is not: two documents, or the report of those who gave it.
+    """
+    if course.from_rows or course.type not in SYSTEMIC or not has_file:
+        return True
+    documents = {clue.page.document.id for clue in course.clues}
+    return len(documents) > 1 or any(clue.source in table.treatments["giving_kinds"] for clue in course.clues)
 
 
 def _concerns_cancer(course: Course, tumours: Tumours, table: Rules) -> bool:
