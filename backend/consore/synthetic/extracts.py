@@ -327,7 +327,7 @@ def _tumour(tumour: Tumour) -> dict[str, Any]:
 
 
 def _treatment(care: Care) -> dict[str, Any]:
-    name = care.act.words[0] if care.act else "radiothérapie" if not care.course else ""
+    name = care.act.name if care.act else "radiothérapie" if not care.course else ""
     if care.course:
         extra = [drug.name for drug in care.course.extra]
         name = " + ".join(([care.course.words[0]] if care.course.words else []) + extra)

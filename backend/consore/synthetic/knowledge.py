@@ -71,6 +71,12 @@ class SurgicalAct:
     words: tuple[str, ...]
     sides: bool
     kind: str
+    second: str | None = None
+
+    @property
+    def name(self) -> str:
+        """How the act is most often called."""
+        return self.words[0].replace("*", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +138,7 @@ def acts() -> dict[str, SurgicalAct]:
             tuple(item["words"]),
             item.get("sides", False),
             item.get("type", "surgery"),
+            item.get("second"),
         )
         for key, item in _read("acts.toml").items()
     }

@@ -488,15 +488,18 @@ class PatientScene:
         act = self._care().act
         if act is None:
             return None
-        words = [Piece(rng.choice(act.words), Said("procedure", "LOCAL", act.local))]
+        first, _, rest = rng.choice(act.words).partition("*")
+        named = first
+        for joint in (" avec ", " et "):
+            named = named.removesuffix(joint)
+        words = [Piece(named, Said("procedure", "LOCAL", act.local))]
+        if rest:
+            second = Said("procedure", "LOCAL", act.second)
+            words += [Piece(first.removeprefix(named)), Piece(rest.removesuffix("*"), second)]
         if act.sides and self.tumour.side:
-            words += [
-                Piece(" "),
-                Piece(
-                    _SIDES[self.tumour.side][1],
-                    Said("laterality", "LOCAL", f"LAT:{self.tumour.side}", self.tumour.side),
-                ),
-            ]
+            side = self.tumour.side
+            word = _SIDES[side][0 if words[-1].text.startswith("curage") else 1]
+            words += [Piece(" "), Piece(word, Said("laterality", "LOCAL", f"LAT:{side}", side))]
         return words
 
     def _slot_treatment(self, rng: Random) -> list[Piece] | None:
@@ -672,7 +675,7 @@ class PatientScene:
                 "metastatic",
                 ["récidive métastatique", "rechute métastatique", "évolution métastatique"],
             ),
-            "progression": ("progression", ["progression", "progression tumorale", "évolution de la maladie"]),
+            "progression": ("progression", ["progression", "progression tumorale", "progression de la maladie"]),
         }
         event = self.moment.event
         if event is None or event.type not in words:

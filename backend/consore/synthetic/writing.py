@@ -144,8 +144,11 @@ def agree(pieces: Iterable[Piece]) -> list[Piece]:
             new = _agreed(word.lower(), piece.text)
             if new:
                 new = new[0].upper() + new[1:] if word[0].isupper() else new
-                out[-1] = Piece(before.text[: found.start()] + new)
-        out.append(piece)
+                out[-1] = before = Piece(before.text[: found.start()] + new)
+        if before and not before.said and not piece.said:
+            out[-1] = Piece(before.text + piece.text)
+        else:
+            out.append(piece)
     return out
 
 
