@@ -20,13 +20,16 @@ import pytest
 from engines import engine_settings
 from sqlalchemy import func
 from sqlmodel import select
+from stores import postgres_store
 
+from consore import history
 from consore.errors import InputError
 from consore.index import SearchIndex, TypesenseServer
 from consore.ingestion import (
     Worker,
     add_source,
     load_jsonl,
+    reading,
     record_opposition,
     replay_rejected,
     run_all,
@@ -56,6 +59,7 @@ from consore.sources import USUAL_LOCATIONS
 from consore.store import Store
 from consore.synthetic import generate_centre
 
+PATIENTS = 5
 DERIVED = (DocumentMentions, Tumour, TumourEvent, Treatment, Fact, Evidence)
 
 
@@ -63,7 +67,7 @@ DERIVED = (DocumentMentions, Tumour, TumourEvent, Treatment, Fact, Evidence)
 def extracts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The extracts of a small fictional centre."""
     return generate_centre(
-        tmp_path_factory.mktemp("centre"), code="ESSAI", name="Centre d'essai", patients=8, seed=5
+        tmp_path_factory.mktemp("centre"), code="ESSAI", name="Centre d'essai", patients=PATIENTS, seed=5
     ).root
 
 
@@ -115,17 +119,29 @@ def test_a_centre_goes_in_and_going_in_again_changes_nothing(centre: Path, node:
     assert [run.state for run in first] == ["done"] * 6
     assert sum(run.rejected for run in first) == 0
     held = totals(opened)
-    assert held["Patient"] == 8
+    assert held["Patient"] == PATIENTS
     assert held["DocumentMentions"] == held["Document"] == first[-1].created
-    assert held["Tumour"] >= 8
+    assert held["Tumour"] >= PATIENTS
     assert held["PendingPatient"] == 0
     assert told["read"] == (held["Document"], held["Document"])
-    assert told["structure"] == told["index"] == (8, 8)
+    assert told["structure"] == told["index"] == (PATIENTS, PATIENTS)
     report = check(node, opened)
-    assert (report.patients_in_index, report.documents_in_index) == (8, held["Document"])
+    assert (report.patients_in_index, report.documents_in_index) == (PATIENTS, held["Document"])
     again = run_all(node, opened)
     assert [(run.created, run.changed, run.unchanged) for run in again] == [(0, 0, run.created) for run in first]
     assert totals(opened) == held
+
+
+def test_a_centre_goes_into_postgresql_just_so(centre: Path, node: Settings, postgres_url: str) -> None:
+    with postgres_store(postgres_url) as store:
+        declare(store, centre)
+        first = run_all(node, store)
+        assert [run.state for run in first] == ["done"] * 6
+        again = run_all(node, store)
+        assert [run.unchanged for run in again] == [run.created for run in first]
+        held = totals(store)
+        assert (held["Patient"], held["PendingPatient"]) == (PATIENTS, 0)
+        assert check(node, store).patients_in_index == PATIENTS
 
 
 def test_every_mention_and_evidence_lies_where_it_says(centre: Path, node: Settings, opened: Store) -> None:
@@ -165,7 +181,7 @@ def test_bad_records_are_kept_with_their_reason_once_and_replayed_when_mended(
         rejected = session.exec(select(RejectedRecord)).all()
         assert {row.reason for row in rejected} == {"unknown_patient"}
         assert len({(row.source_id, row.position) for row in rejected}) == len(rejected)
-    assert totals(opened)["Patient"] == 7
+    assert totals(opened)["Patient"] == PATIENTS - 1
     patients.write_text("\n".join(lines) + "\n")
     run_source(node, opened, sources["administrative"])
     report = replay_rejected(node, opened)
@@ -174,7 +190,7 @@ def test_bad_records_are_kept_with_their_reason_once_and_replayed_when_mended(
         assert session.exec(select(RejectedRecord).where(RejectedRecord.replayed_at.is_(None))).all() == []
         patient = session.exec(select(Patient).where(Patient.ipp == left_out)).one()
         assert session.exec(select(Tumour).where(Tumour.patient_id == patient.id)).all()
-    assert check(node, opened).patients_in_index == 8
+    assert check(node, opened).patients_in_index == PATIENTS
 
 
 def test_a_source_that_cannot_be_read_fails_alone(centre: Path, node: Settings, opened: Store) -> None:
@@ -186,7 +202,7 @@ def test_a_source_that_cannot_be_read_fails_alone(centre: Path, node: Settings, 
     assert len(failed) == 1
     assert "lacks the columns id, ipp, type" in failed[0].message
     assert [run.state for run in runs].count("done") == 5
-    assert totals(opened)["Tumour"] >= 8
+    assert totals(opened)["Tumour"] >= PATIENTS
 
 
 def test_an_opposed_patient_leaves_the_index_at_once_and_may_come_back(
@@ -197,9 +213,9 @@ def test_an_opposed_patient_leaves_the_index_at_once_and_may_come_back(
     with opened.session() as session:
         ipps = session.exec(select(Patient.ipp).order_by(Patient.id)).all()
     assert record_opposition(node, opened, ipps[0], True)
-    assert check(node, opened).patients_in_index == 7
+    assert check(node, opened).patients_in_index == PATIENTS - 1
     assert record_opposition(node, opened, ipps[0], False)
-    assert check(node, opened).patients_in_index == 8
+    assert check(node, opened).patients_in_index == PATIENTS
     assert not record_opposition(node, opened, "nobody", True)
     patients = centre / "administratif.csv"
     with patients.open(newline="") as file:
@@ -208,7 +224,7 @@ def test_an_opposed_patient_leaves_the_index_at_once_and_may_come_back(
     with patients.open("w", newline="") as file:
         csv.writer(file, delimiter=";").writerows(rows)
     run_source(node, opened, sources["administrative"])
-    assert check(node, opened).patients_in_index == 7
+    assert check(node, opened).patients_in_index == PATIENTS - 1
 
 
 def test_one_source_is_read_by_one_process_at_a_time(centre: Path, node: Settings, opened: Store) -> None:
@@ -233,7 +249,7 @@ def test_documents_gone_from_the_source_are_kept_and_told_of(centre: Path, node:
     assert totals(opened)["Document"] == before
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_a_run_that_is_killed_at_any_moment_is_completed_by_the_next(
     centre: Path, node: Settings, opened: Store, seed: int
 ) -> None:
@@ -266,9 +282,9 @@ def test_a_run_that_is_killed_at_any_moment_is_completed_by_the_next(
         assert session.exec(select(IngestionRun).where(IngestionRun.state == "running")).all() == []
         ranks = session.exec(select(Tumour.patient_id, Tumour.rank)).all()
         assert len(ranks) == len(set(ranks))  # no history was written twice
-        assert len({row[0] for row in ranks}) == 8
+        assert len({row[0] for row in ranks}) == PATIENTS
     report = check(node, opened)
-    assert (report.patients_in_index, report.documents_in_index) == (8, held["Document"])
+    assert (report.patients_in_index, report.documents_in_index) == (PATIENTS, held["Document"])
 
 
 def _begun(store: Store) -> bool:
@@ -283,7 +299,7 @@ def test_the_worker_reads_what_is_due_and_says_when_it_comes_next(centre: Path, 
     with opened.session() as session:
         due = set_schedule(session, source, "nightly", hour=2).next_run_at
     (run,) = worker.run_due_once(due + dt.timedelta(days=3))  # three nights were missed: one is caught up
-    assert (run.state, run.trigger, run.created) == ("done", "schedule", 8)
+    assert (run.state, run.trigger, run.created) == ("done", "schedule", PATIENTS)
     assert worker.run_due_once(due + dt.timedelta(days=3)) == []
     with opened.session() as session:
         kept = session.get(Schedule, source)
@@ -418,3 +434,60 @@ def test_sources_are_declared_where_they_lie(centre: Path, opened: Store) -> Non
     declare(opened, centre)
     with opened.session() as session:
         assert {Path(source.location).exists() for source in session.exec(select(Source))} == {True}
+
+
+def test_a_history_that_breaks_keeps_no_other_back(
+    centre: Path, node: Settings, opened: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare(opened, centre)
+    real = history.structure
+
+    def breaking(dossier, terms):  # type: ignore[no-untyped-def]
+        if dossier.patient_id.endswith("2"):
+            raise ZeroDivisionError("a fault in the rules")
+        return real(dossier, terms)
+
+    monkeypatch.setattr(history, "structure", breaking)
+    runs = run_all(node, opened)
+    assert "The history of 1 patients could not be built (ZeroDivisionError" in runs[-1].message
+    assert totals(opened)["PendingPatient"] == 1
+    assert check(node, opened).patients_in_index == PATIENTS - 1
+    monkeypatch.undo()
+    run_all(node, opened)
+    assert totals(opened)["PendingPatient"] == 0
+    assert check(node, opened).patients_in_index == PATIENTS
+
+
+def test_a_document_that_breaks_the_reader_is_told_of_and_the_others_are_read(
+    centre: Path, node: Settings, opened: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = declare(opened, centre)
+    run_source(node, opened, sources["administrative"])
+    file = sorted((centre / "documents").glob("*.txt"))[0]
+    file.write_text("POISON")
+    real = reading._reader
+
+    class Fragile:
+        """The real reader, except that one text breaks it."""
+
+        def __init__(self, settings_json: str) -> None:
+            self.reader = real(settings_json)
+            self.version = self.reader.version
+
+        def read_many(self, pages):  # type: ignore[no-untyped-def]
+            if any(text == "POISON" for text, _, _ in pages):
+                raise RecursionError("too deep")
+            return self.reader.read_many(pages)
+
+        def read(self, *page):  # type: ignore[no-untyped-def]
+            return self.read_many([page])[0]
+
+    monkeypatch.setattr(reading, "_reader", Fragile)
+    run = run_source(node, opened, sources["documents"])
+    assert (run.state, run.rejected) == ("done", 1)
+    with opened.session() as session:
+        rejected = session.exec(select(RejectedRecord)).one()
+        assert (rejected.reason, rejected.raw) == ("unreadable_text", b"POISON")
+        read = session.exec(select(DocumentMentions.total)).all()
+    assert len(read) == run.seen
+    assert sum(total > 0 for total in read) > run.seen * 0.8
