@@ -54,9 +54,11 @@ def fill_centre(store: Store, patients: int = 3) -> list[int]:
 
 
 def _patient(session: Session, number: int, *, opposed: bool) -> int:
+    name = "MARCHANT" if number == 0 else f"LEBRUN{number}X"
+    report = REPORT.replace("MARCHANT", name).replace("00812345", f"0081234{5 + number}")
     patient = Patient(
         ipp=f"0081234{5 + number}",
-        family_name="MARCHANT" if number == 0 else f"Nom{number}",
+        family_name=name,
         given_name="Élise",
         sex="female",
         birth_date=dt.date(1956, 2, 3),
@@ -105,11 +107,11 @@ def _patient(session: Session, number: int, *, opposed: bool) -> int:
             patient_id=key,
             external_id=f"D{number}-{rank}",
             kind="consultation" if rank else "pathology",
-            title="Consultation de Mme MARCHANT",
+            title=f"Consultation de Mme {name}",
             date=dt.date(2019, 3, 1 + rank),
             author="Dr Paul Aubry",
             service="Oncologie",
-            text=REPORT,
+            text=report,
         )
         session.add(document)
         session.flush()
@@ -123,7 +125,7 @@ def _patient(session: Session, number: int, *, opposed: bool) -> int:
             document_id=document.id,
             start=begin,
             end=begin + 20,
-            quote=REPORT[begin:],
+            quote=report[begin:],
         )
     )
     return key

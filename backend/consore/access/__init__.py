@@ -3,6 +3,7 @@
 from consore.access.account import end_sessions, find_account, save_account
 from consore.access.audit import Action, audit, audit_each, forget_old_entries
 from consore.access.identity import mask_identity
+from consore.access.names import PatientNames
 from consore.access.password import check_password
 from consore.access.permission import Permission, role_permissions
 from consore.access.principal import Principal, require
@@ -10,6 +11,7 @@ from consore.access.sessions import Sessions, SignedIn
 
 __all__ = [
     "Action",
+    "PatientNames",
     "Permission",
     "Principal",
     "Sessions",

@@ -15,7 +15,7 @@ from consore.referentials.text import fold, squeeze
 
 MASK = "*"
 SHORTEST_NAME = 3
-_PARTICLES = frozenset(
+PARTICLES = frozenset(
     [
         "de",
         "du",
@@ -88,7 +88,7 @@ def _name_patterns(names: Iterable[str]) -> Iterable[str]:
         words = fold(name).split()
         if words and len("".join(words)) >= 2:
             yield r"\s*".join(map(re.escape, words))
-        yield from (re.escape(word) for word in words if len(word) >= SHORTEST_NAME and word not in _PARTICLES)
+        yield from (re.escape(word) for word in words if len(word) >= SHORTEST_NAME and word not in PARTICLES)
 
 
 def _date_patterns(date: dt.date | None) -> Iterable[str]:

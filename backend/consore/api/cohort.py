@@ -9,9 +9,10 @@ import strawberry
 from strawberry.scalars import JSON
 
 from consore.access import Action, Permission
-from consore.api.context import Info
+from consore.api.context import Info, in_thread
 from consore.api.guard import field
 from consore.api.problem import InputProblem
+from consore.api.unnamed import require_no_names
 from consore.errors import CriteriaError
 from consore.search import count_patients, parse_criteria
 
@@ -34,6 +35,7 @@ class CohortQuery:
         begin = time.perf_counter()
         try:
             tree = parse_criteria(criteria)  # type: ignore[arg-type]
+            await in_thread(lambda: require_no_names(context, tree))
             count = await context.read(lambda session: count_patients(session, tree))
         except CriteriaError as error:
             return InputProblem.of(error, context.language, "criteria")

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import structlog
 
-from consore.access import Sessions
+from consore.access import PatientNames, Sessions
 from consore.errors import ConsoreError, SearchEngineError
 from consore.index import SearchIndex, TypesenseServer
 from consore.referentials import Terminology, terminology
@@ -29,6 +29,7 @@ class Node:
         self.settings = settings
         self.store = store
         self.sessions = Sessions(settings, store)
+        self.names = PatientNames(store)
         self._engine: TypesenseServer | None = None
         self._index: SearchIndex | None = None
         self._engine_problem = SearchEngineError("The search engine is starting.", "Try again in a moment.")

@@ -17,7 +17,10 @@ from consore.api.bounds import MOST_PAGES, within
 from consore.api.context import Info, RequestContext, in_thread
 from consore.api.guard import field
 from consore.api.patient import Patient
+from consore.api.unnamed import require_no_names, without_names
 from consore.search import Criteria, facets, parse_criteria, search, suggest
+
+_MARKED = re.compile(r"<mark>[^<]*\w")  # something marked that is not hidden
 
 
 @strawberry.enum
@@ -115,14 +118,15 @@ class SearchQuery:
         context, tree = info.context, criteria_of(criteria)
         page, per_page = within("page", page, 1, MOST_PAGES), within("perPage", per_page, 20)
         order = (sort or SearchSort.RELEVANCE).value
+        asked, said = await in_thread(lambda: _asked(context, text, tree))
         result = await in_thread(
-            lambda: search(context.node.search_context, text, tree, page=page, per_page=per_page, sort=order)
+            lambda: search(context.node.search_context, asked, tree, page=page, per_page=per_page, sort=order)
         )
         rows = await context.loaders.patient.load_many([hit.patient_id for hit in result.hits])
         hits = [shown for hit, row in zip(result.hits, rows, strict=True) if row and (shown := _hit(context, hit, row))]
         shown_ids = [hit.patient.row.id or 0 for hit in hits]
-        asked = {"text": text, "criteria": tree.as_json() if tree else None, "page": page}
-        await context.read(lambda session: context.trace(session, Action.PATIENT_LISTED, shown_ids, asked))
+        detail = {"text": text, "criteria": tree.as_json() if tree else None, "page": page}
+        await context.read(lambda session: context.trace(session, Action.PATIENT_LISTED, shown_ids, detail))
         understood = result.understood
         return SearchResult(
             understood=[_chip(chip) for chip in understood.chips],
@@ -131,13 +135,14 @@ class SearchQuery:
             total=max(0, result.total - (len(result.hits) - len(hits))),
             hits=hits,
             milliseconds=result.milliseconds,
-            notice=result.notice or None,
+            notice=" ".join(filter(None, (said, result.notice))) or None,
         )
 
     @field(Permission.SEARCH, description="How the patients of a question spread, and what would narrow it.")
     async def facets(self, info: Info, text: str, criteria: JSON | None = None) -> list[Facet]:
         context, tree = info.context, criteria_of(criteria)
-        found = await in_thread(lambda: facets(context.node.search_context, text, tree))
+        asked, _ = await in_thread(lambda: _asked(context, text, tree))
+        found = await in_thread(lambda: facets(context.node.search_context, asked, tree))
         return [
             Facet(
                 name=facet.name,
@@ -185,6 +190,12 @@ def criteria_of(tree: Any) -> Criteria | None:
     return None if tree in (None, {}) else parse_criteria(tree)
 
 
+def _asked(context: RequestContext, text: str, tree: Criteria | None) -> tuple[str, str | None]:
+    """The question as this principal may ask it, and what to say of the change."""
+    require_no_names(context, tree)
+    return without_names(context, text)
+
+
 def mask_marked(snippet: str, patient: model.Patient) -> str:
     """A snippet with the patient's identity hidden; the <mark> tags stay where they are."""
     pieces = re.split(r"(</?mark>)", snippet)
@@ -198,21 +209,22 @@ def mask_marked(snippet: str, patient: model.Patient) -> str:
 
 def _hit(context: RequestContext, hit: Any, row: model.Patient) -> Hit | None:
     """The hit as this principal may see it; None where it was only found by the patient's identity."""
+    if context.sees_identities:
+        texts, why = [one.html for one in hit.snippets], list(hit.why)
+    else:
+        texts, why = [mask_marked(one.html, row) for one in hit.snippets], [mask_identity(one, row) for one in hit.why]
     snippets = [
         Snippet(
             document_id=strawberry.ID(str(one.document_id)),
             document_kind=str(one.document_kind),
             date=_day(one.date),
-            html=one.html if context.sees_identities else mask_marked(one.html, row),
+            html=text,
         )
-        for one in hit.snippets
+        for one, text in zip(hit.snippets, texts, strict=True)
+        if not _MARKED.search(one.html) or _MARKED.search(text)
     ]
-    why = list(hit.why)
-    if not context.sees_identities:
-        told = [one for one in snippets if re.search(r"<mark>[^<]*\w", one.html)]
-        if snippets and not told:
-            return None
-        snippets, why = told, [mask_identity(reason, row) for reason in why]
+    if hit.snippets and not snippets:
+        return None
     return Hit(patient=Patient.of(row), score=hit.score, why=why, snippets=snippets)
 
 
