@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from consore.language.sentences import sentences
@@ -106,6 +107,10 @@ class Reading:
     def clues(self, *kinds: MentionKind) -> list[Clue]:
         """The clues of these kinds, by document date, then place in the document."""
         return [clue for page in self.pages for clue in page.clues if clue.kind in kinds]
+
+    def visits(self, kinds: Sequence[str]) -> list[dt.date]:
+        """The days of the documents of these kinds: the occasions on which something is told again."""
+        return [page.document.date for page in self.pages if page.document.date and page.kind in kinds]
 
     def rows_of(self, kind: str) -> list[StructuredRow]:
         """The rows of one kind, by date."""

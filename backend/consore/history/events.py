@@ -80,8 +80,7 @@ def find_events(reading: Reading, tumours: Tumours) -> list[EventItem]:
     """The events of all tumours, by date."""
     table = rules()
     tellings = _tellings(reading, tumours, table)
-    told_kinds = table.events["told_kinds"]
-    visits = [page.document.date for page in reading.pages if page.document.date and page.kind in told_kinds]
+    visits = reading.visits(table.events["told_kinds"])
     events: list[EventItem] = []
     for item in tumours.items:
         own = [telling for telling in tellings if telling.tumour is item]

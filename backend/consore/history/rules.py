@@ -19,12 +19,13 @@ class Rules:
     weight: dict[str, int]
     precedence: dict[str, dict[str, int]]
     support: dict[str, Any]
-    diagnosis: dict[str, int]
+    diagnosis: dict[str, float]
     events: dict[str, Any]
     treatments: dict[str, Any]
     metastatic: dict[str, Any]
     joiners: re.Pattern[str]
     range_words: re.Pattern[str]
+    sessions: re.Pattern[str]
     metastasis_of_cim10: dict[str, str]
     biomarkers: dict[str, Any]
 
@@ -49,6 +50,7 @@ def rules() -> Rules:
         treatments=table["treatments"],
         metastatic=table["metastatic"],
         range_words=re.compile(table["treatments"]["range_words"], re.IGNORECASE),
+        sessions=re.compile(table["treatments"]["sessions"], re.IGNORECASE),
         joiners=re.compile(table["treatments"]["joiners"], re.IGNORECASE),
         metastasis_of_cim10=table["metastasis_of_cim10"],
         biomarkers=table["biomarkers"],

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 
@@ -71,6 +71,7 @@ class Course:
     tumour: TumourItem | None = None
     clues: list[Clue] = field(default_factory=list)
     rows: list[StructuredRow] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
 
     @property
     def start(self) -> dt.date | None:
@@ -129,14 +130,21 @@ def find_treatments(
             _join_local(courses, one, table)
         else:
             _join_systemic(courses, one, table)
+    for course in courses:
+        _settle_drugs(course, table)
+    visits = reading.visits(table.events["told_kinds"])
     has_file = bool(reading.rows_of("chemotherapy"))
     courses = [
         course
         for course in courses
-        if _concerns_cancer(course, tumours, table) and _is_supported(course, has_file, table)
+        if _concerns_cancer(course, tumours, table) and _is_supported(course, has_file, visits, table)
     ]
     for course in courses:
         course.tumour = _tumour_of(course, tumours)
+        known = course.tumour.diagnosis_date if course.tumour else None
+        if known and course.period and not course.period.is_day and course.period.start < known <= course.period.end:
+            course.period = Period(known, course.period.end)  # nothing is treated before it is known
+            course.last = max(course.last or known, known)
     _number_lines(courses, events, table)
     items = [_item(course, table) for course in courses]
     _add_responses(items, reading, table)
@@ -268,6 +276,52 @@ def _with_stated_days(courses: list[Course], reading: Reading, terminology: Term
             same.reach(day(end))
             same.clues.append(first)
             same.from_rows = True
+    for page in reading.pages:
+        if page.kind == "radiotherapy":
+            _end_of_irradiation(courses, page, terminology, table)
+
+
+def _end_of_irradiation(courses: list[Course], page: Page, terminology: Terminology, table: Rules) -> None:
+    """An end-of-treatment report is written on the last day: the first one follows from the number of sessions."""
+    end = page.document.date
+    clue = next(
+        (
+            one
+            for one in page.clues
+            if one.kind is MentionKind.PROCEDURE
+            and terminology.treatment_type_of_act(one.code) is TreatmentType.RADIOTHERAPY
+        ),
+        None,
+    )
+    if end is None or clue is None:
+        return
+    gap = table.treatments["session_gap"]
+    if any(one.type is TreatmentType.RADIOTHERAPY and _is_near(one, day(end), gap) for one in courses):
+        return
+    sessions = _sessions(page, table)
+    start = end - dt.timedelta(days=round((sessions - 1) * 7 / 5)) if sessions else end
+    label = terminology.label("LOCAL", "PROC:radiotherapy")
+    course = Course(TreatmentType.RADIOTHERAPY, act_code="PROC:radiotherapy", name=label, from_rows=True, clues=[clue])
+    course.reach(day(start))
+    course.reach(day(end))
+    courses.append(course)
+
+
+def _sessions(page: Page, table: Rules) -> int:
+    """The number of sessions that a report tells, or that its largest dose takes; 0 where it tells neither."""
+    told = [int(match[1]) for match in table.sessions.finditer(page.document.text)]
+    if told:
+        return max(told)
+    doses = [
+        float(mention.value.replace(",", "."))
+        for mention in page.document.mentions
+        if mention.kind is MentionKind.DOSE and mention.unit == "Gy" and mention.value
+    ]
+    if not doses:
+        return 0
+    dose = f"{max(doses):g}"
+    known: int | None = table.treatments["sessions_of_dose"].get(dose)
+    return known or round(max(doses) / table.treatments["gray_a_session"])
 
 
 def _ranges(page: Page, table: Rules) -> Iterator[tuple[Clue, Clue]]:
@@ -304,7 +358,24 @@ def _told_in(clues: Iterable[Clue], terminology: Terminology, table: Rules) -> l
                 act = clue.code if clue.mention.system == "CCAM" else None
                 found.append(Told(clue, kind, (), None, act or clue.code, name, None))
     found.extend(_told_drugs(group, terminology, table))
-    return found
+    return _together(found)
+
+
+def _together(found: list[Told]) -> list[Told]:
+    """A prescription lists its drugs one a line: one treatment. Elsewhere, a part of a combination is it again."""
+    systemic = [one for one in found if one.items]
+    listed = [one for one in systemic if one.clue.source == "chemotherapy" and not one.clue.is_dated]
+    if len(listed) > 1:
+        items = {item.atc or item.name: item for one in listed for item in one.items}
+        largest = max(listed, key=lambda one: len(one.items))
+        ordered = tuple(sorted(items.values(), key=lambda item: item.name))
+        name = largest.name if len(largest.items) == len(ordered) else " + ".join(item.name for item in ordered)
+        types = [one.type for one in listed]
+        kind = next(kind for kind in STRONGEST if kind in types)
+        line = next((one.line for one in listed if one.line), None)
+        whole = replace(largest, items=ordered, type=kind, name=name, line=line)
+        return [*(one for one in found if one not in listed), whole]
+    return [one for one in found if not any(one.items and one.drugs < other.drugs for other in systemic)]
 
 
 def _told_drugs(group: list[Clue], terminology: Terminology, table: Rules) -> list[Told]:
@@ -386,15 +457,15 @@ def _join_systemic(courses: list[Course], told: Told, table: Rules) -> None:
         course.line = course.line or (told.line if course.intent in (None, "palliative") else None)
         if course.from_rows:
             return
-        if len(drugs) > len(course.drugs):
-            course.drugs, course.items, course.type = drugs, told.items, told.type
-            course.name, course.regimen = told.name, told.regimen or course.regimen
+        course.told.append(told)
         if period is not None and not clue.is_history:
             course.reach(period)
         return
     if not clue.is_dated and (clue.is_history or clue.source in table.treatments["proposing_kinds"]):
         return
-    course = Course(told.type, drugs, told.items, told.regimen, name=told.name, line=told.line, clues=[clue])
+    course = Course(
+        told.type, drugs, told.items, told.regimen, name=told.name, line=told.line, clues=[clue], told=[told]
+    )
     if period is not None:
         course.reach(period)
     courses.append(course)
@@ -405,7 +476,7 @@ def _tells_of(course: Course, period: Period, clue: Clue, table: Rules) -> bool:
     if course.period is None or course.last is None:
         return True
     before = (course.period.start - period.end).days
-    after = (period.start - course.last).days
+    after = (period.start - max(course.last, course.period.end)).days
     if before > table.treatments["told_merge"]:
         return False
     # The file of the pharmacy holds every chemotherapy: a report that gives another day retells the same one.
@@ -429,15 +500,45 @@ def _tumour_of(course: Course, tumours: Tumours) -> TumourItem | None:
     return tumours.at(course.start)
 
 
-def _is_supported(course: Course, has_file: bool, table: Rules) -> bool:
+def _settle_drugs(course: Course, table: Rules) -> None:
+    """The drugs of a course that only reports tell: those that most documents name together, proposals left out."""
+    if course.from_rows or len(course.told) < 2:
+        return
+    votes: dict[frozenset[str], set[str]] = defaultdict(set)
+    for one in course.told:
+        if one.clue.source not in table.treatments["proposing_kinds"] or one.clue.is_dated:
+            votes[one.drugs].add(one.clue.page.document.id)
+    if not votes:
+        return
+    drugs = max(sorted(votes, key=sorted), key=lambda one: (len(votes[one]), len(one)))
+    best = next(one for one in course.told if one.drugs == drugs)
+    regimen = next((one.regimen for one in course.told if one.drugs == drugs and one.regimen), None)
+    named = next((one for one in course.told if one.drugs == drugs and one.regimen), best)
+    course.drugs, course.items, course.type, course.regimen, course.name = (
+        drugs,
+        best.items,
+        best.type,
+        regimen,
+        named.name,
+    )
+
+
+def _is_supported(course: Course, has_file: bool, visits: Sequence[dt.date], table: Rules) -> bool:
     """Whether a systemic treatment that no row shows is told well enough.
 
-    Where the pharmacy's file is there, one passing word is not: two documents, or the report of those who gave it.
+    One passing word is not, where the pharmacy's file is there or where later visits never tell it again; two documents
+    are, or the report of those who gave it.
     """
-    if course.from_rows or course.type not in SYSTEMIC or not has_file:
+    if course.from_rows or course.type not in SYSTEMIC:
         return True
     documents = {clue.page.document.id for clue in course.clues}
-    return len(documents) > 1 or any(clue.source in table.treatments["giving_kinds"] for clue in course.clues)
+    if len(documents) > 1 or any(clue.source in table.treatments["giving_kinds"] for clue in course.clues):
+        return True
+    told = course.clues[0].page.document.date
+    if has_file or told is None:
+        return not has_file
+    later = sum((visit - told).days > table.events["same_visit"] for visit in visits)
+    return later < table.events["later_visits"]
 
 
 def _concerns_cancer(course: Course, tumours: Tumours, table: Rules) -> bool:
@@ -542,11 +643,13 @@ def _is_near(course: Course, period: Period, gap: int) -> bool:
     ).near(period, gap)
 
 
-def _telling_order(told: Told) -> tuple[bool, bool, dt.date, str, int]:
-    """Those who date themselves or did it first, then by date: what only repeats joins what is known."""
+def _telling_order(told: Told) -> tuple[bool, bool, bool, dt.date, str, int]:
+    """Those who give a day or did it first, then by date: what only repeats, or knows the year, joins what is known."""
     clue = told.clue
+    period = period_of(clue)
     return (
         clue.is_history and not clue.is_dated,
+        period is None or not period.is_day,
         not clue.is_dated and clue.source in rules().events["told_kinds"] and told.type in LOCAL_TYPES,
         clue.date or dt.date.max,
         clue.page.document.id,

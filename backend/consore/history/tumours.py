@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from consore.history.clues import Clue, Page, Reading, row_evidence, side_of
-from consore.history.periods import day, earliest, period_of
+from consore.history.periods import Period, day, earliest, period_of
 from consore.history.primaries import (
     UNSPECIFIED_SITES,
     behaviour,
@@ -102,15 +102,15 @@ class Draft:
         """Sum of the weights of its sources, each document once."""
         best: dict[str, int] = {}
         for statement in self.statements:
-            if statement.topography is not None:
+            if statement.topography is not None or is_spread(statement.morphology):
                 weight = table.weight.get(statement.source, 1)
                 best[statement.origin] = max(best.get(statement.origin, 0), weight)
         return sum(best.values())
 
     def is_well_supported(self, table: Rules) -> bool:
         """Whether it may stand beside another tumour without a sheet."""
-        sources = {statement.source for statement in self.statements if statement.topography}
-        origins = {statement.origin for statement in self.statements if statement.topography}
+        whole = [one for one in self.statements if one.topography or is_spread(one.morphology)]
+        sources, origins = {one.source for one in whole}, {one.origin for one in whole}
         strong = bool(sources & set(table.support["strong_kinds"])) or len(origins) >= table.support["documents"]
         return strong and self.support(table) >= table.support["second_tumour"]
 
@@ -245,12 +245,13 @@ def _read_sentence(
     morphologies = [clue for clue in clues if clue.kind is MentionKind.MORPHOLOGY and clue.code]
     spread = any(behaviour(clue.code) == "6" for clue in morphologies)
     primaries = [clue for clue in morphologies if behaviour(clue.code) in ("2", "3")]
+    blood = any(is_spread(clue.code) for clue in primaries)  # nodes are where lymphomas are born
     topographies = [
         clue
         for clue in clues
         if clue.kind is MentionKind.TOPOGRAPHY
         and clue.code.startswith("C")
-        and not clue.code.startswith("C77")
+        and (blood or not clue.code.startswith("C77"))
         and not _is_of_metastasis(clue, metastases, spread)
     ]
     if not primaries and not topographies:
@@ -260,7 +261,7 @@ def _read_sentence(
     for morphology in primaries:
         near = _nearest(morphology, topographies, table.diagnosis["pair_characters"])
         if near is None:
-            loose.append(_joined(morphology, None, morphology.code, None))
+            (joined if is_spread(morphology.code) else loose).append(_joined(morphology, None, morphology.code, None))
             continue
         for topography in topographies:
             if site_group(topography.code) == site_group(near.code):
@@ -291,7 +292,7 @@ def _is_of_metastasis(topography: Clue, metastases: list[Clue], spread: bool) ->
     return False
 
 
-def _nearest(clue: Clue, others: Iterable[Clue], within: int) -> Clue | None:
+def _nearest(clue: Clue, others: Iterable[Clue], within: float) -> Clue | None:
     """The nearest other clue; French puts the site after the tumour, so one before counts as twice as far."""
     best: tuple[int, int, Clue] | None = None
     for other in others:
@@ -506,7 +507,9 @@ def _laterality(draft: Draft, table: Rules) -> Laterality | None:
             votes[one.laterality] += table.weight.get(one.source, 1)
     if not votes:
         return None
-    return max(sorted(votes), key=lambda side: votes[side])
+    side = max(sorted(votes), key=lambda one: votes[one])
+    # Reports that contradict each other leave the side unknown.
+    return side if votes[side] >= table.diagnosis["side_share"] * sum(votes.values()) else None
 
 
 def _diagnosis_date(draft: Draft, table: Rules) -> dt.date | None:
@@ -520,11 +523,16 @@ def _diagnosis_date(draft: Draft, table: Rules) -> dt.date | None:
     pathology = [one.date for one in draft.statements if one.source == "pathology" and one.date and not one.is_dated]
     if pathology:
         first = min(pathology)
-        before = earliest(one for one in stated if (first - one.end).days > table.diagnosis["earlier_by"])
+        before = earliest(one for one in stated if (first - one.end).days > _margin(one, table))
         return before.start if before else first
     told = [day(one.date) for one in draft.statements if one.date and not one.is_dated]
     known = earliest([*stated, *told])
     return known.start if known else None
+
+
+def _margin(stated: Period, table: Rules) -> float:
+    """By how many days a stated date must precede the pathology report; "il y a un an" is a year give or take one."""
+    return table.diagnosis["earlier_by" if stated.end - stated.start < dt.timedelta(days=32) else "earlier_by_year"]
 
 
 def distinct_evidence(found: Iterable[EvidenceRef], table: Rules) -> list[EvidenceRef]:
