@@ -181,6 +181,12 @@ def test_a_question_that_finds_nothing_says_which_words(context: SearchContext) 
     assert "xylophone" in (result.notice or "")
 
 
+def test_criteria_that_nobody_meets_say_which_one_to_take_away(context: SearchContext) -> None:
+    result = search(context, "homme sein pembrolizumab")
+    assert (result.total, result.hits) == (0, [])
+    assert result.notice == "Aucun patient ne remplit tous ces critères. Sans « Sein » : 1."
+
+
 @pytest.mark.parametrize("question", ["", "de la les", "😀", '"', "patients", "-"])
 def test_a_question_with_nothing_to_search_says_so_and_shows_nobody(question: str, context: SearchContext) -> None:
     result = search(context, question)

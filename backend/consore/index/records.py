@@ -8,6 +8,8 @@ as pairs (`C50|8500/3`), as the engine does not know which values of two lists b
 from __future__ import annotations
 
 import datetime as dt
+import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import combinations, product
 from typing import Any
@@ -16,7 +18,7 @@ from consore.index.traits import PatientTraits
 from consore.index.vectors import DIMENSIONS, VERSION, stage_group, vector
 from consore.language import sentence_assertions
 from consore.model import Assertion, Document, Mention
-from consore.referentials import tokens_for_index
+from consore.referentials import normalise, tokens_for_index
 
 LAYOUT = f"1.{VERSION}"  # raise the first number when fields change: the index is then rebuilt
 PAIR = "|"
@@ -248,12 +250,21 @@ def document_record(document: Document, mentions: list[Mention], birth: dt.date 
     return {name: value for name, value in record.items() if value not in (None, "") or name == "body"}
 
 
+_DENIES = re.compile(
+    r"\W*(?:pas d|absence d|aucune?\b|sans\b|ni\b|n'(?:a|avait) pas|ne (?:presente|signale|rapporte) pas)"
+)
+
+
 def split_by_assertion(text: str, mentions: list[Mention]) -> tuple[str, str]:
-    """The sentences of a document that state something of the patient now, and those that deny, plan or recall."""
-    if all(mention.assertion is Assertion.PRESENT for mention in mentions):
-        return text, ""
+    """The sentences of a document that state something of the patient now, and those that deny, plan or recall.
+
+    A sentence that holds no mention is judged by how it begins: « Pas de toux ».
+    """
+    stated = sorted(mention.start for mention in mentions if mention.assertion is Assertion.PRESENT)
     asserted: list[str] = []
     other: list[str] = []
     for start, end, assertion in sentence_assertions(text, mentions):
-        (asserted if assertion is Assertion.PRESENT else other).append(text[start:end])
+        holds = bisect_left(stated, end) > bisect_left(stated, start)
+        denied = not holds and _DENIES.match(normalise(text[start : start + 40]))
+        (asserted if assertion is Assertion.PRESENT and not denied else other).append(text[start:end])
     return "\n".join(asserted), "\n".join(other)

@@ -23,17 +23,18 @@ from consore.index import PatientTraits, SearchIndex, load_traits
 from consore.index.records import day_number
 from consore.model import Document, Evidence
 from consore.referentials import Terminology, tokens_for_index
-from consore.search.cohort import patient_ids
+from consore.search.cohort import count_patients, patient_ids
 from consore.search.criteria import Criteria, DocumentLeaf, parse_criteria
 from consore.search.filters import engine_filter, ids_filter
 from consore.search.reasons import Reason, reasons
 from consore.search.snippets import Snippet, best_sentence, marked, quoted
-from consore.search.understanding import Understood, understand
+from consore.search.understanding import Understood, combine, understand
 from consore.store import Store
 
 MOST_A_PAGE = 100
 DEEPEST = 10_000  # hits that can be paged to; more is a cohort's work
 SNIPPETS = 3  # a patient
+MOST_TRIED = 8  # criteria taken away one by one where nobody meets all
 MOST_WITH_WORDS = 20_000  # patients that a set of words can stand for, in facets and exclusions
 
 # Typing errors are forgiven where the word as typed is nowhere; words are dropped only when we ask for it.
@@ -140,6 +141,8 @@ def search(
         understood = replace(understood, notice=" ".join(filter(None, (understood.notice, too_deep))))
     find = _by_words if asked.has_words else _by_criteria
     total, found, notice = find(context, asked, page, per_page, SORTS.get(sort, SORTS["relevance"]))
+    if not total and not notice:
+        notice = _nobody(context, asked)
     hits = _explained(context, asked, found)
     total = max(0, total - (len(found) - len(hits)))
     return SearchResult(
@@ -316,6 +319,21 @@ def _text_match(group: dict[str, Any]) -> float:
 def _and(*parts: str | None) -> str | None:
     given = [part for part in parts if part]
     return " && ".join(given) or None
+
+
+def _nobody(context: SearchContext, asked: Asked) -> str:
+    """Why there is nobody: which criterion, taken away, would leave whom."""
+    chips = asked.understood.chips
+    best: tuple[int, str] = (0, "")
+    if 1 < len(chips) <= MOST_TRIED:
+        with context.store.session() as session:
+            for chip in chips:
+                rest = combine([other for other in chips if other is not chip])
+                count = count_patients(session, rest) if rest else 0
+                best = max(best, (count, chip.label))
+    if not best[0]:
+        return "Aucun patient ne remplit ces critères."
+    return f"Aucun patient ne remplit tous ces critères. Sans « {best[1]} » : {best[0]}."
 
 
 # --- Explaining ---------------------------------------------------------------------------------------------

@@ -235,7 +235,9 @@ def tumour_label(tumour: Tumour, terminology: Terminology) -> str:
         f"stade {tumour.stage}" if tumour.stage else "",
         str(tumour.diagnosis_date.year) if tumour.diagnosis_date else "",
     )
-    return ", ".join(part for part in (tumour.label or what or "Tumeur", *details) if part and part not in tumour.label)
+    return ", ".join(
+        [tumour.label or what or "Tumeur", *(part for part in details if part and part not in tumour.label)]
+    )
 
 
 def event_label(event: TumourEvent, sites: Iterable[str], terminology: Terminology) -> str:

@@ -135,11 +135,13 @@ def _same_question(one: str, other: str) -> bool:
         return False
     if kind in ("biomarker", "alteration"):
         return value.split(":")[0] == other_value.split(":")[0]
-    return kind in ("stage", "sex")
+    return kind in ("stage", "sex", "subsite", "histology")
 
 
 def _answer(text: str, other: str) -> str:
-    """`HER2 négatif` beside `HER2 positif` is told as `négatif`."""
+    """`HER2 négatif` beside `HER2 positif` is told as `négatif`, `localisation : foie` as `foie`."""
+    if " : " in text:
+        return text.split(" : ", 1)[1]
     begun = 0
     words, others = text.split(" "), other.split(" ")
     while begun < min(len(words), len(others)) - 1 and words[begun] == others[begun]:

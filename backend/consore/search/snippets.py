@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import html
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -33,27 +33,34 @@ class Snippet:
 
 
 def best_sentence(text: str, words: Collection[str]) -> str:
-    """The sentence of `text` that holds most of the words (as the index keeps them), marked; its start if none does."""
-    best: tuple[int, int, int, int] | None = None
-    for start, end in sentences(text):
-        found = {match for token in _WORD.finditer(text, start, end) if (match := _asked(token.group(), words))}
-        marks = sum(1 for token in _WORD.finditer(text, start, end) if _asked(token.group(), words))
-        key = (len(found), marks, -start, end)
-        if found and (best is None or key[:3] > best[:3]):
-            best = key
-    if best is None:
-        return _escaped(_cut(text.strip(), 0)[0])
-    return marked(text[-best[2] : best[3]], words)
+    """The sentence of `text` that holds most of the words (as the index keeps them), marked; its start if none does.
+
+    Words spelt nearly so count only in a text that holds none as they were asked.
+    """
+    for asked in (_exactly, _nearly):
+        best: tuple[int, int, int, int] | None = None
+        for start, end in sentences(text):
+            found = [match for token in _WORD.finditer(text, start, end) if (match := asked(token.group(), words))]
+            key = (len(set(found)), len(found), -start, end)
+            if found and (best is None or key[:3] > best[:3]):
+                best = key
+        if best is not None:
+            return marked(text[-best[2] : best[3]], words, asked)
+    return _escaped(_cut(text.strip(), 0)[0])
 
 
-def marked(sentence: str, words: Collection[str]) -> str:
+Asked = Callable[[str, Collection[str]], str | None]
+
+
+def marked(sentence: str, words: Collection[str], asked: Asked | None = None) -> str:
     """The sentence as HTML, the words marked; a long one is cut around the first."""
-    first = next((token.start() for token in _WORD.finditer(sentence) if _asked(token.group(), words)), 0)
+    asked = asked or _exactly
+    first = next((token.start() for token in _WORD.finditer(sentence) if asked(token.group(), words)), 0)
     sentence, before, after = _cut(sentence, first)
     pieces: list[str] = [before]
     position = 0
     for token in _WORD.finditer(sentence):
-        if _asked(token.group(), words):
+        if asked(token.group(), words):
             pieces += [_escaped(sentence[position : token.start()]), f"<mark>{_escaped(token.group())}</mark>"]
             position = token.end()
     pieces += [_escaped(sentence[position:]), after]
@@ -88,14 +95,15 @@ def _cut(text: str, around: int) -> tuple[str, str, str]:
     return text[start:end], "… " if start else "", " …" if end < len(text) else ""
 
 
-def _asked(word: str, words: Collection[str]) -> str | None:
-    """The asked word that this one is, small typing errors forgiven as the engine does; None if it is none."""
+def _exactly(word: str, words: Collection[str]) -> str | None:
     kept = _kept(word)
-    if kept in words:
-        return kept
-    if len(kept) < 5:
-        return None
-    return next((asked for asked in words if _alike(asked, kept)), None)
+    return kept if kept in words else None
+
+
+def _nearly(word: str, words: Collection[str]) -> str | None:
+    """The asked word that this one nearly is, as the engine forgives typing errors."""
+    kept = _kept(word)
+    return next((asked for asked in words if _alike(asked, kept)), None) if len(kept) >= 5 else None
 
 
 def _alike(asked: str, kept: str) -> bool:

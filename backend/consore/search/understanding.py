@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from consore.model import System
+from consore.model import System, TreatmentType
 from consore.referentials import Match, Terminology, normalise, tokens_for_index
 from consore.search.criteria import MAX_LEAVES, Criteria, parse_criteria
 
@@ -86,7 +86,7 @@ def understand(text: str, terminology: Terminology) -> Understood:
     if len(chips) > MOST_CHIPS:
         notices.append(f"Trop de critères : seuls les {MOST_CHIPS} premiers ont été retenus.")
         chips = chips[:MOST_CHIPS]
-    chips = _attach_years(chips, plain)
+    chips = _without_symptoms(_attach_years(chips, plain), plain)
     chips = [replace(chip, text=question[chip.start : chip.end]) for chip in chips]
     words = _words_left(masked, chips)
     understood = Understood(question, chips, words, phrases, excluded, combine(chips, plain))
@@ -347,8 +347,12 @@ def _criterion(match: Match, terminology: Terminology) -> Json | None:
 
 
 def _procedure(system: str, code: str, terminology: Terminology) -> Json | None:
-    if code == "PROC:radiotherapy":
-        return {"treatment": {"type": ["radiotherapy"]}}
+    """A treatment; what only examines (scanner, biopsy) is better found where it is written."""
+    kind = code.removeprefix("PROC:")
+    if kind in {item.value for item in TreatmentType}:
+        return {"treatment": {"type": [kind]}}
+    if terminology.treatment_type_of_act(code) is None:
+        return None
     either: list[Json] = [{"treatment": {"act": [code]}}]
     if system == System.CCAM.value:
         either.append({"act": {"code": [code]}})
@@ -523,6 +527,30 @@ def _attach_years(chips: list[Chip], plain: str) -> list[Chip]:
                 continue
         result.append(chip)
     return result
+
+
+_ADJECTIVE = re.compile(r"(?:al|ale|aux|aire|ique|euse?|eux|el|elle|ien|ienne)s?$")
+
+
+def _without_symptoms(chips: list[Chip], plain: str) -> list[Chip]:
+    """« douleur abdominale » is no tumour of the abdomen: an adjective after a word of its own is a word too."""
+    stop = _rules().stop_words
+    covered = [False] * len(plain)
+    for chip in chips:
+        if chip.kind != "topography":
+            covered[chip.start : chip.end] = [True] * (chip.end - chip.start)
+
+    def qualifies_a_word(chip: Chip) -> bool:
+        if chip.kind != "topography" or chip.negated or not _ADJECTIVE.search(plain[chip.start : chip.end]):
+            return False
+        if any(covered[chip.start : chip.end]):
+            return False  # inside a histology
+        before = re.search(r"(\w+) +$", plain[: chip.start])
+        return bool(
+            before and not covered[before.start(1)] and not stop & set(tokens_for_index(before.group(1)).split())
+        )
+
+    return [chip for chip in chips if not qualifies_a_word(chip)]
 
 
 def _words_left(masked: str, chips: list[Chip]) -> list[str]:

@@ -81,7 +81,7 @@ def test_bands_and_beginnings() -> None:
 
 
 def test_only_sentences_that_speak_of_nothing_present_are_set_apart() -> None:
-    text = "Carcinome du sein. Pas de métastase. Mère : cancer du sein. Fatigue."
+    text = "Carcinome du sein. Pas de métastase. Mère : cancer du sein. Fatigue. Pas de toux ce jour."
 
     def mention(words: str, assertion: Assertion) -> Mention:
         start = text.index(words)
@@ -96,4 +96,4 @@ def test_only_sentences_that_speak_of_nothing_present_are_set_apart() -> None:
         ],
     )
     assert asserted.split("\n") == ["Carcinome du sein.", "Fatigue."]
-    assert other.split("\n") == ["Pas de métastase.", "Mère : cancer du sein."]
+    assert other.split("\n") == ["Pas de métastase.", "Mère : cancer du sein.", "Pas de toux ce jour."]

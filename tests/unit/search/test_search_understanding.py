@@ -222,6 +222,25 @@ def test_words_left_over_are_words_of_documents() -> None:
     assert understood.words == ["fatigue", "dyspnee", "effort"]
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("douleur abdominale", ["douleur", "abdominale"]),
+        ("épanchement pleural", ["epanchement", "pleural"]),
+        ("scanner thoracique", ["scanner", "thoracique"]),
+        ("biopsie", ["biopsie"]),
+    ],
+)
+def test_a_symptom_or_an_examination_is_searched_as_written(text: str, words: list[str]) -> None:
+    understood = asked(text)
+    assert understood.chips == []
+    assert understood.words == words
+
+
+def test_a_site_in_a_histology_is_still_a_site() -> None:
+    assert criteria("adénocarcinome pulmonaire")["tumour"]["topography"] == ["C34"]  # type: ignore[index]
+
+
 def test_quotes_keep_words_together_and_a_minus_takes_them_out() -> None:
     understood = asked('"carence martiale" fatigue -toux')
     assert (understood.phrases, understood.words, understood.excluded) == (["carence martiale"], ["fatigue"], ["toux"])
