@@ -68,6 +68,7 @@ regimen = mark(K.REGIMEN, "LOCAL")
 act = mark(K.PROCEDURE, "LOCAL")
 side = mark(K.LATERALITY, "LOCAL")
 line = mark(K.LINE, "LOCAL")
+day_ = mark(K.DATE, "LOCAL")
 
 
 def document(identifier: str, kind: str, date: str | None, text: str, *marks: Mark) -> DossierDocument:

@@ -9,6 +9,7 @@ from history_dossiers import (
     act,
     breast_biopsy,
     cycle,
+    day_,
     document,
     dossier,
     drug,
@@ -403,6 +404,110 @@ def test_a_response_belongs_to_the_treatment_under_way():
         visit("s", "2022-08-20", "Réponse partielle.", resp("Réponse partielle", "RESP:partial"), kind="imaging"),
     )
     assert found.treatments[0].response == "partial"
+
+
+def test_a_suspicion_that_no_later_visit_repeats_was_not_a_recurrence():
+    quiet = [visit(f"c{n}", f"202{n}-06-01", f"Contrôle {n}.") for n in range(1, 5)]
+    scan = visit("s", "2021-01-05", "Métastases hépatiques.", mets("Métastases hépatiques", "C22.0"), kind="imaging")
+    assert types(read(breast_biopsy(), scan, *quiet)) == [("initial", "2019-03-04")]
+    assert len(types(read(breast_biopsy(), scan))) == 2
+
+
+def test_a_year_told_later_does_not_make_a_second_event():
+    found = read(
+        breast_biopsy(),
+        visit("s", "2022-05-20", "Métastases hépatiques.", mets("Métastases hépatiques", "C22.0"), kind="imaging"),
+        visit(
+            "c",
+            "2024-01-15",
+            "Récidive métastatique en 2022.",
+            rec("Récidive métastatique", "REC:metastatic", date="2022-01-01"),
+            day_("2022", value="2022", date="2022-01-01"),
+        ),
+    )
+    assert types(found)[1:] == [("metastatic_recurrence", "2022-05-20")]
+
+
+def test_the_irradiation_lasts_from_its_first_to_its_last_stated_day():
+    found = read(
+        breast_biopsy(),
+        visit(
+            "r",
+            "2019-10-09",
+            "Rayons délivrés entre le 04/09/2019 et le 09/10/2019. Radiothérapie de 50 Gy.",
+            day_("04/09/2019", value="2019-09-04", date="2019-09-04"),
+            day_("09/10/2019", value="2019-10-09", date="2019-10-09"),
+            act("Radiothérapie", "PROC:radiotherapy"),
+            kind="radiotherapy",
+        ),
+        visit(
+            "c",
+            "2021-01-09",
+            "Radiothérapie finie en 2019.",
+            act("Radiothérapie", "PROC:radiotherapy", date="2019-01-01"),
+            day_("2019", value="2019", date="2019-01-01"),
+        ),
+    )
+    [course] = found.treatments
+    assert (course.start, course.end) == (dt.date(2019, 9, 4), dt.date(2019, 10, 9))
+
+
+def test_the_first_day_of_an_irradiation_follows_from_its_sessions():
+    found = read(
+        breast_biopsy(),
+        visit(
+            "r",
+            "2019-10-09",
+            "Radiothérapie : 25 séances.",
+            act("Radiothérapie", "PROC:radiotherapy"),
+            kind="radiotherapy",
+        ),
+    )
+    assert found.treatments[0].start == dt.date(2019, 9, 5)
+
+
+def test_the_lines_of_a_prescription_are_one_treatment():
+    found = read(
+        breast_biopsy(),
+        visit(
+            "o",
+            "2019-06-01",
+            "- paclitaxel 80 mg/m²\n- carboplatine AUC 2",
+            drug("paclitaxel", "L01CD01"),
+            drug("carboplatine", "L01XA02"),
+            kind="chemotherapy",
+        ),
+    )
+    assert [[one.name for one in treatment.drugs] for treatment in found.treatments] == [["carboplatine", "paclitaxel"]]
+
+
+def test_what_a_board_proposes_is_not_a_treatment_and_an_old_appendix_is_no_cancer_surgery():
+    found = read(
+        breast_biopsy(),
+        visit("r", "2019-03-20", "Avis : mastectomie.", act("mastectomie", "PROC:mastectomy"), kind="rcp"),
+        visit(
+            "c",
+            "2019-03-22",
+            "Appendicectomie en 2004.",
+            act("Appendicectomie", "PROC:appendicectomy", date="2004-01-01"),
+        ),
+        visit("b", "2019-03-22", "Biopsie-exérèse.", act("Biopsie-exérèse", "PROC:skin_excision"), kind="surgery"),
+    )
+    assert found.treatments == []
+
+
+def test_a_lymphoma_is_born_in_its_nodes():
+    found = read(
+        visit(
+            "p",
+            "2020-01-10",
+            "Lymphome B diffus à grandes cellules des ganglions cervicaux.",
+            morph("Lymphome B diffus à grandes cellules", "9680/3"),
+            topo("ganglions cervicaux", "C77.0"),
+            kind="pathology",
+        )
+    )
+    assert [one.topography for one in found.tumours] == ["C77.0"]
 
 
 # --- Evidence, order, words --------------------------------------------------------------------------------
