@@ -307,6 +307,23 @@ def test_the_worker_reads_what_is_due_and_says_when_it_comes_next(centre: Path, 
         assert kept.last_run_at == due + dt.timedelta(days=3)
 
 
+def test_a_worker_goes_on_with_what_a_dead_one_left(centre: Path, node: Settings, opened: Store) -> None:
+    sources = declare(opened, centre)
+    with opened.session() as session:
+        session.add(IngestionRun(source_id=sources["administrative"], trigger="schedule"))  # its process is gone
+        session.add(IngestionRun(source_id=sources["biobank"], trigger="schedule", state="cancelled"))
+        session.add(IngestionRun(source_id=sources["pmsi"], trigger="manual", state="cancelled"))
+        session.get(Schedule, sources["tumour_sheet"]).last_run_at = now()  # claimed, and never begun
+    Worker(node, opened).resume()
+    with opened.session() as session:
+        runs = session.exec(select(IngestionRun).where(IngestionRun.trigger == "resume")).all()
+        assert {run.source_id for run in runs} == {
+            sources[kind] for kind in ("administrative", "biobank", "tumour_sheet")
+        }
+        assert {run.state for run in runs} == {"done"}
+    assert totals(opened)["PendingPatient"] == 0
+
+
 def test_two_workers_never_run_the_same_job(centre: Path, node: Settings, opened: Store) -> None:
     source = declare(opened, centre)["administrative"]
     with opened.session() as session:

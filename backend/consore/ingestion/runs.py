@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlmodel import Session
 
 from consore.errors import ConsoreError, InputError
@@ -137,12 +137,17 @@ def begin_run(store: Store, source_id: int, trigger: str = "manual") -> StartedR
 
 
 def interrupted_sources(store: Store) -> list[int]:
-    """Sources whose run was cut short by the death of its process."""
+    """Sources whose last run was cut short: by the death of its process, or by a worker that was told to stop."""
+    last = select(func.max(_c(IngestionRun.id))).group_by(_c(IngestionRun.source_id))
+    cut_short = or_(
+        _c(IngestionRun.state) == RunState.RUNNING.value,
+        and_(_c(IngestionRun.state) == RunState.CANCELLED.value, _c(IngestionRun.trigger) != "manual"),
+    )
     with store.session() as session:
-        running = session.scalars(
-            select(_c(IngestionRun.source_id)).where(_c(IngestionRun.state) == RunState.RUNNING.value).distinct()
+        found = session.scalars(
+            select(_c(IngestionRun.source_id)).where(_c(IngestionRun.id).in_(last), cut_short)
         ).all()
-    return [source_id for source_id in running if not is_held(store, f"source:{source_id}")]
+    return [source_id for source_id in found if not is_held(store, f"source:{source_id}")]
 
 
 def replay_rejected(
@@ -286,8 +291,6 @@ def _gone(started: StartedRun) -> int:
     """Documents of this folder that the store holds and this run did not see."""
     if started.source.kind != SourceKind.DOCUMENTS:
         return 0
-    from sqlalchemy import func
-
     run = started.run
     folder = Path(started.source.location).name
     with started.store.session() as session:

@@ -64,8 +64,11 @@ class Worker:
 
     def resume(self) -> None:
         """Go on with what a worker that died has left."""
-        for source_id in sorted({*interrupted_sources(self.store), *self._claimed_but_not_begun()}):
-            self._run(source_id, "resume")
+        left_over = {*interrupted_sources(self.store), *self._claimed_but_not_begun()}
+        with self.store.session() as session:
+            sources = session.scalars(select(Source).where(_c(Source.id).in_(left_over))).all()
+        for source in sorted(sources, key=_turn):
+            self._run(int(source.id or 0), "resume")
         with self.store.session() as session:
             left = session.execute(select(_c(PendingPatient.patient_id)).limit(1)).first()
         if left is not None:
@@ -111,7 +114,7 @@ class Worker:
                 .join(Source, _c(Source.id) == _c(Schedule.source_id))
                 .where(_c(Source.enabled).is_(True), _c(Schedule.next_run_at) <= moment)
             ).all()
-            due.sort(key=lambda row: (ORDER.index(SourceKind(row[1].kind)), row[1].name))
+            due.sort(key=lambda row: _turn(row[1]))
             for schedule, _ in due:
                 claimed = session.execute(
                     update(Schedule)
@@ -143,6 +146,11 @@ class Worker:
                     .values(next_run_at=expected)
                     .execution_options(synchronize_session=False)
                 )
+
+
+def _turn(source: Source) -> tuple[int, str]:
+    """Patients are read before what is theirs."""
+    return ORDER.index(SourceKind(source.kind)), source.name
 
 
 def _c(attribute: Any) -> Any:
