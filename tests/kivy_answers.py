@@ -414,7 +414,7 @@ SEARCH = {
 }
 
 
-def search_page(_: Any, text: str, page: int, perPage: int, **more: Any) -> dict[str, Any]:  # noqa: N803
+def search_page(_: Any, text: str, page: int, perPage: int, **more: Any) -> dict[str, Any]:
     """A page of 43 patients; none for `rien`."""
     if text == "rien":
         return {**SEARCH, "total": 0, "hits": []}
@@ -574,7 +574,7 @@ def session(_: Any, login: str, password: str) -> dict[str, Any]:
     }
 
 
-def renewed(_: Any, refreshToken: str) -> dict[str, Any]:  # noqa: N803
+def renewed(_: Any, refreshToken: str) -> dict[str, Any]:
     """The next pair of tokens; `-rN` gives N + 1."""
     login, _, number = refreshToken.rpartition("-r")
     return {
@@ -584,7 +584,7 @@ def renewed(_: Any, refreshToken: str) -> dict[str, Any]:  # noqa: N803
     }
 
 
-def _contact(_: Any, peerCode: str, criteria: Any, purpose: str) -> dict[str, Any]:  # noqa: N803
+def _contact(_: Any, peerCode: str, criteria: Any, purpose: str) -> dict[str, Any]:
     return {
         "__typename": "ContactRequest",
         "id": "1",
@@ -599,7 +599,7 @@ def _contact(_: Any, peerCode: str, criteria: Any, purpose: str) -> dict[str, An
     }
 
 
-def _rescheduled(_: Any, sourceId: str, input: dict[str, Any]) -> dict[str, Any]:  # noqa: N803, A002
+def _rescheduled(_: Any, sourceId: str, input: dict[str, Any]) -> dict[str, Any]:
     source = SOURCES[int(sourceId) - 1]
     source["schedule"] = {**source["schedule"], **input}
     return source

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from consore_mobile.window import PHONE, TABLET, prepare
+from consore_mobile.window import LARGEST, PHONE, TABLET, prepare
 
-prepare(PHONE, offscreen=True)
+prepare(LARGEST, offscreen=True)
 
 from consore_mobile.driving import Hand  # noqa: E402
 

@@ -1,7 +1,9 @@
-"""A server that answers recorded values in the shape of the schema: for faults and for looking at screens, not for journeys.
+"""A server that answers recorded values in the shape of the schema: for faults and for looking at screens, not for
+journeys.
 
-The answers go through graphql-core and `backend/schema.graphql`, so that nothing is answered which the schema does not allow.
-`Replay.fault` forces what a real server does only on a bad day: `status` 500, a `delay_s`, an expired token.
+The answers go through graphql-core and `backend/schema.graphql`, so that nothing is answered which the schema does
+not allow. `Replay.fault` forces what a real server does only on a bad day: `status` 500, a `delay_s`, an expired
+token.
 """
 
 from __future__ import annotations
@@ -55,12 +57,13 @@ class Replay:
         return JSONResponse(result.formatted)
 
     @contextlib.contextmanager
-    def serving(self) -> Iterator[Replay]:
-        """Serve on a free loopback port, on a thread."""
+    def serving(self, certificate: Path | None = None, key: Path | None = None) -> Iterator[Replay]:
+        """Serve on a free loopback port, on a thread; with TLS when given a certificate."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            port = listener.getsockname()[1]
+            self.address = f"https://localhost:{port}" if certificate else f"http://127.0.0.1:{port}"
             app = Starlette(routes=[Route("/graphql", self.answer, methods=["POST"])])
-            server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+            server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ssl_certfile=certificate, ssl_keyfile=key))
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
             thread.start()
             while not server.started:

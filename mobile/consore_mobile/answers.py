@@ -1,7 +1,7 @@
 """What the API answers, as plain dataclasses: the screens read these and never a raw dictionary.
 
-Names are the schema's, in snake case. `decode` builds any of them from JSON; dates become `date`, times become `datetime`
-in UTC. A field that the operation did not ask for keeps its default.
+Names are the schema's, in snake case. `decode` builds any of them from JSON; dates become `date`, times become
+`datetime` in UTC. A field that the operation did not ask for keeps its default.
 """
 
 from __future__ import annotations

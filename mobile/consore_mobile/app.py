@@ -1,7 +1,7 @@
 """The app: who is signed in, which colours and language, which screens are open; and the shell that shows them.
 
-A phone shows one screen over a bottom bar; from 840 dp of width a tablet shows a rail, a list and its detail side by side.
-Each destination keeps its own stack of details, so that coming back finds things as they were.
+A phone shows one screen over a bottom bar; from 840 dp of width a tablet shows a rail, a list and its detail side
+by side. Each destination keeps its own stack of details, so that coming back finds things as they were.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The one door to the server: GraphQL over HTTPS, nothing else.
 
-Tokens live in memory and die with the app. An access token that has expired is renewed once, with a refresh token that the
-server changes at each use; calls that meet the same expiry wait for that one renewal. When it fails, the session is over.
+Tokens live in memory and die with the app. An access token that has expired is renewed once, with a refresh token
+that the server changes at each use; calls that meet the same expiry wait for that one renewal. When it fails, the
+session is over.
 """
 
 from __future__ import annotations

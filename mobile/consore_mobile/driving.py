@@ -1,7 +1,7 @@
 """A hand on the running app: steps its real loop, types, taps, swipes, waits and takes pictures.
 
-For journeys and screenshots. No thread and no sleep of its own: time passes by frames of the app's loop, so what it sees is
-what a user sees. Some calls are semi-private: Kivy is pinned.
+For journeys and screenshots. No thread and no sleep of its own: time passes by frames of the app's loop, so what it
+sees is what a user sees. Some calls are semi-private: Kivy is pinned.
 """
 
 from __future__ import annotations
@@ -79,8 +79,24 @@ class Hand:
         ]
 
     def tap(self, widget: Any, *, settle_s: float = 0.15) -> None:
-        """Touch the middle of a widget."""
+        """Touch the middle of a widget, scrolled into view first."""
+        self.reveal(widget)
         self.tap_at(*widget.to_window(*widget.center), settle_s=settle_s)
+
+    def reveal(self, widget: Any) -> None:
+        """Scroll so that a widget is seen, as a user would."""
+        from kivy.uix.scrollview import ScrollView
+
+        view = widget.parent
+        while view is not None and view is not self.window:
+            if isinstance(view, ScrollView) and view.do_scroll_y and view.children:
+                bottom = view.to_window(*view.pos)[1]
+                low = widget.to_window(*widget.pos)[1]
+                beyond = min(0, low - bottom) or max(0, low + widget.height - bottom - view.height)
+                if beyond:
+                    view.scroll_y = min(1, max(0, view.scroll_y + view.convert_distance_to_scroll(0, beyond)[1]))
+                    self.frames(4)
+            view = view.parent
 
     def tap_at(self, x: float, y: float, *, settle_s: float = 0.15) -> None:
         """Touch a point of the window."""

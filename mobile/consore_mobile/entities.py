@@ -1,7 +1,8 @@
 """A document's text cut into paragraphs and coloured runs, from the mentions that the server recognised.
 
-Paragraphs are drawn one by one: a phone cannot draw a whole report as one texture. How an author stands to an entity is
-shown by its form, not by colour alone: negated is struck, hypothetical underlined, family and history greyed in italics.
+Paragraphs are drawn one by one: a phone cannot draw a whole report as one texture. How an author stands to an
+entity is shown by its form, not by colour alone: negated is struck, hypothetical underlined, family and history
+greyed in italics.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import html
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from consore_mobile.answers import Biomarker, IngestionRun, PatientLine, Schedule
 from consore_mobile.words import word, word_or
@@ -56,9 +57,12 @@ def ago(language: str, moment: dt.datetime | None, now: dt.datetime) -> str:
     return word(language, "time.on", date=short_date(language, moment.date()))
 
 
-def on_and_at(language: str, moment: dt.datetime) -> str:
-    """`23 nov. 2026, 02:00`, in the device's own time."""
-    local = moment.astimezone()
+def on_and_at(language: str, moment: dt.datetime, timezone: str = "") -> str:
+    """`23 nov. 2026, 02:00` in that time zone; in the device's own where it does not know the zone."""
+    try:
+        local = moment.astimezone(ZoneInfo(timezone) if timezone else None)
+    except (ZoneInfoNotFoundError, ValueError):
+        local = moment.astimezone()
     return f"{short_date(language, local.date())}, {local:%H:%M}"
 
 
@@ -117,13 +121,13 @@ def when_read(language: str, schedule: Schedule) -> str:
     )
 
 
-def run_counts(language: str, run: IngestionRun) -> str:
+def run_counts(language: str, run: IngestionRun, *, with_rejected: bool = True) -> str:
     """`1 204 lus · 12 nouveaux · 3 rejets`."""
     parts = [word(language, "sources.seen", seen=number(language, run.seen))]
     for name in ("created", "changed", "unchanged"):
         if count := getattr(run, name):
             parts.append(word(language, f"sources.{name}", count=number(language, count)))
-    return " · ".join([*parts, rejected(language, run.rejected)])
+    return " · ".join([*parts, rejected(language, run.rejected)] if with_rejected else parts)
 
 
 def escape_markup(text: str) -> str:

@@ -18,15 +18,21 @@ Deliver = Callable[[Callable[[], None]], None]
 class Call:
     """A call under way. Once cancelled, neither its answer nor its failure is delivered."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.cancelled = False
-        self.future: Any = None
+        self._loop = loop
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, work: Coroutine[Any, Any, Any], follow: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Begin, on the loop; `work` is closed in the end even when it was never begun."""
+        self._task = self._loop.create_task(follow())
+        self._task.add_done_callback(lambda _: work.close())
 
     def cancel(self) -> None:
         """Forget this call."""
         self.cancelled = True
-        if self.future is not None:
-            self.future.cancel()
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
 
 
 class Network:
@@ -45,7 +51,7 @@ class Network:
         otherwise: Callable[[Failure], None] = lambda failure: None,
     ) -> Call:
         """Run `work` on the loop; `then(answer)` or `otherwise(failure)` comes through `deliver`."""
-        call = Call()
+        call = Call(self._loop)
 
         def hand_over(function: Callable[[Any], None], value: Any) -> None:
             if not call.cancelled:
@@ -63,7 +69,7 @@ class Network:
             else:
                 hand_over(then, answer)
 
-        call.future = asyncio.run_coroutine_threadsafe(follow(), self._loop)
+        self._loop.call_soon_threadsafe(call.start, work, follow)
         return call
 
     def run(self, work: Coroutine[Any, Any, Any], timeout_s: float = 3.0) -> Any:
@@ -71,6 +77,15 @@ class Network:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
 
     def stop(self) -> None:
-        """Stop the loop and its thread."""
+        """Drop what is under way, stop the loop and its thread."""
+        self.run(self._drop_all())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(2)
+        self._loop.close()
+
+    @staticmethod
+    async def _drop_all() -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)

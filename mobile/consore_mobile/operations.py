@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from functools import cache
 from pathlib import Path
@@ -38,7 +39,7 @@ def operation_names() -> list[str]:
 def _fragments() -> dict[str, str]:
     text = (FOLDER / "fragments.graphql").read_text(encoding="utf-8")
     starts = [match.start() for match in _FRAGMENT.finditer(text)] + [len(text)]
-    blocks = [text[start:end].strip() for start, end in zip(starts, starts[1:], strict=False)]
+    blocks = [text[start:end].strip() for start, end in itertools.pairwise(starts)]
     return {_FRAGMENT.match(block)[1]: block for block in blocks}  # type: ignore[index]
 
 

@@ -25,6 +25,8 @@ class Preferences:
             saved = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return cls()
+        if not isinstance(saved, dict):
+            return cls()
         known = {item.name for item in fields(cls)}
         return cls(**{key: value for key, value in saved.items() if key in known and isinstance(value, str)})
 

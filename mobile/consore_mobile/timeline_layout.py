@@ -1,7 +1,7 @@
 """Where each item of a patient's history is drawn: geometry only, in density-independent pixels, y growing downwards.
 
-Time runs from left to right over `width * zoom`. Each lane has one or more rows; an item goes to the first row where it and
-its label are free, so that nothing is drawn over anything else.
+Time runs from left to right over `width * zoom`. Each lane has one or more rows; an item goes to the first row
+where it and its label are free, so that nothing is drawn over anything else.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LABEL_GAP = 6.0
 LONGEST_LABEL = 190.0
 MOST_ROWS = 4
 EDGE = 16.0
-TICK_GAP = 64.0
+TICK_GAP = 44.0  # for years; months need half as much again
 STEPS = (1, 3, 6, 12, 24, 60, 120)  # months between ticks
 
 SHAPES = {
@@ -199,7 +199,8 @@ def _bounds(items: list[TimelineItem]) -> tuple[dt.date, dt.date]:
 
 
 def _ticks(first: dt.date, last: dt.date, across: Callable[[dt.date], float], scale: float) -> list[Tick]:
-    step = next((months for months in STEPS if months * 30.4 * scale >= TICK_GAP), STEPS[-1])
+    gaps = {months: TICK_GAP * (1.0 if months >= 12 else 1.6) for months in STEPS}
+    step = next((months for months in STEPS if months * 30.4 * scale >= gaps[months]), STEPS[-1])
     ticks, index = [], -(-(first.year * 12 + first.month - 1) // step) * step
     while (day := dt.date(index // 12, index % 12 + 1, 1)) <= last:
         ticks.append(Tick(across(day), day, day.month == 1))

@@ -1,7 +1,8 @@
-"""How Kivy is set before its window exists: no argument parsing of its own, no file in the home folder, no multisampling.
+"""How Kivy is set before its window exists: no argument parsing of its own, no file in the home folder, no
+multisampling.
 
-Import and call `prepare()` before anything of Kivy. Multisampling is off because it doubles the time of a frame where the
-machine draws in software, and text does not need it.
+Import and call `prepare()` before anything of Kivy. Multisampling is off because it doubles the time of a frame
+where the machine draws in software, and text does not need it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import tempfile
 
 PHONE = (412, 915)
 TABLET = (1280, 800)
+LARGEST = (1280, 915)  # offscreen, a window can shrink and never grow: begin with one that holds both
 
 
 def prepare(size: tuple[int, int] = PHONE, *, offscreen: bool = False, quiet: bool = True) -> None:

@@ -12,7 +12,7 @@ from consore_mobile.answers import CentreRow, CentresCount, ContactRequest
 from consore_mobile.failures import Failure
 from consore_mobile.formatting import ago, short_date
 from consore_mobile.screens.page import Page, rules_beside
-from consore_mobile.widgets.kit import PushButton, Card, Field, Heading, Quiet, Sheet, failure_words
+from consore_mobile.widgets.kit import Card, Field, Heading, PushButton, Quiet, Sheet, failure_words
 from consore_mobile.words import word, word_or
 
 SHORTEST_PURPOSE = 10

@@ -6,7 +6,7 @@ from typing import Any
 
 from kivy.clock import Clock
 from kivy.graphics import Color, RoundedRectangle
-from kivy.metrics import dp
+from kivy.metrics import dp, sp
 from kivy.properties import ListProperty, NumericProperty, ObjectProperty, StringProperty
 from kivy.uix.label import Label
 from kivy.utils import escape_markup, get_color_from_hex
@@ -49,10 +49,10 @@ class TextBlock(Label):
                     continue
                 ink = colours[f"entity_{GROUP_OF.get(mention.kind, 'context')}"]
                 Color(*get_color_from_hex(blend(ink, colours["surface"], 0.13)))
-                for x1, y1, x2, y2 in boxes:
-                    low, high = sorted((y1, y2))
-                    pos = (left + x1 - dp(2), top - high + dp(1))
-                    RoundedRectangle(pos=pos, size=(x2 - x1 + dp(4), high - low - dp(2)), radius=[dp(4)])
+                for x1, y1, x2, _ in boxes:
+                    # the room between lines is under the letters of a line
+                    pos = (left + x1 - dp(2), top - y1 - sp(20))
+                    RoundedRectangle(pos=pos, size=(x2 - x1 + dp(4), sp(21)), radius=[dp(4)])
 
 
 class LegendChip(Label):
@@ -102,7 +102,10 @@ class DocumentPage(Page):
         self.document = document
         kind = word_or(language, f"document_kind.{document.kind}", document.kind)
         self.title_text = document.title or kind
-        parts = [kind if document.title else "", long_date(language, document.date) if document.date else ""]
+        parts = [
+            kind if document.title.lower() not in {"", kind.lower()} else "",
+            long_date(language, document.date) if document.date else "",
+        ]
         parts += [
             document.service,
             word(language, "document.author", author=document.author) if document.author else "",
@@ -129,8 +132,9 @@ class DocumentPage(Page):
         return TextBlock(text=block.markup(colours), paragraph=block, page=self, pointed=int(pointed))
 
     def _scroll_to(self, label: Any) -> None:
-        if label.parent:
-            self.ids.scroll.scroll_to(label, padding=dp(160), animate=False)
+        scroll = self.ids.scroll
+        if label.parent and scroll.children[0].height > scroll.height:
+            scroll.scroll_to(label, padding=dp(160), animate=False)
 
     def _show_legend(self, document: answers.Document, colours: dict[str, str]) -> None:
         box, language = self.ids.legend, self.app.language

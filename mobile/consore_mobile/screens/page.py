@@ -55,7 +55,7 @@ class Page(MDScreen):
         self.app.shell.back()
 
     def load(self, key: Any, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
-        """Ask the server and show the answer; a recent one is shown at once. `work` makes the coroutine, also to retry."""
+        """Ask the server, show the answer; a recent one is shown at once. `work` makes the coroutine, also to retry."""
         if self._call:
             self._call.cancel()
         known = self._answers.get(key)

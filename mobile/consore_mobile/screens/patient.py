@@ -1,4 +1,4 @@
-"""A patient at a glance: who, the drawn history, then tumours, treatments, biomarkers and documents, each with its evidence."""
+"""A patient at a glance: who, the drawn history, then tumours, treatments, biomarkers, documents, with evidence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from consore_mobile.screens.evidence import evidence_sheet
 from consore_mobile.screens.page import Page, rules_beside
 from consore_mobile.timeline_layout import legend
 from consore_mobile.widgets.history import Shape
-from consore_mobile.widgets.kit import PushButton, Heading, Quiet, Skeleton, Tappable, TappableCard, failure_notice
+from consore_mobile.widgets.kit import Heading, PushButton, Quiet, Skeleton, Tappable, TappableCard, failure_notice
 from consore_mobile.words import word, word_or
 
 TABS = ("tumours", "treatments", "biomarkers", "documents")
@@ -52,7 +52,7 @@ class LegendItem(BoxLayout):
 DOCUMENT_ICONS = {
     "pathology": "microscope",
     "imaging": "radiology-box-outline",
-    "surgery": "box-cutter",
+    "surgery": "content-cut",
     "rcp": "account-group-outline",
     "molecular": "dna",
     "biology": "test-tube",
@@ -64,7 +64,7 @@ DOCUMENT_ICONS = {
     "consultation": "stethoscope",
 }
 TREATMENT_ICONS = {
-    "surgery": "box-cutter",
+    "surgery": "content-cut",
     "chemotherapy": "iv-bag",
     "radiotherapy": "radioactive",
     "hormonotherapy": "pill",
@@ -260,7 +260,13 @@ class PatientPage(Page):
         kind = word_or(language, f"document_kind.{document.kind}", document.kind)
         who = document.author or document.service
         line = " · ".join(
-            part for part in (short_date(language, document.date), kind if document.title else "", who) if part
+            part
+            for part in (
+                short_date(language, document.date),
+                kind if document.title.lower() not in {"", kind.lower()} else "",
+                who,
+            )
+            if part
         )
         row = DocumentRow(title=document.title or kind, line=line)
         row.icon = DOCUMENT_ICONS.get(document.kind, "file-document-outline")

@@ -1,4 +1,4 @@
-"""Searching: a field, what was understood of it, the patients found and why, filters, and the way to the count elsewhere."""
+"""Searching: a field, what was understood of it, the patients found and why, filters, the way to other centres."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from consore_mobile.formatting import identity, patients_found, short_date, snip
 from consore_mobile.network import Call
 from consore_mobile.screens.page import Page, rules_beside
 from consore_mobile.widgets.kit import (
-    PushButton,
     Chip,
     Flow,
     Heading,
+    PushButton,
     Quiet,
     Sheet,
     Skeleton,
@@ -136,6 +136,8 @@ class SearchPage(Page):
             return
         if self.ids.query.text != self.asking.text:
             self.ids.query.text = self.asking.text
+            self.ids.query.cursor = (0, 0)
+            self.ids.query.scroll_x = 0
             self.close_suggestions()
         self.asked = True
         self.ids.rows.data = []

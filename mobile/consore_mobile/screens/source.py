@@ -40,6 +40,7 @@ class RejectedCard(Card):
 class SourcePage(Page):
     """The details of one source."""
 
+    frequencies = FREQUENCIES
     source = ObjectProperty(None, allownone=True)
     name_text = StringProperty("")
     location = StringProperty("")
@@ -96,7 +97,7 @@ class SourcePage(Page):
         self.frequency, self.weekday = schedule.frequency, str(schedule.weekday)
         self.ids.hour.value, self.ids.minute.value, self.ids.day.value = schedule.hour, schedule.minute, schedule.day
         self.next_text = (
-            word(language, "sources.next", when=on_and_at(language, schedule.next_run_at))
+            word(language, "sources.next", when=on_and_at(language, schedule.next_run_at, schedule.timezone))
             if schedule.next_run_at
             else ""
         )

@@ -73,7 +73,7 @@ class SourcesPage(Page):
             kind=word_or(language, f"sources.kind.{source.kind}", source.kind),
             icon=SOURCE_ICONS.get(source.kind, "database-outline"),
             last=last,
-            counts=run_counts(language, run) if run else "",
+            counts=run_counts(language, run, with_rejected=False) if run else "",
             schedule=when_read(language, source.schedule),
             rejected=rejected(language, source.rejected_count),
             has_rejected=source.rejected_count > 0,

@@ -1,7 +1,7 @@
 """The drawn history of a patient: lanes, points and spans, panned with a finger, zoomed with two (or with the wheel).
 
-Shape *and* colour tell what an item is. Geometry comes from `timeline_layout`; here it is only painted. Text is drawn at
-whole pixels, or it blurs. Rows are painted again only when something changed.
+Shape *and* colour tell what an item is. Geometry comes from `timeline_layout`; here it is only painted. Text is
+drawn at whole pixels, or it blurs. Rows are painted again only when something changed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from kivy.utils import get_color_from_hex
 
 from consore_mobile import timeline_layout as geometry
 from consore_mobile.formatting import month
-from consore_mobile.widgets.kit import text_width
+from consore_mobile.widgets.kit import shortened, text_width
 
 MOST_ZOOM = 24.0
 TAP = 10.0  # dp a finger may move and still tap
@@ -303,14 +303,10 @@ class History(Widget):
             if len(self._texts) > 300:
                 self._texts.clear()
             label = CoreLabel(
-                text=text,
+                text=shortened(text, size, font, most),
                 font_size=sp(size),
                 font_name=font,
                 color=get_color_from_hex(colour),
-                text_size=(most, None) if most else (None, None),
-                shorten=bool(most),
-                shorten_from="right",
-                max_lines=1,
             )
             label.refresh()
             self._texts[key] = label.texture

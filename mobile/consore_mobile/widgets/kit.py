@@ -6,6 +6,7 @@ Sizes are on an 8 dp grid, what can be touched is at least 48 dp high, text size
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,27 @@ class Colours(_Named):  # type: ignore[misc, valid-type]
         return SCHEMES[self.scheme]
 
 
+@lru_cache(maxsize=4096)
 def text_width(text: str, size_sp: float, font: str = "Roboto") -> float:
     """The width of one line of text, in pixels."""
     label = CoreLabel(font_size=sp(size_sp), font_name=font)
     label.resolve_font_name()
     return float(label.get_extents(text)[0])
+
+
+@lru_cache(maxsize=4096)
+def shortened(text: str, size_sp: float, font: str, most: float) -> str:
+    """`text`, cut with an ellipsis where it is wider than `most` pixels."""
+    if not most or text_width(text, size_sp, font) <= most:
+        return text
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if text_width(text[:middle].rstrip() + "…", size_sp, font) <= most:
+            low = middle
+        else:
+            high = middle - 1
+    return text[:low].rstrip() + "…"
 
 
 class Words(Label):
@@ -132,7 +149,7 @@ class ChipText(Label):
     full = NumericProperty(0)
 
     def on_text(self, _: Any, text: str) -> None:
-        self.full = text_width(text, 14) + 1
+        self.full = text_width(text, 14) + dp(6)  # Kivy shortens a little before the end
 
 
 class Tag(Label):
@@ -387,6 +404,11 @@ class Tabs(ScrollView):
         row.clear_widgets()
         for value, text in self.options:
             row.add_widget(Tab(value=value, text=text, owner=self))
+
+    def on_value(self, *_: Any) -> None:
+        for tab in self.ids.row.children:
+            if tab.value == self.value:
+                self.scroll_to(tab, padding=dp(40))
 
 
 class Tab(Tappable):
