@@ -14,14 +14,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from consore.language.spans import Spans
 from consore.language.tokens import fold
 from consore.model import Mention, MentionKind, System
 from consore.referentials import Match, Terminology
 
 CODES_FILE = "codes.csv"
 UNCERTAIN, METASTATIC, PRIMARY_OR_METASTATIC = "8000/1", "8000/6", "8000/9"
-
-_TUMOUR_KINDS = frozenset({MentionKind.TOPOGRAPHY, MentionKind.MORPHOLOGY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,27 @@ class Doubt:
         return max(self._inside[first:last], default=1.0)
 
 
+class _Terms:
+    """The dictionary's matches by kind and place; of one kind they do not overlap."""
+
+    def __init__(self, matches: Iterable[Match]) -> None:
+        self._of_kind: dict[str, tuple[list[Match], list[int]]] = {}
+        for match in matches:
+            found, ends = self._of_kind.setdefault(match.kind, ([], []))
+            found.append(match)
+            ends.append(match.end)
+
+    def touching(self, kind: str, start: int, end: int) -> list[Match]:
+        """The matches of `kind` that share a character with [start, end)."""
+        found, ends = self._of_kind.get(kind, ([], []))
+        result = []
+        for index in range(bisect_right(ends, start), len(found)):
+            if found[index].start >= end:
+                break
+            result.append(found[index])
+        return result
+
+
 class Linker:
     """Codes spans. `learned`: folded words → code, by kind, from the corpus that the tagger was trained on."""
 
@@ -67,7 +87,8 @@ class Linker:
 
         A dictionary term that the tagger is sure is no tumour or site here (`doubt` under `_SURELY_NOTHING`) is left out.
         """
-        seen = [mention for span in tagged for mention in self._from_tagger(text, span, matches)]
+        terms = _Terms(matches)
+        seen = [mention for span in tagged for mention in self._from_tagger(text, span, terms)]
         known = [
             self._from_dictionary(match)
             for match in matches
@@ -77,10 +98,8 @@ class Linker:
         return _with_sites(text, _united(seen, known))
 
     def plain_mentions(self, matches: Iterable[Match]) -> list[Mention]:
-        """Mentions of the kinds that the dictionary alone reads: drugs, regimens, procedures and the like."""
-        return [
-            self._from_dictionary(match) for match in matches if match.kind in _FROM_DICTIONARY and not match.ambiguous
-        ]
+        """Mentions of the kinds that the dictionary alone reads: drugs, regimens and procedures."""
+        return [self._from_dictionary(match) for match in matches if match.kind in _FROM_DICTIONARY]
 
     def _from_dictionary(self, match: Match) -> Mention:
         return Mention(
@@ -96,7 +115,7 @@ class Linker:
             confidence=0.5 if match.ambiguous else 0.9,
         )
 
-    def _from_tagger(self, text: str, span: Tagged, matches: Sequence[Match]) -> list[Mention]:
+    def _from_tagger(self, text: str, span: Tagged, terms: _Terms) -> list[Mention]:
         written = text[span.start : span.end]
         score = round(span.score, 3)
 
@@ -112,7 +131,7 @@ class Linker:
             return mention(MentionKind.MORPHOLOGY, System.ICDO3_M, code, label)
 
         if span.tag == "topography":
-            code = self._code(written, span, MentionKind.TOPOGRAPHY, matches)
+            code = self._code(written, span, MentionKind.TOPOGRAPHY, terms)
             label = self.terminology.label(System.ICDO3_T.value, code) if code else written
             return [mention(MentionKind.TOPOGRAPHY, System.ICDO3_T, code, label)]
         if span.tag == "metastasis":
@@ -128,11 +147,11 @@ class Linker:
         if span.tag == "response":
             code, label = _response(text, span)
             return [mention(MentionKind.RESPONSE, System.LOCAL, code, label)]
-        code = self._code(written, span, MentionKind.MORPHOLOGY, matches)
+        code = self._code(written, span, MentionKind.MORPHOLOGY, terms)
         return [tumour(code or (UNCERTAIN if span.tag == "lesion" else "8000/3"))]
 
-    def _code(self, written: str, span: Tagged, kind: MentionKind, matches: Sequence[Match]) -> str | None:
-        inside = [m for m in matches if m.kind == kind and m.start < span.end and m.end > span.start]
+    def _code(self, written: str, span: Tagged, kind: MentionKind, terms: _Terms) -> str | None:
+        inside = terms.touching(kind, span.start, span.end)
         for match in inside:
             if match.start == span.start and match.end == span.end:
                 return match.code
@@ -150,7 +169,7 @@ def learned_form(written: str) -> str:
 # Chosen on the training part of FRACCO and on generated text of the training split.
 _SURELY_NOTHING = {"topography": 0.3, "morphology": 0.3}
 _FROM_BOTH = frozenset({"topography", "morphology", "metastasis", "recurrence", "response"})
-_FROM_DICTIONARY = frozenset({"drug", "regimen", "procedure", "stage", "grade", "line", "performance_status"})
+_FROM_DICTIONARY = frozenset({"drug", "regimen", "procedure"})
 
 
 def _united(seen: list[Mention], known: list[Mention]) -> list[Mention]:
@@ -158,13 +177,12 @@ def _united(seen: list[Mention], known: list[Mention]) -> list[Mention]:
 
     Measured on the kept-out part of FRACCO: see `weights/MODEL_CARD.md`.
     """
-    by_kind: dict[MentionKind, list[Mention]] = {}
+    by_kind: dict[MentionKind, list[tuple[int, int]]] = {}
     for mention in seen:
-        by_kind.setdefault(mention.kind, []).append(mention)
-    kept = list(seen)
-    for mention in known:
-        if not any(m.start < mention.end and mention.start < m.end for m in by_kind.get(mention.kind, ())):
-            kept.append(mention)
+        by_kind.setdefault(mention.kind, []).append((mention.start, mention.end))
+    taken = {kind: Spans(places) for kind, places in by_kind.items()}
+    nothing = Spans(())
+    kept = [*seen, *(m for m in known if not taken.get(m.kind, nothing).touch(m.start, m.end))]
     kept.sort(key=lambda m: (m.start, -m.end, m.kind))
     return kept
 
@@ -175,19 +193,22 @@ _CONNECTORS = re.compile(
     r"droite?s?|gauches?|unique|secondaires?|d['’]allure|m[ée]tastatiques?)[\s,]*)*"
 )
 _NEAREST_SITE = 40
+_MOST_SITES = 12
 
 
 def _with_sites(text: str, mentions: list[Mention]) -> list[Mention]:
     """Give metastases the sites that follow them; a second site makes a second metastasis on the site's own words."""
     places = [m for m in mentions if m.kind is MentionKind.TOPOGRAPHY and m.code]
+    starts = [place.start for place in places]
     result: list[Mention] = []
     for mention in mentions:
         if mention.kind is not MentionKind.METASTASIS or mention.code:
             result.append(mention)
             continue
-        sites = _sites_after(text, mention, places) or [
-            p for p in places if mention.start <= p.start and p.end <= mention.end
-        ]
+        sites = _sites_after(text, mention, places, starts)
+        if not sites:
+            within = places[bisect_left(starts, mention.start) : bisect_left(starts, mention.end)]
+            sites = [place for place in within if place.end <= mention.end]
         if not sites:
             result.append(mention)
         for rank, site in enumerate(sites):
@@ -200,13 +221,15 @@ def _with_sites(text: str, mentions: list[Mention]) -> list[Mention]:
     return result
 
 
-def _sites_after(text: str, metastasis: Mention, places: list[Mention]) -> list[Mention]:
+def _sites_after(text: str, metastasis: Mention, places: list[Mention], starts: list[int]) -> list[Mention]:
     sites: list[Mention] = []
     reached = metastasis.end
-    for place in places:
+    for index in range(bisect_left(starts, reached), len(places)):
+        place = places[index]
         if place.start < reached:
             continue
-        if place.start - reached > _NEAREST_SITE or not _CONNECTORS.fullmatch(text, reached, place.start):
+        near = place.start - reached <= _NEAREST_SITE
+        if len(sites) == _MOST_SITES or not near or not _CONNECTORS.fullmatch(text, reached, place.start):
             break
         sites.append(place)
         reached = place.end

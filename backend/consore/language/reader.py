@@ -133,8 +133,7 @@ class Reader:
             *find_results(text, plain_text, matches),
             *find_dates(text, plain_text, Calendar(date)),
         ]
-        taken = _Taken(found)
-        found += [m for m in self._linker.plain_mentions(matches) if taken.is_free(m)]
+        found += self._linker.plain_mentions(matches)
         found += self._linker.tumour_mentions(text, matches, tagged, doubt)
         found += find_sides(text, plain_text, found)
         found.sort(key=lambda m: (m.start, -m.end, m.kind, m.code or ""))
@@ -153,18 +152,6 @@ class Reader:
             elif mention.kind in SIDED:
                 beside = replace(mention, assertion=assertion)
             yield mention if assertion is mention.assertion else replace(mention, assertion=assertion)
-
-
-class _Taken:
-    """Where rules have read something of a kind: the dictionary does not say it twice."""
-
-    def __init__(self, mentions: Sequence[Mention]) -> None:
-        self._spans: dict[MentionKind, list[tuple[int, int]]] = {}
-        for mention in mentions:
-            self._spans.setdefault(mention.kind, []).append((mention.start, mention.end))
-
-    def is_free(self, mention: Mention) -> bool:
-        return all(mention.end <= start or end <= mention.start for start, end in self._spans.get(mention.kind, ()))
 
 
 def _cut(given: str) -> _Page:

@@ -63,6 +63,11 @@ _DEGREES = {"bien": "1", "tres bien": "1", "moyennement": "2", "moderement": "2"
 _LEVELS = {"haut": "high", "eleve": "high", "bas": "low", "faible": "low", "intermediaire": "intermediate"}
 
 
+# Most reports name none of these: a quick look spares the long patterns.
+_NAMES_STAGE = re.compile(r"stade|figo|ajcc|uicc")
+_NAMES_GRADE = re.compile(r"grade|sbr|fuhrman|fnclcc|isup|(?<!\w)ee(?!\w)|elston|nottingham")
+
+
 def find_gradings(text: str, plain: str) -> Iterator[Mention]:
     """Mentions of kind stage, grade, performance_status and line."""
     yield from _stages(text, plain)
@@ -72,6 +77,8 @@ def find_gradings(text: str, plain: str) -> Iterator[Mention]:
 
 
 def _stages(text: str, plain: str) -> Iterator[Mention]:
+    if not _NAMES_STAGE.search(plain):
+        return
     for match in _STAGE.finditer(plain):
         if _means_another_thing(plain, match):
             continue
@@ -81,24 +88,24 @@ def _stages(text: str, plain: str) -> Iterator[Mention]:
 
 
 def _grades(text: str, plain: str) -> Iterator[Mention]:
-    for match in _GLEASON.finditer(plain):
+    for match in _GLEASON.finditer(plain) if "gleason" in plain else ():
         first, second = match["first"], match["second"]
         total = match["sum"] or (str(int(first) + int(second)) if first else None)
         if total is None:
             continue
         value = f"{total} ({first}+{second})" if first else total
         yield _mention(text, match, MentionKind.GRADE, f"GLEASON:{total}", f"Score de Gleason {value}", value)
-    for match in _GRADE.finditer(plain):
+    for match in _GRADE.finditer(plain) if _NAMES_GRADE.search(plain) else ():
         if _means_another_thing(plain, match) or "gleason" in match.group():
             continue
         grade = _ARABIC.get(match["number"], match["number"])
         scale = "ISUP" if "isup" in match.group() else "GRADE"
         label = f"Grade {'ISUP ' if scale == 'ISUP' else ''}{grade}"
         yield _mention(text, match, MentionKind.GRADE, f"{scale}:{grade}", label, grade)
-    for match in _LEVEL.finditer(plain):
+    for match in _LEVEL.finditer(plain) if "grade" in plain else ():
         level = _LEVELS[match["level"] or match["after"]]
         yield _mention(text, match, MentionKind.GRADE, f"GRADE:{level}", match.group().capitalize(), level)
-    for match in _DIFFERENTIATION.finditer(plain):
+    for match in _DIFFERENTIATION.finditer(plain) if "differencie" in plain else ():
         grade = "4" if match["none"] else _DEGREES.get(match["how"], "3")
         yield _mention(
             text, match, MentionKind.GRADE, f"GRADE:{grade}", text[match.start() : match.end()].lower(), grade
@@ -118,7 +125,7 @@ def _statuses(text: str, plain: str) -> Iterator[Mention]:
 
 
 def _lines(text: str, plain: str) -> Iterator[Mention]:
-    for match in _LINE.finditer(plain):
+    for match in _LINE.finditer(plain) if "ligne" in plain else ():
         number = match["ordinal"] or match["after"] or _ORDINALS[match["word"]]
         yield _mention(text, match, MentionKind.LINE, f"LINE:{int(number)}", f"Ligne {int(number)}", str(int(number)))
     for match in _SHORT_LINE.finditer(text):

@@ -9,6 +9,7 @@ A name without a result in a list takes that of the next name (« RE, RP et HER2
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -45,7 +46,7 @@ _BEFORE = re.compile(
 )
 _LIST = re.compile(r"\s?(?:,|/|et|ou|&|ni|-)?\s?(?:des |les |l'|le |la |de )?$")
 _WINDOW, _LOOK_BACK = 70, 60
-_CLAUSE_END = re.compile(r"[;\n]|\.(?!\d)")
+_CLAUSE_END = re.compile(r"[;\n]|\.(?=\s)")
 _SCORED = frozenset({"HER2"})
 _NUMBERED = re.compile(
     r"^(?:ER|PR|HR|AR|KI67|PDL1|PSA|CA|ACE|CEA|AFP|HCG|LDH|CYFRA|NSE|TMB|CALCITONIN|TG|B2M|SCC|CGA)", re.IGNORECASE
@@ -74,6 +75,7 @@ class _Result:
 def find_results(text: str, plain: str, matches: Sequence[Match]) -> Iterator[Mention]:
     """Mentions of kind biomarker and alteration from the dictionary's biomarker and gene matches, in text order."""
     names = [match for match in matches if match.kind == MentionKind.BIOMARKER]
+    names = sorted([*names, *_short_receptors(text, names)], key=lambda name: name.start)
     names = [
         n for i, n in enumerate(names) if not (i and names[i - 1].code == n.code and n.start - names[i - 1].end <= 2)
     ]
@@ -93,7 +95,31 @@ def find_results(text: str, plain: str, matches: Sequence[Match]) -> Iterator[Me
             yield from _triple_negative(text, name)
         elif result is not None or not name.ambiguous:
             yield _biomarker(text, name, result)
-    yield from _alterations(text, plain, matches)
+    said = {name.start: result for name, result in zip(names, results, strict=True) if result and result.value}
+    yield from _alterations(text, plain, matches, said)
+
+
+def _short_receptors(text: str, names: Sequence[Match]) -> Iterator[Match]:
+    """« RE+ RP- », « RO : 100 % »: letters that mean a receptor only because a result follows."""
+    taken = {name.start for name in names}
+    for match in _RECEPTOR.finditer(text):
+        if match.start() not in taken:
+            code, label = _RECEPTORS[match["name"]]
+            yield Match(
+                match.start(), match.end("name"), match["name"], System.LOCAL, code, label, MentionKind.BIOMARKER
+            )
+
+
+_RECEPTORS = {
+    "RE": ("ER", "Récepteurs aux estrogènes"),
+    "RO": ("ER", "Récepteurs aux estrogènes"),
+    "RP": ("PR", "Récepteurs à la progestérone"),
+    "RPg": ("PR", "Récepteurs à la progestérone"),
+    "RH": ("HR", "Récepteurs hormonaux"),
+}
+_RECEPTOR = re.compile(
+    r"(?<![\w-])(?P<name>RE|RO|RPg?|RH)(?=\s?(?:[:=(]\s?|à\s)?(?:\+|[-–−](?![\s]?\w)|\d{1,3}\s?%|(?:faiblement |fortement )?(?:positif|n[ée]gatif))|\s?(?:,|/|et)\s?(?:les\s)?(?:RP|RO|RE|HER-?2)(?!\w))"
+)
 
 
 def _result(plain: str, name: Match, following: Match | None) -> _Result | None:
@@ -182,14 +208,20 @@ def _triple_negative(text: str, name: Match) -> Iterator[Mention]:
         )
 
 
-def _alterations(text: str, plain: str, matches: Sequence[Match]) -> Iterator[Mention]:
+def _alterations(text: str, plain: str, matches: Sequence[Match], said: dict[int, _Result]) -> Iterator[Mention]:
     """Genes with the variant written beside them, or said to be mutated, wild type, rearranged or not."""
     genes = _one_per_place([match for match in matches if _gene(match)])
-    variants = list(_variants(text, plain)) if genes else []
+    variants = sorted(_variants(text, plain)) if genes else []
+    places = [start for start, _, _ in variants]
+    named = [m for m in matches if m.kind == MentionKind.BIOMARKER or _gene(m)]
+    named_at = [m.start for m in named]
     for index, gene in enumerate(genes):
         next_start = genes[index + 1].start if index + 1 < len(genes) else len(text)
-        variant = _variant_of(plain, gene, next_start, variants)
-        result = None if variant else _result(plain, gene, _following(gene, matches))
+        near = variants[bisect_left(places, gene.start - 60) : bisect_left(places, gene.end + _WINDOW)]
+        variant = _variant_of(plain, gene, next_start, near)
+        after = bisect_left(named_at, gene.end)
+        following = named[after] if after < len(named) else None
+        result = None if variant else said.get(gene.start) or _result(plain, gene, following)
         value = variant or (result.value if result and not result.unit and not result.value.isdigit() else None)
         if value:
             yield Mention(
@@ -205,10 +237,6 @@ def _one_per_place(genes: list[Match]) -> list[Match]:
         if gene.start not in kept or gene.kind == MentionKind.ALTERATION:
             kept[gene.start] = gene
     return [kept[start] for start in sorted(kept)]
-
-
-def _following(gene: Match, matches: Sequence[Match]) -> Match | None:
-    return next((m for m in matches if m.start >= gene.end and (m.kind == MentionKind.BIOMARKER or _gene(m))), None)
 
 
 def _variants(text: str, plain: str) -> Iterator[tuple[int, int, str]]:

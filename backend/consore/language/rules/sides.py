@@ -9,6 +9,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
+from consore.language.spans import Spans
 from consore.model import Laterality, Mention, MentionKind, System
 
 _SIDE = re.compile(
@@ -25,6 +26,7 @@ def find_sides(text: str, plain: str, mentions: Iterable[Mention]) -> Iterator[M
     sided = [m for m in mentions if m.kind in SIDED]
     ends = sorted(m.end for m in sided)
     starts = sorted(m.start for m in sided)
+    spans = Spans((m.start, m.end) for m in sided)
     for match in _SIDE.finditer(plain):
         after = bisect_left(ends, match.start() + 1) - 1
         follows = (
@@ -34,11 +36,7 @@ def find_sides(text: str, plain: str, mentions: Iterable[Mention]) -> Iterator[M
         )
         before = bisect_left(starts, match.end())
         precedes = before < len(starts) and starts[before] - match.end() <= _NEAR_AFTER
-        within = (
-            any(m.start <= match.start() and match.end() <= m.end for m in sided)
-            if not (follows or precedes)
-            else False
-        )
+        within = spans.touch(*match.span())
         if follows or precedes or within:
             side = Laterality(str(match.lastgroup))
             start, end = match.span()

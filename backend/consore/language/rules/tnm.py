@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from consore.model import Mention, MentionKind, System
 
-_PREFIX = r"(?:[yra]{0,2}[cp]|y|u)"
+_PREFIX = r"(?:[yra]{0,2}[cp]|y|us?)"
 _T = rf"(?P<tp>{_PREFIX})?[ ]?T[ ]?(?P<t>is|x|0|[1-4](?:[ ]?mi(?![a-z])|[a-d][1-3]?)?)(?P<tm>[ ]?\((?:m|\d|is|s)\))?"
 _N = (
     rf"(?P<np>{_PREFIX})?[ ]?N[ ]?(?P<n>x|\+|[0-3](?:[ ]?mi(?![a-z])|[a-c][1-3]?)?(?:[ ]?-[ ]?[1-3])?)"
@@ -36,9 +36,7 @@ _NOT_TNM = re.compile(
 
 def find_tnm(text: str) -> Iterator[Mention]:
     """TNM mentions, in order. `T2` alone counts only where it cannot be an MRI sequence or a vertebra."""
-    reached = 0
     for pattern, alone in ((_WHOLE, _t_is_sure), (_FROM_N, _n_is_sure), (_ONLY_M, _m_is_sure)):
-        reached = reached if pattern is _WHOLE else 0
         for match in pattern.finditer(text):
             if alone(text, match):
                 yield _mention(match)
@@ -92,11 +90,11 @@ def _mention(match: re.Match[str]) -> Mention:
         code += f"{own}N{_value(parts['n'])}{_suffix(parts.get('nm'))}"
     if parts.get("m"):
         code += f"M{_value(parts['m'])}"
-    end = match.end()
-    written = match.group().rstrip()
+    written = match.group().strip()
+    start = match.start() + len(match.group()) - len(match.group().lstrip())
     return Mention(
-        match.start(),
-        end - (len(match.group()) - len(written)),
+        start,
+        start + len(written),
         written,
         MentionKind.TNM,
         System.TNM,
