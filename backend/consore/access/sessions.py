@@ -12,7 +12,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlmodel import Session as StoreSession
 from sqlmodel import select
 
@@ -126,6 +126,11 @@ class Sessions:
                 select(Account).where(Account.id == claims.account_id, Account.active, live.exists())
             ).one_or_none()
         return _principal(account, claims.session) if account else None
+
+    def forget_expired(self) -> int:
+        """Remove the refresh tokens whose life is over; returns how many."""
+        with self._store.session() as session:
+            return session.execute(delete(RefreshToken).where(RefreshToken.expires_at < now())).rowcount  # type: ignore[attr-defined, no-any-return, arg-type]
 
     def _count_attempt(self, session: StoreSession, login: str) -> tuple[Account | None, bool]:
         """The account and whether it may be tried now.

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import structlog
 
-from consore.access import PatientNames, Sessions
+from consore.access import PatientNames, Sessions, forget_old_entries
 from consore.errors import ConsoreError, SearchEngineError
 from consore.index import SearchIndex, TypesenseServer
 from consore.referentials import Terminology, terminology
@@ -58,6 +58,12 @@ class Node:
         _ = self.index
         assert self._engine is not None
         return self._engine.counts()
+
+    def forget_what_is_over(self) -> None:
+        """Remove audit entries past their months, and refresh tokens past their hours."""
+        with self.store.session() as session:
+            forget_old_entries(session, self.settings.audit_months)
+        self.sessions.forget_expired()
 
     def open_engine(self) -> None:
         """Start or join the search engine, and read the terminology, in the background."""

@@ -42,6 +42,7 @@ def create_app(settings: Settings, *, engine: bool = True) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         to_thread.current_default_thread_limiter().total_tokens = READING_THREADS
+        await to_thread.run_sync(node.forget_what_is_over)
         if engine:
             node.open_engine()
         try:
