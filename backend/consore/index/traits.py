@@ -75,16 +75,16 @@ def completed_years(birth: dt.date, day: dt.date) -> int:
     return day.year - birth.year - ((day.month, day.day) < (birth.month, birth.day))
 
 
-def load_traits(session: Session, patient_ids: Iterable[int]) -> dict[int, PatientTraits]:
+def load_traits(session: Session, patient_ids: Iterable[int], *, whole: bool = True) -> dict[int, PatientTraits]:
     """The traits of these patients by identifier; those who are opposed or unknown are left out.
 
-    Ask for some hundreds at a time: the identifiers go into the statements.
+    Ask for some hundreds at a time: the identifiers go into the statements. Not `whole`: who they are, nothing more.
     """
     asked = sorted(set(patient_ids))
     patients = session.scalars(select(Patient).where(_c(Patient.id).in_(asked), _c(Patient.opposed).is_(False)))
     traits = {int(patient.id or 0): PatientTraits(patient) for patient in patients}
-    if not traits:
-        return {}
+    if not traits or not whole:
+        return traits
     ids = list(traits)
     for model, name in _LISTS:
         for row in session.scalars(select(model).where(_c(model.patient_id).in_(ids)).order_by(model.id)):

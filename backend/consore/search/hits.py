@@ -342,7 +342,7 @@ def _nobody(context: SearchContext, asked: Asked) -> str:
 def _explained(context: SearchContext, asked: Asked, found: list[_Found]) -> list[Hit]:
     """The hits with their reasons; who is opposed or gone since the index was written falls out here."""
     with context.store.session() as session:
-        known = load_traits(session, (item.patient_id for item in found))
+        known = load_traits(session, (item.patient_id for item in found), whole=asked.criteria is not None)
         why = {
             patient_id: reasons(asked.criteria, traits, context.terminology) if asked.criteria else []
             for patient_id, traits in known.items()

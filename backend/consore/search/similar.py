@@ -56,13 +56,12 @@ def similar_patients(context: SearchContext, patient_id: int, limit: int = 10) -
     own = weighted_traits(asked)
     if not _tells(own):
         return []
-    alike = [
-        _compare(asked, own, other, context.terminology)
-        for other in others.values()
-        if _tells(own.keys() & weighted_traits(other).keys())
+    theirs = {number: weighted_traits(other) for number, other in others.items()}
+    scores = {number: _score(own, traits) for number, traits in theirs.items() if _tells(own.keys() & traits.keys())}
+    best = sorted(scores, key=lambda number: (-scores[number], number))[:limit]
+    return [
+        _explained(asked, own, others[number], theirs[number], scores[number], context.terminology) for number in best
     ]
-    alike.sort(key=lambda item: (-item.score, item.patient_id))
-    return alike[:limit]
 
 
 def _tells(traits: Iterable[str]) -> bool:
@@ -88,19 +87,27 @@ def _nearest(context: SearchContext, asked: PatientTraits) -> list[int]:
 # --- Comparing ----------------------------------------------------------------------------------------------
 
 
-def _compare(
-    asked: PatientTraits, own: dict[str, float], other: PatientTraits, terminology: Terminology
-) -> SimilarPatient:
-    """The share of the traits' weight that both have (a weighted Jaccard index), and those traits in words."""
-    theirs = weighted_traits(other)
+def _score(own: dict[str, float], theirs: dict[str, float]) -> float:
+    """The share of the traits' weight that both have: a weighted Jaccard index, in 0–1."""
     names = own.keys() | theirs.keys()
     common = sum(min(own.get(name, 0.0), theirs.get(name, 0.0)) for name in names)
     whole = sum(max(own.get(name, 0.0), theirs.get(name, 0.0)) for name in names)
+    return round(common / whole, 3) if whole else 0.0
+
+
+def _explained(
+    asked: PatientTraits,
+    own: dict[str, float],
+    other: PatientTraits,
+    theirs: dict[str, float],
+    score: float,
+    terminology: Terminology,
+) -> SimilarPatient:
     shared = _told(own.keys() & theirs.keys(), own, terminology)
     ages = list(_ages(asked, other))
     return SimilarPatient(
         patient_id=int(other.patient.id or 0),
-        score=round(common / whole, 3) if whole else 0.0,
+        score=score,
         shared=[*(text for _, text, _ in shared), *(text for near, text in ages if near)][:MOST_TRAITS],
         different=[
             *_contrasts(

@@ -9,6 +9,8 @@ from __future__ import annotations
 import datetime as dt
 import html
 import re
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import lru_cache
@@ -37,15 +39,17 @@ def best_sentence(text: str, words: Collection[str]) -> str:
 
     Words spelt nearly so count only in a text that holds none as they were asked.
     """
+    spans = sentences(text)
+    starts = [start for start, _ in spans]
     for asked in (_exactly, _nearly):
-        best: tuple[int, int, int, int] | None = None
-        for start, end in sentences(text):
-            found = [match for token in _WORD.finditer(text, start, end) if (match := asked(token.group(), words))]
-            key = (len(set(found)), len(found), -start, end)
-            if found and (best is None or key[:3] > best[:3]):
-                best = key
-        if best is not None:
-            return marked(text[-best[2] : best[3]], words, asked)
+        found: dict[int, list[str]] = defaultdict(list)
+        for token in _WORD.finditer(text):
+            match = asked(token.group(), words)
+            if match:
+                found[bisect_right(starts, token.start()) - 1].append(match)
+        if found:
+            best = max(found, key=lambda number: (len(set(found[number])), len(found[number]), -number))
+            return marked(text[slice(*spans[best])], words, asked)
     return _escaped(_cut(text.strip(), 0)[0])
 
 
