@@ -6,6 +6,7 @@ import datetime as dt
 import functools
 import multiprocessing
 import os
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
@@ -173,12 +174,24 @@ def _workers(settings: Settings, documents: int, executor: Executor | None) -> I
     else:
         # A fresh interpreter each, not a fork: the API may call us from one of its threads.
         spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(_processes(settings), mp_context=spawn) as pool:
+        with ProcessPoolExecutor(_processes(settings), mp_context=spawn, initializer=_end_with_parent) as pool:
             try:
                 yield pool
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
+
+
+def _end_with_parent() -> None:
+    """A pool's process waits for work for ever, even once its parent was killed: end it then."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def _processes(settings: Settings) -> int:
