@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -88,6 +90,7 @@ class Network:
             stdin=subprocess.DEVNULL,
             env={key: value for key, value in os.environ.items() if not key.startswith("CONSORE_")},
             start_new_session=True,  # Ctrl-C is ours: we stop them in order
+            preexec_fn=_end_with_the_demo if sys.platform == "linux" else None,
         )
         log.close()
 
@@ -128,6 +131,12 @@ class Network:
                         f"The centre {code} has stopped.", "See its logs folder, then start the demo again."
                     )
             time.sleep(0.5)
+
+
+def _end_with_the_demo() -> None:
+    """In the child, before it starts: the kernel ends it when the demo dies, however the demo dies."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
 
 
 def _prepared(folder: Path, number: int, patients: int, stages: list[tuple[str, float]]) -> FictionalCentre:

@@ -21,9 +21,11 @@ PATIENT = """query($id: ID!) { patient(id: $id) { ... on Patient { headline
   tumours { label ctnm ptnm stage evidence { quote } }
   documents(first: 1) { totalCount edges { node { id title } } }
   similar(limit: 3) { score shared different patient { headline } } } } }"""
-COUNT = """query($criteria: JSON!) { cohortCount(criteria: $criteria) { ... on CohortCount { count milliseconds } } }"""
+COUNT = """query($criteria: JSON!) { cohortCount(criteria: $criteria) { ... on CohortCount { count milliseconds }
+  ... on InputProblem { message hint } } }"""
 NETWORK = """query($criteria: JSON!) { federatedCount(criteria: $criteria) { ... on FederatedCount { total milliseconds
-  rows { centreName state count referentName milliseconds message } } } }"""
+  rows { centreName state count referentName milliseconds message } }
+  ... on InputProblem { message hint } } }"""
 SOURCES = """{ sources { name kind schedule { frequency hour minute nextRunAt } lastRun { state seen rejected } } }"""
 SIGN_IN = """mutation($login: String!, $password: String!) { signIn(login: $login, password: $password) {
   ... on Session { accessToken } ... on InputProblem { message } } }"""
@@ -43,9 +45,8 @@ def prove(network: Network, questions: tuple[str, ...]) -> None:
         _print_patient(physician.ask(PATIENT, id=found["hits"][0]["patient"]["id"])["patient"])
         criteria = found["criteria"]
         count = physician.ask(COUNT, criteria=criteria)["cohortCount"]
-        console.print(
-            f"\n[bold]Exact count here[/] — « {found['question']} »: {count['count']} patients ({count['milliseconds']} ms)"
-        )
+        _require("count" in count, f"The count was refused: {count}")
+        console.print(f"\n[bold]Exact count here[/] — « {found['question']} »: {count['count']} patients")
         _print_network("Every centre", physician.ask(NETWORK, criteria=criteria)["federatedCount"])
         if len(network.centres) > 1:
             stopped = network.centres[-1]
@@ -114,6 +115,7 @@ def _print_patient(patient: dict[str, Any]) -> None:
 
 
 def _print_network(title: str, answer: dict[str, Any]) -> None:
+    _require("rows" in answer, f"The network was not asked: {answer}")
     console.print()
     print_table(
         ["centre", "state", "patients", "referent", "ms", ""],
