@@ -30,6 +30,8 @@ from consore.model import (
 STATED = (Assertion.PRESENT, Assertion.HISTORY)
 # Kinds that say nothing of the history by themselves.
 NOT_OF_HISTORY = (MentionKind.DOSE, MentionKind.MEASUREMENT, MentionKind.PERFORMANCE_STATUS)
+# Kinds that say something of the others alone: a document that has no other is not cut into sentences.
+ONLY_CONTEXT = (MentionKind.DATE, MentionKind.LATERALITY, MentionKind.LINE)
 LONGEST_QUOTE = 400
 
 
@@ -144,14 +146,14 @@ def row_evidence(row: StructuredRow) -> EvidenceRef:
 def side_of(clue: Clue) -> Laterality | None:
     """The side that a laterality clue, or a topography that carries one, states."""
     value = clue.mention.value
-    return Laterality(value) if value in Laterality._value2member_map_ else None
+    return Laterality(value) if value and value in Laterality._value2member_map_ else None
 
 
 def _page(document: DossierDocument) -> Page:
     stated = [
         mention for mention in document.mentions if mention.assertion in STATED and mention.kind not in NOT_OF_HISTORY
     ]
-    if not stated:
+    if all(mention.kind in ONLY_CONTEXT for mention in stated):
         return Page(document, document.kind.value, [], [])
     spans = sentences(document.text)
     page = Page(document, document.kind.value, spans, [start for start, _ in spans])
@@ -171,5 +173,12 @@ def _row_order(row: StructuredRow) -> tuple[dt.date, str, str]:
     return (row.date or dt.date.max, row.kind, row.id)
 
 
-def _mention_order(mention: Mention) -> tuple[int, int, str, str, str]:
-    return (mention.start, mention.end, mention.kind.value, mention.code or "", mention.value or "")
+def _mention_order(mention: Mention) -> tuple[int, int, str, str, str, str]:
+    return (
+        mention.start,
+        mention.end,
+        mention.kind.value,
+        mention.code or "",
+        mention.value or "",
+        f"{mention.assertion.value}{mention.date or ''}",
+    )

@@ -62,7 +62,7 @@ def split_tnm(text: str) -> tuple[str, str]:
 
 def status_of(code: str, value: str | None, table: Rules) -> BiomarkerStatus:
     """The word that a stated value of a biomarker means."""
-    if value in _WORDS:
+    if value and value in _WORDS:
         return BiomarkerStatus(value)
     scores = table.biomarkers["score"].get(code)
     if scores and value:

@@ -50,6 +50,7 @@ STRONGEST = (
     TreatmentType.HORMONOTHERAPY,
     TreatmentType.CELL_THERAPY,
 )
+_HYPHENS = ("-", "‐", "‑", "–")
 ADMINISTERED = frozenset({"administré", "administre", "administrée", "fait", "réalisé"})
 
 
@@ -239,7 +240,9 @@ def _with_acts(courses: list[Course], reading: Reading, terminology: Terminology
         gap = table.treatments["session_gap"]
         same = next((one for one in courses if one.type is kind and _is_near(one, day(row.date), gap)), None)
         if same is None:
-            same = Course(kind, name=terminology.label("LOCAL", f"PROC:{name}"), from_rows=True)
+            same = Course(
+                kind, act_code=f"PROC:{name}", name=terminology.label("LOCAL", f"PROC:{name}"), from_rows=True
+            )
             courses.append(same)
         same.reach(day(row.date))
         same.rows.append(row)
@@ -296,7 +299,10 @@ def _end_of_irradiation(courses: list[Course], page: Page, terminology: Terminol
     if end is None or clue is None:
         return
     gap = table.treatments["session_gap"]
-    if any(one.type is TreatmentType.RADIOTHERAPY and _is_near(one, day(end), gap) for one in courses):
+    near = [one for one in courses if one.type is TreatmentType.RADIOTHERAPY and _is_near(one, day(end), gap)]
+    if near:
+        near[-1].reach(day(end))
+        near[-1].clues.append(clue)
         return
     sessions = _sessions(page, table)
     start = end - dt.timedelta(days=round((sessions - 1) * 7 / 5)) if sessions else end
@@ -351,7 +357,7 @@ def _told_in(clues: Iterable[Clue], terminology: Terminology, table: Rules) -> l
             group.append(clue)
         elif clue.kind is MentionKind.PROCEDURE and clue.code:
             kind = terminology.treatment_type_of_act(clue.code)
-            if kind is TreatmentType.SURGERY and _only_samples(clue.mention.text, table):
+            if kind is TreatmentType.SURGERY and _only_samples(clue, table):
                 kind = None
             if kind is not None and kind.value not in table.treatments["ignored_types"]:
                 name = clue.mention.label or terminology.label(clue.mention.system, clue.code)
@@ -399,10 +405,13 @@ def _told_drugs(group: list[Clue], terminology: Terminology, table: Rules) -> li
     return [Told(first, kind, ordered, regimen, None, _name(regimen, ordered, terminology, ""), line)]
 
 
-def _only_samples(words: str, table: Rules) -> bool:
-    """Whether the words of an act say that it takes a sample."""
-    lowered = words.lower()
-    return any(part in lowered for part in table.treatments["diagnostic_words"])
+def _only_samples(clue: Clue, table: Rules) -> bool:
+    """Whether the words of an act, or the one that a hyphen ties to them, say that it takes a sample."""
+    mention, text = clue.mention, clue.page.document.text
+    before = text[: mention.start].rsplit(maxsplit=1)[-1:] if text[: mention.start].endswith(_HYPHENS) else []
+    after = text[mention.end :].split(maxsplit=1)[:1] if text[mention.end :].startswith(_HYPHENS) else []
+    words = "".join([*before, mention.text, *after]).lower()
+    return any(part in words for part in table.treatments["diagnostic_words"])
 
 
 def _joins(first: Clue, second: Clue, table: Rules) -> bool:
@@ -432,7 +441,8 @@ def _join_local(courses: list[Course], told: Told, table: Rules) -> None:
         if not course.from_rows and course.act_code and course.act_code.startswith("PROC:") and told.act_code:
             course.act_code, course.name = told.act_code, told.name
         return
-    if period is None and (clue.is_history or clue.source in table.treatments["proposing_kinds"]):
+    vague = told.act_code in table.treatments["vague_acts"]
+    if period is None and (vague or clue.is_history or clue.source in table.treatments["proposing_kinds"]):
         return
     course = Course(told.type, act_code=told.act_code, name=told.name, clues=[clue])
     if period is not None:
@@ -449,6 +459,9 @@ def _join_systemic(courses: list[Course], told: Told, table: Rules) -> None:
     clue = told.clue
     period = period_of(clue)
     drugs = told.drugs
+    if not drugs:
+        _join_unnamed(courses, told, period, table)
+        return
     sharing = [one for one in courses if one.drugs and (drugs <= one.drugs or one.drugs <= drugs)]
     near = [one for one in sharing if period is None or _tells_of(one, period, clue, table)]
     if near:
@@ -469,6 +482,18 @@ def _join_systemic(courses: list[Course], told: Told, table: Rules) -> None:
     if period is not None:
         course.reach(period)
     courses.append(course)
+
+
+def _join_unnamed(courses: list[Course], told: Told, period: Period | None, table: Rules) -> None:
+    """A "chimiothérapie" without drugs speaks of the course of its time; alone it is a treatment if it is dated."""
+    gap = table.treatments["told_merge"]
+    same = [one for one in courses if one.type is told.type and period and _is_near(one, period, gap)]
+    if same:
+        same[-1].clues.append(told.clue)
+    elif told.clue.is_dated and period:
+        course = Course(told.type, act_code=told.act_code, name=told.name, clues=[told.clue])
+        course.reach(period)
+        courses.append(course)
 
 
 def _tells_of(course: Course, period: Period, clue: Clue, table: Rules) -> bool:
@@ -538,7 +563,7 @@ def _is_supported(course: Course, has_file: bool, visits: Sequence[dt.date], tab
     if has_file or told is None:
         return not has_file
     later = sum((visit - told).days > table.events["same_visit"] for visit in visits)
-    return later < table.events["later_visits"]
+    return later < int(table.events["later_visits"])
 
 
 def _concerns_cancer(course: Course, tumours: Tumours, table: Rules) -> bool:
@@ -607,12 +632,13 @@ def _add_responses(items: list[TreatmentItem], reading: Reading, table: Rules) -
 
 def _item(course: Course, table: Rules) -> TreatmentItem:
     operation = course.type in (TreatmentType.SURGERY, TreatmentType.TRANSPLANT)
+    name, act_code = _named_operation(course, table) if operation else (course.name, course.act_code)
     return TreatmentItem(
         type=course.type,
-        name=course.name,
+        name=name,
         drugs=list(course.items),
         regimen=course.regimen,
-        act_code=course.act_code,
+        act_code=act_code,
         line=course.line,
         start=course.start,
         end=course.start if operation else course.last,
@@ -620,6 +646,25 @@ def _item(course: Course, table: Rules) -> TreatmentItem:
         intent=course.intent,
         evidence=course.evidence(table),
     )
+
+
+def _named_operation(course: Course, table: Rules) -> tuple[str, str | None]:
+    """Name and code of an operation: the words that the reports use most, for a CCAM label is a paragraph.
+
+    A dissection of nodes goes with an operation; it names one only where nothing else does. The code of a row stays.
+    """
+    votes: dict[tuple[bool, str, str], int] = defaultdict(int)
+    for clue in course.clues:
+        if (
+            clue.kind is MentionKind.PROCEDURE
+            and clue.mention.label
+            and clue.code not in table.treatments["vague_acts"]
+        ):
+            votes[clue.code in table.treatments["accompanying_acts"], clue.mention.label, clue.code] += 1
+    if not votes:
+        return course.name, course.act_code
+    best = min(votes, key=lambda one: (one[0], -votes[one], len(one[1]), one))
+    return best[1], course.act_code if course.from_rows else best[2]
 
 
 def _type_of(

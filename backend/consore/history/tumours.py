@@ -112,7 +112,7 @@ class Draft:
         whole = [one for one in self.statements if one.topography or is_spread(one.morphology)]
         sources, origins = {one.source for one in whole}, {one.origin for one in whole}
         strong = bool(sources & set(table.support["strong_kinds"])) or len(origins) >= table.support["documents"]
-        return strong and self.support(table) >= table.support["second_tumour"]
+        return strong and self.support(table) >= int(table.support["second_tumour"])
 
 
 @dataclass(slots=True)

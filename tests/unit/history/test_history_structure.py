@@ -2,6 +2,7 @@
 
 import datetime as dt
 import random
+from dataclasses import replace
 
 import pytest
 from history_dossiers import (
@@ -31,7 +32,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consore.history import headline, structure
-from consore.model import Dossier, EventType, Laterality, Sex, TreatmentType
+from consore.model import (
+    DocumentKind,
+    Dossier,
+    DossierDocument,
+    EventType,
+    Laterality,
+    Mention,
+    MentionKind,
+    Sex,
+    TreatmentType,
+)
 from consore.referentials import terminology
 
 
@@ -553,6 +564,45 @@ def test_the_history_does_not_depend_on_the_order_of_documents_rows_and_mentions
     for one in patient.documents:
         rng.shuffle(one.mentions)
     assert structure(patient, terminology()).as_json() == expected
+
+
+CODES = [None, "", "C50.4", "C77.3", "C22.0", "C5", "8500/3", "8140/6", "9680/3", "x", "REC:local", "REC:metastatic"]
+CODES += ["REC:progression", "RESP:complete", "L01CD01", "REG:FOLFOX", "PROC:mastectomy", "PROC:radiotherapy", "LINE:1"]
+VALUES = [None, "", "left", "positive", "30", "pT2N1M0", "M1", "2020", "2020-03", "IV", "p.V600E", "7 (3+4)", "50"]
+words_ = st.builds(
+    Mention,
+    start=st.integers(0, 30),
+    end=st.integers(31, 60),
+    text=st.just("x"),
+    kind=st.sampled_from(list(MentionKind)),
+    code=st.sampled_from(CODES),
+    value=st.sampled_from(VALUES),
+    unit=st.sampled_from([None, "%", "Gy"]),
+    assertion=st.sampled_from(list(A)),
+    date=st.none() | st.dates(dt.date(1990, 1, 1), dt.date(2030, 1, 1)),
+)
+papers = st.builds(
+    DossierDocument,
+    id=st.integers(0, 9).map(str),
+    kind=st.sampled_from(list(DocumentKind)),
+    date=st.none() | st.dates(dt.date(1990, 1, 1), dt.date(2030, 1, 1)),
+    text=st.text(max_size=60),
+    mentions=st.lists(words_, max_size=8),
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(papers, max_size=5), st.randoms(use_true_random=False))
+def test_whatever_is_read_gives_a_history_and_always_the_same(documents, rng):
+    known = terminology()
+    first = structure(Dossier("P", documents=documents), known)
+    assert headline(first, Sex.MALE, dt.date(1960, 1, 1))
+    assert [tumour.rank for tumour in first.tumours] == list(range(1, len(first.tumours) + 1))
+    assert all(event.tumour_rank in {None, *(one.rank for one in first.tumours)} for event in first.events)
+    again = [replace(one, mentions=rng.sample(one.mentions, len(one.mentions))) for one in documents]
+    rng.shuffle(again)
+    if len({one.id for one in documents}) == len(documents):
+        assert structure(Dossier("P", documents=again), known).as_json() == first.as_json()
 
 
 def test_an_empty_dossier_has_an_empty_history(words):
