@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import strawberry
 from anyio import to_thread
+from sqlalchemy import event
 from sqlmodel import Session
 
 from consore.access import Action, Permission, Principal, audit_each
@@ -69,7 +70,8 @@ class RequestContext:
         about = str((detail or {}).get("document", ""))
         new = [patient_id for patient_id in patient_ids if (action.value, patient_id, about) not in self.seen]
         audit_each(session, self.principal, action, new, detail, self.address)
-        self.seen.update((action.value, patient_id, about) for patient_id in new)
+        traced = [(action.value, patient_id, about) for patient_id in new]
+        event.listen(session, "after_commit", lambda _: self.seen.update(traced), once=True)
 
     def trace_act(self, session: Session, action: Action, detail: dict[str, Any]) -> None:
         """Write an act that shows no patient."""
