@@ -1,7 +1,7 @@
 """Documents in, mentions out, a JSON object a line: what `consore annotate --jsonl` does.
 
-A line in: `{"id", "text"}`, optionally `date` (ISO) and `kind`. A line out: `{"id", "mentions": […]}`, in the same order.
-A line that cannot be read is reported with its number and the others go on.
+A line in: `{"id", "text"}`, optionally `date` (ISO) and `kind`. A line out: `{"id", "mentions": […]}`, in the same
+order. A line that cannot be read is reported with its number and the others go on.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """How well reports are read, on text never trained on; and how fast.
 
-Measured: the kept-out fifth of FRACCO (real cases; only topographies, morphologies and differentiation are annotated) and
-generated centres of the test split (unseen templates and names; all kinds, with assertions). A span counts as *exact* when
-both ends agree, as *overlap* when a span of the same kind touches it. Codes are compared on exact and touching spans found.
+Measured: the kept-out fifth of FRACCO (real cases; only topographies, morphologies and differentiation are annotated)
+and generated centres of the test split (unseen templates and names; all kinds, with assertions). A span counts as
+*exact* when both ends agree, as *overlap* when a span of the same kind touches it. Codes are compared on exact and
+touching spans found.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from consore.model import Assertion, Mention, MentionKind
 from consore.referentials import terminology
 from consore.settings import Settings
 
+_HEADER = f"{'':26}{'gold':>7}{'found':>7} {'exact P':>8}{'R':>6}{'F1':>6} {'touch F1':>9}{'code':>7}{'3 char':>7}"
 _MALIGNANT = ("/2", "/3", "/6", "/9")
 
 
@@ -91,16 +93,13 @@ class LanguageReport:
         lines = [f"reader {self.reader}"]
         for corpus, table in self.tables.items():
             lines += ["", f"{corpus} ({self.documents.get(corpus.split(':')[0], 0)} documents)"]
-            lines += [
-                f"{'':26}{'gold':>7}{'found':>7} {'exact P':>8}{'R':>6}{'F1':>6} {'touch F1':>9}{'code':>7}{'3 char':>7}"
-            ]
+            lines += [_HEADER]
             for kind, tally in sorted(table.items()):
                 p, r, f = tally.exact_scores
                 overlap = tally.overlap_scores[2]
                 code, short = _ratio(tally.code_right, tally.coded), _ratio(tally.code_right_3, tally.coded)
-                lines += [
-                    f"{kind:26}{tally.gold:7}{tally.found:7} {p:8.3f}{r:6.3f}{f:6.3f} {overlap:9.3f}{code:7.3f}{short:7.3f}"
-                ]
+                scores = f"{p:8.3f}{r:6.3f}{f:6.3f} {overlap:9.3f}{code:7.3f}{short:7.3f}"
+                lines += [f"{kind:26}{tally.gold:7}{tally.found:7} {scores}"]
         if self.assertions:
             lines += ["", f"{'assertion':26}{'gold':>7}{'found':>7} {'P':>8}{'R':>6}{'F1':>6}"]
             for name, (hit, found, gold) in self.assertions.items():
@@ -197,14 +196,13 @@ def _count(tally: Tally, gold: list[GoldSpan], found: list[Mention]) -> None:
 
 def _touching(span: GoldSpan, mentions: Iterable[Mention]) -> Mention | None:
     """The mention of that kind that shares most with the span."""
-    best = max(
+    return max(
         (m for m in mentions if m.kind is span.kind and m.start < span.end and span.start < m.end),
         key=lambda m: (
             (min(m.end, span.end) - max(m.start, span.start)) / (max(m.end, span.end) - min(m.start, span.start))
         ),
         default=None,
     )
-    return best
 
 
 def _short(code: str | None) -> str | None:

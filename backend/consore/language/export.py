@@ -1,8 +1,8 @@
 """The trained tagger as a small file that onnxruntime runs without torch.
 
-What is written: the word table as 8-bit rows with a scale each, and the BiLSTM with its output layer as an ONNX graph whose
-LSTM weights are 8-bit (dynamic quantisation). The graph is put together here operator by operator, so that its input is the
-sequence of word vectors and a batch of sentences of unequal length needs no padding token.
+What is written: the word table as 8-bit rows with a scale each, and the BiLSTM with its output layer as an ONNX graph
+whose LSTM weights are 8-bit (dynamic quantisation). The graph is put together here operator by operator, so that its
+input is the sequence of word vectors and a batch of sentences of unequal length needs no padding token.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ class RestrictedUnpickler(pickle.Unpickler):
 def load_tagger(path: Path) -> SequenceTagger:
     """The Flair tagger in `path`.
 
-    Raises InputError when the file is not one or asks for a name that a tagger does not need, ComponentError when flair is
-    not installed.
+    Raises InputError when the file is not one or asks for a name that a tagger does not need, ComponentError when
+    flair is not installed.
     """
     try:
         import flair

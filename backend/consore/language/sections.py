@@ -74,7 +74,7 @@ def _end(text: str, section: Section, limit: int) -> int:
 
 
 def _headings(text: str) -> Iterator[tuple[int, int, SectionKind]]:
-    """Start of the heading, end of its words, and what it opens. Any other short « Words : » at a line start is neutral."""
+    """Start of the heading, end of its words, and what it opens; any other short « Words : » of a line is neutral."""
     pattern, kinds = _heading_pattern()
     for line in _LINE_START.finditer(text):
         match = pattern.match(text, line.end())

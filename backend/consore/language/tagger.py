@@ -1,7 +1,7 @@
 """The tagger at work: the exported weights on onnxruntime, without torch.
 
-A word's vector does not depend on its context, so it is made once and kept; a sentence read before (headers, formulas of
-politeness, normal findings) is not read again. Scores of the shipped weights are in `weights/MODEL_CARD.md`.
+A word's vector does not depend on its context, so it is made once and kept; a sentence read before (headers, formulas
+of politeness, normal findings) is not read again. Scores of the shipped weights are in `weights/MODEL_CARD.md`.
 """
 
 from __future__ import annotations

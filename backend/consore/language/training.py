@@ -1,8 +1,8 @@
 """Teaching the tagger: a Flair SequenceTagger (hashed words → BiLSTM → tags, no CRF) from annotated documents.
 
-Why this model: it reads what no dictionary holds, it trains on one core in a quarter of an hour where the hospital's own
-text lies, and its export runs without torch. Real text teaches more than any architecture.
-Imports torch and flair inside the functions: nothing else of this room does.
+Why this model: it reads what no dictionary holds, it trains on one core in a quarter of an hour where the hospital's
+own text lies, and its export runs without torch. Real text teaches more than any architecture. Imports torch and
+flair inside the functions: nothing else of this room does.
 """
 
 from __future__ import annotations
@@ -79,10 +79,11 @@ def train_on(
     hidden_size: int = 128,
     buckets: int = 49_152,
     dim: int = 80,
+    learning_rate: float = 4e-3,
     threads: int = 1,
     progress: Callable[[str], None] = print,
 ) -> TrainingReport:
-    """`train` on documents already read."""
+    """`train` on documents already read; `hidden_size`, `buckets`, `dim`: see `HashedWordEmbeddings` and Flair."""
     if not documents:
         raise InputError("There is nothing to learn from.", "Give a FRACCO file or a generated centre's truth.")
     try:
@@ -132,7 +133,7 @@ def train_on(
     out.mkdir(parents=True, exist_ok=True)
     ModelTrainer(model, corpus).train(
         out / "flair",
-        learning_rate=4e-3,
+        learning_rate=learning_rate,
         mini_batch_size=32,
         max_epochs=epochs,
         optimizer=torch.optim.AdamW,
@@ -195,7 +196,7 @@ def tag_of(text: str, span: GoldSpan) -> str | None:
 def _examples(documents: list[AnnotatedDocument], chance: random.Random) -> tuple[list[Sentence], Counter[str]]:
     """The sentences as Flair wants them, each word a token, each span on whole words.
 
-    Identical sentences count at most 4 times. Generated truth does not mark unqualified findings (« lésion », « masse »)
+    Identical sentences count at most 4 times. Generated truth does not mark unqualified findings (« lésion »)
     nor organs without a tumour, which FRACCO marks: of it, only sentences that hold a span and no such word are taken.
     """
     from flair.data import Sentence
@@ -235,12 +236,23 @@ _NAMED_WITH_ORGAN = re.compile(
 )
 
 
+_SPREAD_TO_SITE = re.compile(
+    r"(?P<spread>m[ée]tastases?|mets|m[ée]tas?|(?:localisations?|l[ée]sions?|nodules?)\s+(?:secondaires?|m[ée]tastatiques?))\s+"
+    r"(?:au\s+niveau\s+)?(?:d[eu]s?\s+(?:la\s+|l['’])?|d['’]|aux?\s+|à\s+la\s+)?(?P<site>(?!à distance)\S.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
 def _pieces(text: str, span: GoldSpan) -> list[tuple[int, int, str]]:
-    """The tagged pieces of a span: « cancer du sein » given as an organ teaches a tumour and its organ, as FRACCO does."""
+    """The tagged pieces of a span, as FRACCO cuts them: « cancer du sein » given as one organ teaches a tumour and its
+    organ, « métastases hépatiques » given as one metastasis teaches a metastasis and its site."""
     tag = tag_of(text, span)
     named = _NAMED_WITH_ORGAN.fullmatch(text, span.start, span.end) if tag == "topography" else None
     if named:
         return [(*named.span("tumour"), "morphology"), (*named.span("organ"), "topography")]
+    spread = _SPREAD_TO_SITE.fullmatch(text, span.start, span.end) if tag == "metastasis" else None
+    if spread:
+        return [(*spread.span("spread"), "metastasis"), (*spread.span("site"), "topography")]
     return [(span.start, span.end, tag)] if tag else []
 
 

@@ -1,7 +1,7 @@
 """Dates in French reports: full, partial (« mars 2021 », « 03/2019 », « en 2015 ») and relative (« il y a 3 mois »).
 
-A date mention's `value` is as precise as what is written (`2021-03-12`, `2021-03`, `2015`); its `date` is the first day of
-that period. Relative and year-less dates need the document's date and are left out without it.
+A date mention's `value` is as precise as what is written (`2021-03-12`, `2021-03`, `2015`); its `date` is the first
+day of that period. Relative and year-less dates need the document's date and are left out without it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _MONTHS = {
 _MONTH = "(?P<month>" + "|".join(sorted(_MONTHS, key=len, reverse=True)) + r")\.?"
 _YEAR = r"(?P<year>(?:19|20)\d\d)"
 _NUMBER_WORDS = {
-    "un": 1, "une": 1, "deux": 2, "trois": 3, "quatre": 4, "cinq": 5, "six": 6, "sept": 7, "huit": 8, "neuf": 9, "dix": 10,
-    "douze": 12, "quinze": 15,
+    "un": 1, "une": 1, "deux": 2, "trois": 3, "quatre": 4, "cinq": 5, "six": 6, "sept": 7, "huit": 8, "neuf": 9,
+    "dix": 10, "douze": 12, "quinze": 15,
 }  # fmt: skip
 _COUNT = r"(?P<count>\d{1,3}|" + "|".join(_NUMBER_WORDS) + ")"
 
@@ -32,21 +32,26 @@ _NUMERIC = re.compile(
 )
 _MONTH_YEAR = re.compile(rf"(?<![\d/.,-])(?P<month>0[1-9]|1[0-2])\s?[/-]\s?{_YEAR}(?![\d/]|[.,-]\d)")
 _WRITTEN = re.compile(
-    rf"(?<!\w)(?:(?P<day>\d{{1,2}}|1er)\s+)?{_MONTH}(?:\s+(?P<year>(?:19|20)\d\d)|\s+'?(?P<short>\d\d)(?!\w|[.,]\d))(?!\w)"
+    rf"(?<!\w)(?:(?P<day>\d{{1,2}}|1er)\s+)?{_MONTH}(?:\s+(?P<year>(?:19|20)\d\d)|\s+'?(?P<short>\d\d)(?!\w|"
+    rf"[.,]\d))(?!\w)"
 )
 _DAY_MONTH = re.compile(
-    rf"(?<!\w)(?:le|du|au|ce|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche)\s+(?P<whole>(?P<day>\d{{1,2}}|1er)\s+{_MONTH}"
+    rf"(?<!\w)(?:le|du|au|ce|lundi|mardi|mercredi|jeudi|vendredi|samedi|"
+    rf"dimanche)\s+(?P<whole>(?P<day>\d{{1,2}}|1er)\s+{_MONTH}"
     r"|(?P<d>\d{1,2})/(?P<m>\d{1,2}))(?![\w/]|\s+\d{2,4}(?!\w)|[.,]\d)"
 )
 _YEAR_ALONE = re.compile(
-    rf"(?<!\w)(?:en|depuis|l'annee|annee|fin|debut|courant|de|ete|hiver|printemps|automne)\s+(?:l'annee\s)?{_YEAR}(?![\d/-]|\w)"
+    rf"(?<!\w)(?:en|depuis|l'annee|annee|fin|debut|courant|de|ete|hiver|printemps|"
+    rf"automne)\s+(?:l'annee\s)?{_YEAR}(?![\d/-]|\w)"
     rf"|(?<=\()(?P<bracketed>(?:19|20)\d\d)(?=\))"
 )
 _AGO = re.compile(
-    rf"(?<!\w)(?:il y a|voici|voila|depuis)\s+(?:environ\s+|pres de\s+|plus de\s+)?{_COUNT}\s+(?P<unit>jours?|semaines?|mois|ans?|annees?)(?!\w)"
+    rf"(?<!\w)(?:il y a|voici|voila|depuis)\s+(?:environ\s+|pres de\s+|"
+    rf"plus de\s+)?{_COUNT}\s+(?P<unit>jours?|semaines?|mois|ans?|annees?)(?!\w)"
 )
 _NEAR = re.compile(
-    r"(?<!\w)(?P<near>ce jour|aujourd'hui|hier|avant-hier|la semaine derniere|le mois dernier|l'annee derniere|l'an dernier)(?!\w)"
+    r"(?<!\w)(?P<near>ce jour|aujourd'hui|hier|avant-hier|la semaine derniere|le mois dernier|"
+    r"l'annee derniere|l'an dernier)(?!\w)"
 )
 _BIRTH = re.compile(r"(?:(?<!\w)nee?(?:\s*\(e\))?(?:\s+le)?|naissance|ddn)\s*:?\s*(?:le\s)?$")
 _CENTURY_PIVOT = 30

@@ -1,7 +1,9 @@
-"""Stages, grades, performance status and lines of treatment, with the words that make the same letters mean another thing.
+"""Stages, grades, performance status and lines of treatment, with the words that make the same letters mean another
+thing.
 
-Stages: UICC/AJCC and FIGO in Roman (I–IV with A–C). Grades: SBR/Nottingham, Fuhrman, FNCLCC, OMS, differentiation, Gleason,
-ISUP. A « grade 2 » of mucositis (CTCAE) and a « stade III » of kidney failure are not of a tumour: `cues/not_grading.csv`.
+Stages: UICC/AJCC and FIGO in Roman (I–IV with A–C). Grades: SBR/Nottingham, Fuhrman, FNCLCC, OMS, differentiation,
+Gleason, ISUP. A « grade 2 » of mucositis (CTCAE) and a « stade III » of kidney failure are not of a tumour:
+`cues/not_grading.csv`.
 """
 
 from __future__ import annotations
@@ -19,36 +21,45 @@ _ARABIC = {"i": "1", "ii": "2", "iii": "3", "iv": "4"}
 
 _STAGE = re.compile(
     r"(?<!\w)(?:stades?|figo|ajcc|uicc)[\s:(]{1,3}"
-    r"(?:(?:clinique|pathologique|tumoral|evolutif|pronostique|anatomique|initial|tnm|figo|ajcc|uicc|ann arbor|d'ann arbor|"
+    r"(?:(?:clinique|pathologique|tumoral|evolutif|pronostique|anatomique|initial|tnm|figo|ajcc|uicc|"
+    r"ann arbor|d'ann arbor|"
     r"de la|selon la|classification|8e|edition|\d{4})[\s:]+){0,4}"
     r"(?P<number>iv|i{1,3}|[0-4])(?![0-9])[\s-]?(?P<letter>[abcde](?:[1-3])?)?(?![\w'])"
 )
 _GRADE = re.compile(
     r"(?<!\w)(?:(?:grades?|sbr|fuhrman|fnclcc|isup|ee|elston[- ]ellis|nottingham)[\s:]{1,3})"
-    r"(?:(?:histologique|histopronostique|nucleaire|cytologique|tumoral|de malignite|global|sbr|ee|oms|isup|fnclcc|fuhrman|"
-    r"de fuhrman|de nottingham|nottingham|de scarff|bloom|et|richardson|scarff|selon|elston|ellis|d'elston|de|a)[\s:,-]+){0,6}"
+    r"(?:(?:histologique|histopronostique|nucleaire|cytologique|tumoral|de malignite|global|sbr|ee|oms|"
+    r"isup|fnclcc|fuhrman|"
+    r"de fuhrman|de nottingham|nottingham|de scarff|bloom|et|richardson|scarff|selon|elston|ellis|d'elston|"
+    r"de|a)[\s:,-]+){0,6}"
     r"(?P<number>i{1,3}|iv|[1-5])(?![\w+]|[.,]\d)(?:\s?/\s?(?:3|4|5|iii))?(?:\s\(?isup\)?)?"
 )
 _LEVEL = re.compile(
-    r"(?<!\w)(?:de\s)?(?P<level>haut|bas|faible|intermediaire)\sgrade(?!\w)|(?<!\w)grade\s(?P<after>eleve|intermediaire|bas)(?!\w)"
+    r"(?<!\w)(?:de\s)?(?P<level>haut|bas|faible|intermediaire)\sgrade(?!\w)|(?<!\w)grade\s(?P<after>eleve|"
+    r"intermediaire|bas)(?!\w)"
 )
 _SHORT_GRADE = re.compile(r"(?<!\w)G\s?(?P<number>[1-4])(?!\w|[.,]\d)")
 _TUMOUR_WORD = re.compile(r"carcin|tumeur|neuroend|sarcom|differenci|(?<!\w)tne(?!\w)")
 _DIFFERENTIATION = re.compile(
-    r"(?<!\w)(?P<how>bien|tres bien|moyennement|moderement|peu|pauvrement|faiblement)[\s-]+differencie(?:e?s?)(?!\w)|(?<!\w)(?P<none>indifferencie)(?:e?s?)(?!\w)"
+    r"(?<!\w)(?P<how>bien|tres bien|moyennement|moderement|peu|pauvrement|"
+    r"faiblement)[\s-]+differencie(?:e?s?)(?!\w)|(?<!\w)(?P<none>indifferencie)(?:e?s?)(?!\w)"
 )
 _GLEASON = re.compile(
-    r"(?<!\w)(?:score\s+(?:de\s+)?|grade\s+(?:de\s+)?)?gleason[\s:]*(?:score[\s:]*)?(?:a\s|de\s|est\s)?(?P<sum>(?:10|[2-9])(?!\s?\+))?"
+    r"(?<!\w)(?:score\s+(?:de\s+)?|grade\s+(?:de\s+)?)?gleason[\s:]*(?:score[\s:]*)?(?:a\s|de\s|"
+    r"est\s)?(?P<sum>(?:10|[2-9])(?!\s?\+))?"
     r"(?:\s?/\s?10)?[\s:=]*\(?(?:(?P<first>[1-5])\s?\+\s?(?P<second>[1-5]))?(?:\s?=\s?(?P<equals>10|[2-9]))?\)?(?!\d)"
 )
 _STATUS = re.compile(
     r"(?<!\w)(?:(?:score|indice|statut|performance status|ps|index)[\s:]{1,3})?"
     r"(?:\(?(?:oms|ecog|ps|performance status|who)\)?(?:[\s/-]{1,2}(?:oms|ecog|ps))?)"
-    r"(?:\s(?:est|evalue|cote|estime|score))?\s?(?:a|de)?\s?[:=]?\s?(?:a\s)?(?P<number>[0-4])(?:\s?[-/aà]\s?[0-4](?![\d/]))?(?![\d.,]\d|\w|\s?(?:ng|mg|%))"
+    r"(?:\s(?:est|evalue|cote|estime|score))?\s?(?:a|"
+    r"de)?\s?[:=]?\s?(?:a\s)?(?P<number>[0-4])(?:\s?[-/aà]\s?[0-4](?![\d/]))?(?![\d.,]\d|\w|\s?(?:ng|mg|%))"
 )
 _LINE = re.compile(
-    r"(?<!\w)(?:(?P<ordinal>\d{1,2})\s?(?:ere|re|er|e|eme|nde|nd)|(?P<word>premiere|deuxieme|seconde|troisieme|quatrieme|cinquieme|"
-    r"sixieme|septieme|huitieme))\s+ligne(?!s? directrice)(?!\w)|(?<!\w)ligne\s(?:n°\s?)?(?P<after>\d{1,2})(?![\w/.,])"
+    r"(?<!\w)(?:(?P<ordinal>\d{1,2})\s?(?:ere|re|er|e|eme|nde|nd)|(?P<word>premiere|deuxieme|seconde|"
+    r"troisieme|quatrieme|cinquieme|"
+    r"sixieme|septieme|huitieme))\s+ligne(?!s? directrice)(?!\w)|"
+    r"(?<!\w)ligne\s(?:n°\s?)?(?P<after>\d{1,2})(?![\w/.,])"
 )
 _SHORT_LINE = re.compile(
     r"(?:(?<=en )|(?<=\()|(?<=: )|(?<=de ))L(?P<number>[1-9])(?!\d|\w)"

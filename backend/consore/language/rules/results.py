@@ -1,9 +1,9 @@
 """Results of biomarkers and gene alterations: which status or number stands beside a name that the dictionary found.
 
-« RE 90 % », « RE+ RP- », « HER2 score 2+, FISH non amplifiée », « Ki67 à 30 % », « EGFR muté (exon 19) », « ALK négatif »,
-« PSA 4,2 ng/ml », « absence de mutation KRAS ». `value` is a `BiomarkerStatus` word, or the number with its `unit`.
-A name without a result in a list takes that of the next name (« RE, RP et HER2 négatifs »). HER2 scores follow ASCO/CAP:
-3+ positive, 2+ decided by in-situ hybridisation and else equivocal, 0 and 1+ negative.
+« RE 90 % », « RE+ RP- », « HER2 score 2+, FISH non amplifiée », « Ki67 à 30 % », « EGFR muté (exon 19) », « ALK
+négatif », « PSA 4,2 ng/ml », « absence de mutation KRAS ». `value` is a `BiomarkerStatus` word, or the number with
+its `unit`. A name without a result in a list takes that of the next name (« RE, RP et HER2 négatifs »). HER2 scores
+follow ASCO/CAP: 3+ positive, 2+ decided by in-situ hybridisation and else equivocal, 0 and 1+ negative.
 """
 
 from __future__ import annotations
@@ -17,32 +17,62 @@ from consore.model import BiomarkerStatus, Mention, MentionKind, System
 from consore.referentials import Match
 
 _NUMBER = re.compile(
-    r"\D{0,4}?(?:(?:est|etait|dose|mesure|evalue|estime|positifs?|positives?|positivite|exprimes?|expression|marquage|taux|tps|cps|ic|score|"
-    r"nucleaire|intense|modere|faible|index|de|du|d'|a|au|environ|superieur a|inferieur a|cellules|tumorales|des|sur|des|"
+    r"\D{0,4}?(?:(?:est|etait|dose|mesure|evalue|estime|positifs?|positives?|positivite|exprimes?|"
+    r"expression|marquage|taux|tps|cps|ic|score|"
+    r"nucleaire|intense|modere|faible|index|de|du|d'|a|au|environ|superieur a|inferieur a|cellules|"
+    r"tumorales|des|sur|des|"
     r"proliferation|actuel|initial|total)[\s:=(]*){0,6}"
-    r"[\s:=(]*[<>≥≤~]?\s?(?P<number>\d{1,5}(?:[.,]\d{1,3})?)(?:\s?(?:-|a)\s?\d{1,3})?\s?(?P<unit>%|pourcent|pour cent|ng/ml|ug/l|µg/l|pg/ml|"
+    r"[\s:=(]*[<>≥≤~]?\s?(?P<number>\d{1,5}(?:[.,]\d{1,3})?)(?:\s?(?:-|a)\s?\d{1,3})?\s?(?P<unit>%|"
+    r"pourcent|pour cent|ng/ml|ug/l|µg/l|pg/ml|"
     r"kui/l|kui/ml|mui/ml|ui/ml|ui/l|u/ml|u/l)?(?![\w+]|\s?\+|/\d|[.,]\d)"
 )
 _SCORE = re.compile(
-    r"[\s:=(,]*(?:(?:score|a|ihc|immunohistochimie|surexpression|cote)[\s:=(]*){0,4}(?P<score>[0-3])\s?(?P<plus>\+)?(?![\w%.,]\S)"
+    r"[\s:=(,]*(?:(?:score|a|ihc|immunohistochimie|surexpression|"
+    r"cote)[\s:=(]*){0,4}(?P<score>[0-3])\s?(?P<plus>\+)?(?![\w%.,]\S)"
 )
 _ISH = re.compile(
-    r"(?:fish|cish|sish|dish|ish|hybridation)[^;.]{0,30}?(?P<no>non[\s-]|pas d'|absence d'|sans |-$|neg)?\s?(?:amplifi|ampli|negati|positi|\+|-)"
+    r"(?:fish|cish|sish|dish|ish|hybridation)[^;.]{0,30}?(?P<no>non[\s-]|pas d'|absence d'|sans |-$|"
+    r"neg)?\s?(?:amplifi|ampli|negati|positi|\+|-)"
 )
 _SIGN = re.compile(r"\s?(?:[(:=]\s?)?(?P<sign>\+{1,3}|-(?!\s?\d|\w)|⊕|⊖)\)?")
 _WORDS: tuple[tuple[BiomarkerStatus, re.Pattern[str]], ...] = (
-    (BiomarkerStatus.WILD_TYPE, re.compile(r"sauvage|non[\s-]mute|wild[\s-]?type|(?<!\w)wt(?!\w)|(?:pas|absence|sans|aucune)[^,;.]{0,14}mutation|mutation[^,;.]{0,20}(?:non retrouvee|non detectee|absente|negative)")),
-    (BiomarkerStatus.NEGATIVE, re.compile(r"negati|(?<!\w)neg(?!\w)|non[\s-](?:exprim|amplifi|surexprim|rearrang|transloqu|detect)|(?:pas|absence|sans|aucune?)[^,;.]{0,14}(?:expression|surexpression|amplification|rearrangement|translocation|fusion|marquage)|perte d'expression|eteint|normal")),
-    (BiomarkerStatus.MUTATED, re.compile(r"(?<!\w)mute|(?<!\w)mutation|muta(?!\w)|variant pathogene|deletion|insertion|pathogenique")),
+    (
+        BiomarkerStatus.WILD_TYPE,
+        re.compile(
+            r"sauvage|non[\s-]mute|wild[\s-]?type|(?<!\w)wt(?!\w)|(?:pas|absence|sans|"
+            r"aucune)[^,;.]{0,14}mutation|mutation[^,;.]{0,20}(?:non retrouvee|non detectee|absente|negative)"
+        ),
+    ),
+    (
+        BiomarkerStatus.NEGATIVE,
+        re.compile(
+            r"negati|(?<!\w)neg(?!\w)|non[\s-](?:exprim|amplifi|surexprim|rearrang|transloqu|detect)|(?:pas|"
+            r"absence|sans|aucune?)[^,;.]{0,14}(?:expression|surexpression|amplification|rearrangement|"
+            r"translocation|fusion|marquage)|perte d'expression|eteint|normal"
+        ),
+    ),
+    (
+        BiomarkerStatus.MUTATED,
+        re.compile(r"(?<!\w)mute|(?<!\w)mutation|muta(?!\w)|variant pathogene|deletion|insertion|pathogenique"),
+    ),
     (BiomarkerStatus.EQUIVOCAL, re.compile(r"equivoque|indetermine|douteux|ininterpretable")),
     (BiomarkerStatus.HIGH, re.compile(r"eleve|(?<!\w)high|(?<!\w)haut|instable|instabilite|(?<!\w)-h(?!\w)")),
     (BiomarkerStatus.LOW, re.compile(r"(?<!\w)low(?!\w)|(?<!\w)bas(?!\w)|(?<!\w)faible(?!ment)")),
-    (BiomarkerStatus.POSITIVE, re.compile(r"positi|(?<!\w)pos(?!\w)|amplifi|surexprim|surexpression|rearrang|transloqu|fusion|(?<!\w)exprim|expression conservee|conserve")),
-)  # fmt: skip
+    (
+        BiomarkerStatus.POSITIVE,
+        re.compile(
+            r"positi|(?<!\w)pos(?!\w)|amplifi|surexprim|surexpression|rearrang|transloqu|fusion|(?<!\w)exprim|"
+            r"expression conservee|conserve"
+        ),
+    ),
+)
 _BEFORE = re.compile(
-    r"(?P<no>(?:pas|absence|sans|aucune?|non|recherche|statut)\s[^,;.:]{0,24})?(?P<what>mutation|mute|variant|amplification|surexpression|"
-    r"expression|rearrangement|fusion|translocation|perte d'expression|negativite|positivite)s?\s(?:activatrice\s|somatique\s|"
-    r"constitutionnelle\s|pathogene\s|germinale\s|activant\s|des\s|du\s|de\s|d'|l'|la\s|le\s|gene\s|genes\s|proteine\s|recepteurs?\s){0,6}$"
+    r"(?P<no>(?:pas|absence|sans|aucune?|non|recherche|statut)\s[^,;.:]{0,24})?(?P<what>mutation|mute|"
+    r"variant|amplification|surexpression|"
+    r"expression|rearrangement|fusion|translocation|perte d'expression|negativite|"
+    r"positivite)s?\s(?:activatrice\s|somatique\s|"
+    r"constitutionnelle\s|pathogene\s|germinale\s|activant\s|des\s|du\s|de\s|d'|l'|la\s|le\s|gene\s|"
+    r"genes\s|proteine\s|recepteurs?\s){0,6}$"
 )
 _LIST = re.compile(r"\s?(?:,|/|et|ou|&|ni|-)?\s?(?:des |les |l'|le |la |de )?$")
 _WINDOW, _LOOK_BACK = 70, 60
@@ -54,13 +84,15 @@ _NUMBERED = re.compile(
 _TRIPLE_NEGATIVE = ("ER", "PR", "HER2")
 
 _HGVS = re.compile(
-    r"(?<!\w)(?:p\.\s?\(?(?:[A-Z][a-z]{2}|[A-Z])\d{1,4}(?:[A-Z][a-z]{2}|[A-Z*]|=|_[A-Za-z]{1,3}\d{1,4})?(?:fs|del|ins|dup|\*|Ter)?\w{0,10}\)?"
+    r"(?<!\w)(?:p\.\s?\(?(?:[A-Z][a-z]{2}|[A-Z])\d{1,4}(?:[A-Z][a-z]{2}|[A-Z*]|=|"
+    r"_[A-Za-z]{1,3}\d{1,4})?(?:fs|del|ins|dup|\*|Ter)?\w{0,10}\)?"
     r"|c\.\s?[\d_+*-]{1,14}(?:[ACGT]>[ACGT]|del|dup|ins|inv)\w{0,12})"
 )
 _SHORT_VARIANT = re.compile(r"(?<![\w.])[ACDEFGHIKLMNPQRSTVWY]\d{2,4}[ACDEFGHIKLMNPQRSTVWYX*](?!\w)")
 _SHORT_VARIANT_BESIDE = re.compile(r"[\s:(]{1,3}(?:p\.\(?)?[a-z]\d{2,4}[a-z*](?!\w)")
 _EXON = re.compile(
-    r"(?<!\w)(?P<event>(?:deletion|insertion|mutation|duplication|saut|skipping)s?\s(?:de\s|d'|du\s|dans\s|l'|sur\s){0,3})?exon\s?(?P<exon>\d{1,2})"
+    r"(?<!\w)(?P<event>(?:deletion|insertion|mutation|duplication|saut|skipping)s?\s(?:de\s|d'|du\s|dans\s|"
+    r"l'|sur\s){0,3})?exon\s?(?P<exon>\d{1,2})"
     r"(?P<after>\s(?:deletion|insertion|skipping|saut))?(?!\w)"
 )
 
@@ -118,7 +150,9 @@ _RECEPTORS = {
     "RH": ("HR", "Récepteurs hormonaux"),
 }
 _RECEPTOR = re.compile(
-    r"(?<![\w-])(?P<name>RE|RO|RPg?|RH)(?=\s?(?:[:=(]\s?|à\s)?(?:\+|[-–−](?![\s]?\w)|\d{1,3}\s?%|(?:faiblement |fortement )?(?:positif|n[ée]gatif))|\s?(?:,|/|et)\s?(?:les\s)?(?:RP|RO|RE|HER-?2)(?!\w))"
+    r"(?<![\w-])(?P<name>RE|RO|RPg?|RH)(?=\s?(?:[:=(]\s?|à\s)?(?:\+|[-–−](?![\s]?\w)|\d{1,3}\s?%|"
+    r"(?:faiblement |fortement )?(?:positif|n[ée]gatif))|\s?(?:,|/|et)\s?(?:les\s)?(?:RP|RO|RE|"
+    r"HER-?2)(?!\w))"
 )
 
 

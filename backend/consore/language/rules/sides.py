@@ -13,7 +13,8 @@ from consore.language.spans import Spans
 from consore.model import Laterality, Mention, MentionKind, System
 
 _SIDE = re.compile(
-    r"(?<!\w)(?:(?P<right>droite?s?|dte?)|(?P<left>gauches?|gche?)|(?P<bilateral>bilater(?:al|ale|aux|ales)|des deux cotes)|"
+    r"(?<!\w)(?:(?P<right>droite?s?|dte?)|(?P<left>gauches?|gche?)|(?P<bilateral>bilater(?:al|ale|aux|"
+    r"ales)|des deux cotes)|"
     r"(?P<midline>median(?:e|s|es)?))(?!\w)"
 )
 SIDED = frozenset({MentionKind.TOPOGRAPHY, MentionKind.MORPHOLOGY, MentionKind.PROCEDURE, MentionKind.METASTASIS})

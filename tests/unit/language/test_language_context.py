@@ -1,0 +1,91 @@
+"""What is there, not there, perhaps there, planned, in the family or in the past, as a user writes it."""
+
+from __future__ import annotations
+
+import pytest
+
+from consore.language import Reader
+from consore.model import Assertion, MentionKind
+
+M, R, D, G, C, T = (
+    MentionKind.METASTASIS,
+    MentionKind.RECURRENCE,
+    MentionKind.DRUG,
+    MentionKind.REGIMEN,
+    MentionKind.MORPHOLOGY,
+    MentionKind.TOPOGRAPHY,
+)
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    return Reader.load()
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "assertion"),
+    [
+        ("Métastases hépatiques.", M, "present"),
+        ("Pas de métastase hépatique.", M, "negated"),
+        ("Absence de métastase hépatique, pulmonaire ou osseuse.", M, "negated"),
+        ("Sans métastase.", M, "negated"),
+        ("Ni récidive ni métastase.", M, "negated"),
+        ("0 métastase.", M, "negated"),
+        ("Rien en faveur d'une récidive locale.", R, "negated"),
+        ("Le scanner a éliminé une récidive.", R, "negated"),
+        ("La récidive a été éliminée.", R, "negated"),
+        ("Métastases non retrouvées.", M, "negated"),
+        ("Pas seulement une récidive locale.", R, "present"),
+        ("Pas de fièvre mais récidive locale.", R, "present"),
+        ("Pas d'adénopathie, présence de métastases osseuses.", M, "present"),
+        ("Suspicion de récidive locale.", R, "hypothetical"),
+        ("Récidive locale ?", R, "hypothetical"),
+        ("Sans doute des métastases osseuses.", M, "hypothetical"),
+        ("Éliminer une récidive.", R, "hypothetical"),
+        ("On propose une chimiothérapie par FOLFOX.", G, "hypothetical"),
+        ("Le pembrolizumab sera débuté la semaine prochaine.", D, "hypothetical"),
+        ("Pembrolizumab à discuter en RCP.", D, "hypothetical"),
+        ("La patiente refuse le FOLFOX.", G, "negated"),
+        ("Contre-indication au cisplatine.", D, "negated"),
+        ("Poursuite du pembrolizumab.", D, "present"),
+        ("Proposition : FOLFOX.", G, "hypothetical"),
+        ("Sa mère a eu un cancer du sein à 60 ans.", C, "family"),
+        ("Cancer du sein chez sa tante maternelle.", C, "family"),
+        ("Antécédents familiaux : cancer du côlon.", C, "family"),
+        ("Accompagnée de sa fille, suivie pour un carcinome du sein.", C, "present"),
+        ("Pas d'antécédent familial de cancer du sein.", C, "negated"),
+        ("Antécédent de mélanome en 2005.", C, "history"),
+        ("Antécédents : mélanome en 2005.\nHistoire de la maladie : adénocarcinome du côlon.", C, "history"),
+        ("Lymphome non hodgkinien.", C, "present"),
+        ("Aspect compatible avec un adénocarcinome.", C, "present"),
+    ],
+)
+def test_a_finding_is_asserted_as_its_sentence_says(
+    reader: Reader, text: str, kind: MentionKind, assertion: str
+) -> None:
+    found = [mention for mention in reader.read(text) if mention.kind is kind]
+    assert found, "nothing was found"
+    assert found[0].assertion is Assertion(assertion)
+
+
+def test_a_whole_enumeration_stays_under_its_negation(reader: Reader) -> None:
+    found = reader.read("Absence de métastase hépatique, pulmonaire ou osseuse.")
+    assert {mention.assertion for mention in found} == {Assertion.NEGATED}
+
+
+def test_a_negative_result_is_a_result(reader: Reader) -> None:
+    found = [m for m in reader.read("Absence de surexpression de HER2.") if m.kind is MentionKind.BIOMARKER]
+    assert [(m.value, m.assertion) for m in found] == [("negative", Assertion.PRESENT)]
+
+
+def test_the_section_of_the_past_ends_where_the_story_begins(reader: Reader) -> None:
+    text = "Antécédents : mélanome en 2005.\nHistoire de la maladie : adénocarcinome du côlon."
+    found = [m.assertion for m in reader.read(text) if m.kind is C]
+    assert found == [Assertion.HISTORY, Assertion.PRESENT]
+
+
+def test_the_side_of_a_planned_operation_is_planned(reader: Reader) -> None:
+    found = reader.read("On propose une mastectomie gauche.")
+    assert {m.assertion for m in found if m.kind in (MentionKind.PROCEDURE, MentionKind.LATERALITY)} == {
+        Assertion.HYPOTHETICAL
+    }
