@@ -10,11 +10,13 @@ import asyncio
 import datetime as dt
 import json
 import re
+import ssl
 import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 import httpx
@@ -303,7 +305,14 @@ async def _send(settings: Settings, peer: Peer, path: str, act: str, values: Map
 def _client(settings: Settings) -> httpx.AsyncClient:
     """A stopped machine is found out by half of the deadline; redirects would send a signed question elsewhere."""
     deadline = settings.federation_deadline_s
-    return httpx.AsyncClient(timeout=httpx.Timeout(deadline, connect=deadline / 2), follow_redirects=False)
+    timeout = httpx.Timeout(deadline, connect=deadline / 2)
+    return httpx.AsyncClient(timeout=timeout, follow_redirects=False, verify=_certificates())
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """The authorities that certificates of peers are checked against, read once: that takes longer than a count."""
+    return httpx.create_ssl_context()
 
 
 def _log(

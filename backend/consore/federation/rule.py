@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
+from consore.errors import CriteriaError
 from consore.model import FederatedQuery, now
 from consore.search.cohort import patient_ids
 from consore.search.criteria import Criteria, parse_criteria
@@ -114,7 +115,10 @@ def _earlier(session: Session, peer_code: str, criteria: Criteria, told: str, th
     for query in session.exec(statement):
         if abs(upper_bound(query.answer) - upper_bound(told)) > STEPS_APART * threshold:
             continue
-        other = parse_criteria(query.criteria)
+        try:
+            other = parse_criteria(query.criteria)
+        except CriteriaError:  # written by an earlier version that knew other criteria
+            continue
         if other.canonical() != own:
             found.setdefault(other.canonical(), other)
         if len(found) >= MOST_COMPARED:
