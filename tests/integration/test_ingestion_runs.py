@@ -408,6 +408,8 @@ def test_patients_come_from_json_lines_and_bad_lines_say_why(tmp_path: Path, nod
         json.dumps({"patient_id": "P3", "documents": [{"id": "1"}]}),
         json.dumps({"patient_id": "P4", "structured": [{"kind": "fax"}]}),
         json.dumps(PATIENT),
+        json.dumps({"id": "\ud800", "text": "a"}),
+        json.dumps({"id": "x" * 300, "text": "a"}),
     ]
     with gzip.open(file, "wt", encoding="utf-8") as stream:
         stream.write("\n".join(lines))
@@ -420,6 +422,8 @@ def test_patients_come_from_json_lines_and_bad_lines_say_why(tmp_path: Path, nod
         ("line 7", "not_a_patient"),
         ("line 8", "not_a_patient"),
         ("line 9", "duplicate_id"),
+        ("line 10", "not_a_patient"),
+        ("line 11", "not_a_patient"),
     ]
     with opened.session() as session:
         assert set(session.exec(select(Patient.ipp))) == {"P1", "essai_1"}
@@ -508,3 +512,16 @@ def test_a_document_that_breaks_the_reader_is_told_of_and_the_others_are_read(
         read = session.exec(select(DocumentMentions.total)).all()
     assert len(read) == run.seen
     assert sum(total > 0 for total in read) > run.seen * 0.8
+
+
+def test_a_record_that_the_database_refuses_is_rejected_alone(centre: Path, node: Settings, opened: Store) -> None:
+    sources = declare(opened, centre)
+    with opened.engine.begin() as connection:  # a rule of the site's own
+        connection.exec_driver_sql(
+            "CREATE TRIGGER site_rule BEFORE INSERT ON patient WHEN NEW.ipp LIKE '%2' "
+            "BEGIN SELECT RAISE(ABORT, 'no even numbers here'); END"
+        )
+    run = run_source(node, opened, sources["administrative"])
+    assert (run.state, run.seen, run.created, run.rejected) == ("done", PATIENTS, PATIENTS - 1, 1)
+    with opened.session() as session:
+        assert "no even numbers" in session.exec(select(RejectedRecord.message)).one()

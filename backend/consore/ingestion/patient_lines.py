@@ -36,6 +36,7 @@ SEXES = {
     "2": Sex.FEMALE,
     **{sex.value: sex for sex in Sex},
 }
+LONGEST_IDENTIFIER = 200
 ROW_DATES = ("date", "date_diagnostic", "date_prelevement")
 
 
@@ -211,7 +212,11 @@ def _row(
     if kind not in STRUCTURED:
         raise ValueError(f"a structured row of kind {kind or '(none)'} is not known")
     identifier = _identifier(item.get("id") or values.get("id") or place)
-    kept = {name: value for name, value in values.items() if name not in ("id", "ipp")}
+    kept = {
+        _text(name): clean(value) if isinstance(value, str) else value
+        for name, value in values.items()
+        if name not in ("id", "ipp")
+    }
     if date and not any(kept.get(name) for name in ROW_DATES):
         kept["date"] = date
     for name in ROW_DATES:
@@ -221,9 +226,10 @@ def _row(
 
 
 def _identifier(value: Any) -> str:
-    if not isinstance(value, str | int) or not str(value).strip() or "\x00" in str(value):
-        raise ValueError(f"{value!r} is no identifier")
-    return str(value).strip()
+    written = str(value).strip() if isinstance(value, str | int) else ""
+    if not 0 < len(written) <= LONGEST_IDENTIFIER or clean(written) != written:
+        raise ValueError(f"{value!r:.80} is no identifier")
+    return written
 
 
 def _text(value: Any) -> str:

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlmodel import Session
 
-from consore.errors import ConsoreError, InputError
+from consore.errors import ConsoreError, InputError, RecordError
 from consore.ingestion.deriving import CaughtUp, catch_up, remove_from_index
-from consore.ingestion.intake import Taken, take_in
+from consore.ingestion.intake import take_in
 from consore.ingestion.lease import Lease, is_held
 from consore.ingestion.progress import Meter, Progress, Stopped
 from consore.ingestion.quarantine import keep_rejected, settle
@@ -235,10 +236,9 @@ def _extract(settings: Settings, started: StartedRun, meter: Meter) -> None:
     meter.begin(f"extract {source.name}", count_records(kind, location))
     items = read_source(kind, location, source.options, known=_signatures(store))
     for batch in _batches(items):
-        with store.session() as session:
-            taken = _store_batch(session, started, batch)
-        if taken.opposed:
-            remove_from_index(settings, taken.opposed)
+        opposed = _store_batch(started, batch)
+        if opposed:
+            remove_from_index(settings, opposed)
         meter.advance(len(batch))
     meter.end()
     gone = _gone(started)
@@ -247,7 +247,34 @@ def _extract(settings: Settings, started: StartedRun, meter: Meter) -> None:
     run.stage = "extract"
 
 
-def _store_batch(session: Session, started: StartedRun, batch: list[SourceRecord | Rejection]) -> Taken:
+def _store_batch(started: StartedRun, batch: list[SourceRecord | Rejection]) -> list[int]:
+    """Store one batch in one transaction; gives the patients who are now opposed.
+
+    Where the database refuses it, its records are stored one by one, and the one at fault is rejected.
+    """
+    try:
+        with started.store.session() as session:
+            counts, opposed = _take_batch(session, started, batch)
+    except (DataError, IntegrityError) as error:
+        if len(batch) > 1:
+            return [patient for item in batch for patient in _store_batch(started, [item])]
+        (item,) = batch
+        if isinstance(item, Rejection):
+            raise
+        fault = RecordError(
+            f"The store refuses this record: {str(error.orig).splitlines()[0]}.",
+            "Correct it in the source, then read the source again.",
+            reason="refused_by_store",
+        )
+        return _store_batch(started, [Rejection.of(fault, item.origin, item.raw)])
+    for name, value in counts.items():
+        setattr(started.run, name, value)
+    return opposed
+
+
+def _take_batch(
+    session: Session, started: StartedRun, batch: list[SourceRecord | Rejection]
+) -> tuple[dict[str, int], list[int]]:
     run, source_id = started.run, int(started.source.id or 0)
     records = [item for item in batch if isinstance(item, SourceRecord)]
     taken = take_in(session, records)
@@ -255,14 +282,15 @@ def _store_batch(session: Session, started: StartedRun, batch: list[SourceRecord
     keep_rejected(session, source_id, int(run.id or 0), rejections)
     refused = {rejection.position for rejection in taken.rejections}
     settle(session, source_id, [record.origin for record in records if record.origin not in refused])
-    run.seen += len(batch)
-    run.created += taken.created
-    run.changed += taken.changed
-    run.unchanged += taken.unchanged
-    run.rejected += len(rejections)
-    counts = {name: getattr(run, name) for name in ("seen", "created", "changed", "unchanged", "rejected")}
+    counts = {
+        "seen": run.seen + len(batch),
+        "created": run.created + taken.created,
+        "changed": run.changed + taken.changed,
+        "unchanged": run.unchanged + taken.unchanged,
+        "rejected": run.rejected + len(rejections),
+    }
     session.execute(update(IngestionRun).where(_c(IngestionRun.id) == run.id).values(**counts))
-    return taken
+    return counts, taken.opposed
 
 
 def _batches(items: Iterator[SourceRecord | Rejection]) -> Iterator[list[SourceRecord | Rejection]]:

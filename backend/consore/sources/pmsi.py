@@ -155,6 +155,8 @@ def _check_shape(text: str) -> None:
     start = _positions()["variable_zone"][0]
     if len(text) < start:
         raise _wrong_length(len(text), start)
+    if "\x00" in text:
+        raise RecordError("The line holds NUL bytes.", "Export it again.", reason="nul_bytes")
     version = _field(text, "rss_version")
     if version not in _versions():
         raise RecordError(

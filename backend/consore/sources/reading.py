@@ -58,8 +58,8 @@ def read_source(
     """The records of a source and, among them, what could not be read; in constant memory.
 
     `options`: `columns` {expected: found}, `separator`, `ano` (name of the PMSI link file), `today` (ISO date that
-    future dates are told from). `known` gives the signature of a document that is held: if it is still the same, its file
-    is not opened again. Raises SourceError, before anything is given, where the source cannot be read at all.
+    future dates are told from). `known` gives the signature of a document that is held: if it is still the same, its
+    file is not opened again. Raises SourceError, before anything is given, where the source cannot be read at all.
     """
     options = options or {}
     location = Path(location)

@@ -49,7 +49,12 @@ class Rejection:
     @classmethod
     def of(cls, error: RecordError, position: str, raw: bytes) -> Self:
         """The rejection of the record at `position`, its raw bytes bounded to RAW_LIMIT with a note."""
-        return cls(position, error.reason, str(error), bounded(raw))
+        return cls(_shown(position), error.reason, _shown(str(error)), bounded(raw))
+
+
+def _shown(text: str) -> str:
+    """Text that any database can keep: what was found in a broken file may hold NUL bytes."""
+    return text.replace("\x00", "␀").encode("utf-8", "replace").decode()
 
 
 def bounded(raw: bytes) -> bytes:

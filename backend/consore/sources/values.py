@@ -18,6 +18,7 @@ from consore.referentials import normalise
 FORMATS = Path(__file__).parent / "formats"
 EARLIEST = dt.date(1880, 1, 1)
 PLANNED_DAYS = 2 * 366  # how far ahead a planned act may lie
+LONGEST_IDENTIFIER = 200
 
 _DATES = (
     re.compile(r"(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})(?:[T ].*)?"),
@@ -108,6 +109,16 @@ def _text(written: str, column: str, today: dt.date) -> str:
     return written
 
 
+def _identifier(written: str, column: str, today: dt.date) -> str:
+    if len(written) > LONGEST_IDENTIFIER:
+        raise RecordError(
+            f"The column {column} holds {len(written)} characters, too many for an identifier.",
+            "Export the file again: its cells may have slipped.",
+            reason="invalid_identifier",
+        )
+    return written
+
+
 def _topography(written: str, column: str, today: dt.date) -> str:
     found = _TOPOGRAPHY.fullmatch(written)
     if not found:
@@ -144,7 +155,7 @@ def _word(kind: str, written: str, column: str) -> str | bool | None:
 
 _CHECKS: dict[str, Callable[[str, str, dt.date], str]] = {
     "text": _text,
-    "identifier": _text,
+    "identifier": _identifier,
     "date": _date,
     "past_date": _past_date,
     "topography": _topography,

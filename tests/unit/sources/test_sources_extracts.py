@@ -119,6 +119,7 @@ def test_an_empty_file_and_a_missing_one_are_told_apart(tmp_path: Path) -> None:
         ("1;A;;B;F;1961-01-01;1960-12-31;;;;0", "inconsistent_dates"),
         ("1;A;;B;X;1961-01-01;;;;;0", "unknown_sex"),
         (";A;;B;F;1961-01-01;;;;;0", "missing_ipp"),
+        ("9" * 201 + ";A;;B;F;1961-01-01;;;;;0", "invalid_identifier"),
         ("1;A;;B;F;;;;;;0", "missing_birth_date"),
         ("1;A;;B;F;1961-01-01;;;;;peut-être", "unknown_boolean"),
         ("1;A;;B;F;1961-01-01", "wrong_cell_count"),

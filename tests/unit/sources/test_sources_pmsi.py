@@ -109,6 +109,7 @@ def test_the_rum_of_one_rss_are_one_stay(tmp_path: Path) -> None:
         (rum(principal="????"), "invalid_code"),
         (rum(acts=("02032024QEFAXXX-011",)), "invalid_code"),
         (rum("7777"), "unlinked_stay"),
+        (rum(unit="C\x00IR"), "nul_bytes"),
     ],
 )
 def test_a_bad_line_says_why_and_the_others_go_on(tmp_path: Path, line: str, reason: str) -> None:
