@@ -1,4 +1,4 @@
-"""The questions that the app asks, kept as GraphQL files so that they can be read, checked and allow-listed as they are.
+"""The questions that the app asks, kept as GraphQL files so that they can be read, checked and allow-listed.
 
 `queries/NAME.graphql` holds one operation; the fragments that it names are taken from `queries/fragments.graphql`.
 """

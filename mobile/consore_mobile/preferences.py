@@ -1,4 +1,4 @@
-"""What the app remembers between two starts: server address, login, appearance, language. Never a password nor a token."""
+"""What the app remembers between two starts: server, login, appearance, language. Never a password nor a token."""
 
 from __future__ import annotations
 

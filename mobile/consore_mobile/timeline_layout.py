@@ -172,8 +172,10 @@ def _place(
         inside = is_span and text + 2 * LABEL_GAP <= width
         half = 0.0 if is_span else RADIUS
         label_x = x + LABEL_GAP if inside else x + width + half + LABEL_GAP
-        if not inside and label_x + text > content:
-            label_x = x - half - LABEL_GAP - text  # no room at the right: the label goes before its item
+        if not inside and label_x + text > content:  # no room at the right: on the side where there is more
+            room_before, room_after = x - half - LABEL_GAP - 4.0, content - label_x
+            text = min(text, max(room_before, room_after))
+            label_x = x - half - LABEL_GAP - text if room_before > room_after else label_x
         left = min(x - half, label_x)
         right = max(x + width + half, label_x + text) + LABEL_GAP
         row = next((i for i, end in enumerate(reached) if end <= left), None)

@@ -186,8 +186,15 @@ class SearchPage(Page):
             row = SuggestionRow(
                 label=item.label, text=item.text, kind=word_or(self.app.language, f"kind.{item.kind}", "")
             )
-            row.bind(on_release=lambda row: self.choose(row.text))
+            row.bind(on_release=lambda _, item=item: self._choose(item))
             box.add_widget(row)
+
+    def _choose(self, item: Suggestion) -> None:
+        if item.kind == "patient" and item.code:
+            self.ids.query.focus = False
+            self.open_patient(item.code)
+        else:
+            self.choose(item.text)
 
     def open_filters(self) -> None:
         """The sheet of facets."""
@@ -270,13 +277,14 @@ class SearchPage(Page):
         self.count = patients_found(language, result.total)
         self.timing = f"{result.milliseconds} ms"
         words = word(language, "search.words", words=", ".join(result.words)) if result.words else ""
-        self.notice = result.notice or words
+        self.notice = (result.notice or words) if result.total else ""
         self.filter_count = len(self.asking.filters)
         self._show_chips(result)
         if not result.total:
             labels = ", ".join([chip.label for chip in result.understood] + [v.label for v in self.asking.filters])
             key = "search.none_criteria" if labels else "search.none_words"
-            hint = result.notice or word(language, key, labels=labels)
+            hint = word(language, key, labels=labels)
+            hint = f"{result.notice}\n{word(language, 'search.none_tap')}" if result.notice else hint
             self._stage(NoneView(title=word(language, "search.none_title"), hint=hint))
         self._show_rows()
 
@@ -300,7 +308,12 @@ class SearchPage(Page):
         rows = [self._row(hit, shown) for hit in self.asking.hits]
         if self.asking.has_more:
             rows.append({"viewclass": "MoreRow", "height": dp(56)})
-        self.ids.rows.data = rows
+        view = self.ids.rows
+        before, after = _height(view.data), _height(rows)
+        read = (1 - view.scroll_y) * max(0, before - view.height)
+        view.data = rows
+        if 0 < before < after and after > view.height:
+            view.scroll_y = 1 - read / (after - view.height)  # a longer list must not move under the finger
 
     def _shown_patient(self) -> str:
         stack = self.app.shell.stacks["search"]
@@ -310,7 +323,7 @@ class SearchPage(Page):
         language = self.app.language
         snippet = hit.snippets[0] if hit.snippets else None
         room = max(dp(120), self.ids.rows.width - dp(64))
-        headline_lines = min(2, 1 + int(text_width(hit.patient.headline, 16, "RobotoMedium") > room))
+        headline_lines = min(3, 1 + int(text_width(hit.patient.headline, 16, "RobotoMedium") * 1.06 / room))
         who = identity(language, hit.patient)
         origin = ""
         if snippet:
@@ -399,6 +412,11 @@ class SearchPage(Page):
             return True
 
         Clock.schedule_interval(follow, 0.05)
+
+
+def _height(rows: list[dict[str, Any]]) -> float:
+    """The height of the list's content, in pixels."""
+    return sum(row["height"] for row in rows) + dp(4) * max(0, len(rows) - 1) + dp(12) if rows else 0.0
 
 
 class StartView(BoxLayout):

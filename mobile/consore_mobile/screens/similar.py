@@ -12,6 +12,8 @@ from consore_mobile.screens.page import Page, rules_beside
 from consore_mobile.widgets.kit import Notice, TappableCard
 from consore_mobile.words import word
 
+MOST_TRAITS = 6
+
 
 class SimilarCard(TappableCard):
     """One similar patient."""
@@ -52,14 +54,19 @@ class SimilarPage(Page):
             identity=identity(self.app.language, item.patient),
             score=max(0.0, min(1.0, item.score)),
             score_text=word(self.app.language, "similar.score", percent=round(max(0.0, min(1.0, item.score)) * 100)),
-            shared=item.shared,
-            different=item.different,
+            shared=_first(item.shared),
+            different=_first(item.different),
         )
         card.bind(on_release=lambda *_: self._open(item.patient.id))
         return card
 
     def _open(self, patient_id: Any) -> None:
         self.app.shell.open("patient", patient_id=patient_id)
+
+
+def _first(traits: list[str]) -> list[str]:
+    """The first traits, which the server puts in order of weight, and how many more there are."""
+    return traits if len(traits) <= MOST_TRAITS else [*traits[:MOST_TRAITS], f"+{len(traits) - MOST_TRAITS}"]
 
 
 rules_beside(__file__)

@@ -62,7 +62,7 @@ def test_the_legend_holds_what_is_there_in_a_fixed_order() -> None:
 
 def test_every_kind_that_reports_speak_of_has_a_group() -> None:
     kinds = (
-        "topography morphology tnm stage grade biomarker alteration drug regimen procedure metastasis recurrence response "
-        "line dose date performance_status laterality measurement"
+        "topography morphology tnm stage grade biomarker alteration drug regimen procedure metastasis recurrence "
+        "response line dose date performance_status laterality measurement"
     )
     assert set(kinds.split()) == set(GROUP_OF)

@@ -45,6 +45,7 @@ def test_nothing_is_drawn_over_anything_else_and_nothing_is_left_out(
     for mark in drawn.marks:
         assert 0 <= mark.x <= drawn.width
         assert 0 < mark.y < drawn.height
+        assert mark.label_x >= 0
         assert mark.label_x + mark.label_width <= drawn.width + 1
     for one, other in itertools.combinations([mark for mark in drawn.marks if mark.label], 2):
         apart = one.label_x + one.label_width <= other.label_x or other.label_x + other.label_width <= one.label_x

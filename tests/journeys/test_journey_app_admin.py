@@ -1,0 +1,70 @@
+"""An administrator with the app, on a real centre: what was read, when it will be, and the worker that obeys."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+import pytest
+from app_network import AppNetwork, network  # noqa: F401
+from kivy_driver import Hand, open_app, sign_in  # noqa: F401
+
+pytestmark = pytest.mark.gl
+
+
+@pytest.fixture
+def admin(open_app: Callable[..., Hand], network: AppNetwork) -> Hand:  # noqa: F811
+    hand = open_app(network.address)
+    sign_in(hand, "admin", network.password("admin"))
+    hand.until(lambda: hand.all("SourceCard"))
+    hand.settle(0.2)
+    return hand
+
+
+def _open(hand: Hand, name: str) -> None:
+    hand.tap(hand.find("SourceCard", name=name))
+    hand.until(lambda: hand.page.name == "source" and hand.page.source is not None)
+    hand.settle(0.2)
+
+
+def test_the_admin_sees_the_sources_and_nothing_of_a_patient(admin: Hand) -> None:
+    assert admin.app.shell.destinations == ["sources", "settings"]
+    cards = {card.name: card for card in admin.all("SourceCard")}
+    assert set(cards) == {"administratif", "pmsi", "fiches-tumeur", "chimiotherapie", "biobanque", "comptes-rendus"}
+    assert "terminée" in cards["administratif"].last
+    assert cards["pmsi"].schedule.startswith("Le ")
+
+
+def test_a_schedule_that_is_changed_in_the_app_is_obeyed_by_the_worker(admin: Hand, network: AppNetwork) -> None:  # noqa: F811
+    from consore.ingestion import Worker
+
+    _open(admin, "biobanque")
+    page = admin.page
+    assert page.ids.save.disabled
+    admin.tap(next(chip for chip in admin.all("Chip", root=page.ids.frequency) if chip.payload == "WEEKLY"))
+    admin.tap(admin.find("Segment", value="3", root=page.ids.weekday))
+    hour = page.ids.hour.value
+    admin.tap(admin.all("IconButton", icon="plus", root=page.ids.hour)[0])
+    assert page.ids.hour.value == hour + 1
+    admin.tap(page.ids.save)
+    admin.until(lambda: not page.busy and not page.changed)
+    assert page.source.schedule.frequency == "WEEKLY"
+    due = page.source.schedule.next_run_at
+    assert due.astimezone(dt.timezone(dt.timedelta(hours=1))).weekday() == 3
+    assert "mar." not in page.next_text
+    with network.store() as store:
+        worker = Worker(network.centres[0].settings, store)
+        runs = worker.run_due_once(due.replace(tzinfo=None) + dt.timedelta(minutes=1))
+    assert page.source.id in [str(run.source_id) for run in runs]
+    admin.app.shell.back()
+    admin.until(lambda: any(c.schedule.startswith("Chaque jeudi") for c in admin.all("SourceCard", name="biobanque")))
+
+
+def test_a_source_is_read_now_and_its_run_is_followed(admin: Hand) -> None:
+    _open(admin, "chimiotherapie")
+    page = admin.page
+    before = len(admin.all("RunRow"))
+    admin.tap(page.ids.run)
+    admin.until(lambda: len(admin.all("RunRow")) > before, 30)
+    admin.until(lambda: "terminée" in admin.all("RunRow")[-1].title, 60)
+    assert not page.busy
