@@ -35,7 +35,7 @@ def test_a_run_is_started_and_followed_to_its_end(node, admin, tmp_path):
     extract = tmp_path / "administratif.csv"
     with extract.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, delimiter=";")
-        writer.writerow([*HEADER.split(), "commune", "opposition"])
+        writer.writerow([*HEADER.split(), "opposition"])
         for number in range(30):
             writer.writerow(
                 [f"N{number:05}", "Durand", "", "Paul", "M", "1950-01-02", "", "2024-01-01", "35000", "Rennes", "0"]

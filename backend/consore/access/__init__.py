@@ -2,7 +2,7 @@
 
 from consore.access.account import end_sessions, find_account, save_account
 from consore.access.audit import Action, audit, audit_each, forget_old_entries
-from consore.access.identity import mask_identity
+from consore.access.identity import is_hidden, mask_identity
 from consore.access.names import PatientNames
 from consore.access.password import check_password
 from consore.access.permission import Permission, role_permissions
@@ -22,6 +22,7 @@ __all__ = [
     "end_sessions",
     "find_account",
     "forget_old_entries",
+    "is_hidden",
     "mask_identity",
     "require",
     "role_permissions",

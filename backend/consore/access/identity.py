@@ -71,6 +71,11 @@ def mask_identity(text: str, patient: Patient) -> str:
     return "".join(letters)
 
 
+def is_hidden(text: str) -> bool:
+    """Whether a part of a masked text shows nothing but the mask: what was coded of it would tell what it hides."""
+    return MASK in text and not any(letter.isalnum() for letter in text)
+
+
 @lru_cache(maxsize=512)
 def _pattern(names: tuple[str, ...], ipp: str, birth_date: dt.date | None) -> re.Pattern[str] | None:
     """What to look for in folded text, the longest first."""

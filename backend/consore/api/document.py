@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from consore import model
-from consore.access import Action, Permission, mask_identity
+from consore.access import Action, Permission, is_hidden, mask_identity
 from consore.api.bounds import row_id
 from consore.api.context import Info
 from consore.api.guard import field
@@ -68,8 +68,9 @@ class Document:
 
     @strawberry.field
     async def mentions(self, info: Info) -> list[Mention]:
-        text = await info.context.loaders.text.load(self.row.id or 0)
-        found = await info.context.loaders.mentions.load(self.row.id or 0)
+        context = info.context
+        text = await context.loaders.text.load(self.row.id or 0)
+        found = await context.loaders.mentions.load(self.row.id or 0)
         return [
             Mention(
                 start=one.start,
@@ -84,6 +85,7 @@ class Document:
                 assertion=one.assertion.value,
             )
             for one in found
+            if context.sees_identities or not is_hidden(text[one.start : one.end])
         ]
 
     @strawberry.field

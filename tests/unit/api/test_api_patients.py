@@ -72,6 +72,8 @@ def test_a_researcher_reads_a_document_with_the_identity_hidden_at_the_same_offs
     assert "Carcinome canalaire infiltrant" in masked["text"]
     for hidden in ("MARCHANT", "Élise", "1956", "00812345"):
         assert hidden not in str(masked)
+    assert [mention["text"] for mention in whole["mentions"]] == ["MARCHANT", "Carcinome canalaire infiltrant"]
+    assert [mention["text"] for mention in masked["mentions"]] == ["Carcinome canalaire infiltrant"]
     for mention in masked["mentions"]:
         assert masked["text"][mention["start"] : mention["end"]] == mention["text"]
 
