@@ -195,6 +195,12 @@ def _finish(
 ) -> list[IngestionRun]:
     """Extract each source, then derive once for all; whatever happens, every run is closed."""
     going = list(started)
+
+    def note_stage(stage: str) -> None:
+        for one in going:
+            if one.run.stage != stage:
+                one.note(stage=stage)
+
     try:
         for one in started:
             meter = Meter(progress, stop)
@@ -212,7 +218,7 @@ def _finish(
                 progress,
                 stop=stop,
                 executor=executor,
-                on_stage=lambda stage: [one.note(stage=stage) for one in going] and None,
+                on_stage=note_stage,
             )
             _tell_of(going[-1], done)
         for one in list(going):

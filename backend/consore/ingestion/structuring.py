@@ -76,6 +76,8 @@ def structure_and_save(session: Session, patient_ids: int | Sequence[int], termi
     session.expunge_all()
     for model in DERIVED:
         session.execute(delete(model).where(model.patient_id.in_(ids)))
+    samples = [sample["external_id"] for shelf in shelves.values() for sample in _samples(0, shelf)]
+    session.execute(delete(Sample).where(_in(Sample.external_id, samples)))  # one may have been another patient's
     biographies = {patient_id: structure(shelf.dossier, terminology) for patient_id, shelf in shelves.items()}
     _save(session, [_Rows(patient_id, shelves[patient_id], one) for patient_id, one in biographies.items()])
     return list(biographies.values())
@@ -237,17 +239,7 @@ class _Rows:
 
     def samples(self) -> Iterator[dict[str, Any]]:
         """The samples of the biobank."""
-        for row in self.shelf.dossier.structured:
-            if row.kind == "biobank":
-                status = str(row.values.get("statut") or "").strip().lower()
-                yield {
-                    "patient_id": self.patient_id,
-                    "external_id": row.id.removeprefix("biobank:"),
-                    "type": str(row.values.get("type") or "").strip(),
-                    "status": SAMPLE_STATUS.get(status, status),
-                    "topography": row.values.get("topographie") or None,
-                    "date": row.date,
-                }
+        return _samples(self.patient_id, self.shelf)
 
     def evidence_rows(self) -> Iterator[dict[str, Any]]:
         """Why each row is believed."""
@@ -295,6 +287,20 @@ def _save(session: Session, patients: list[_Rows]) -> None:
         if values:
             session.execute(insert(model.__table__), values)
     session.expunge_all()
+
+
+def _samples(patient_id: int, shelf: Shelf) -> Iterator[dict[str, Any]]:
+    for row in shelf.dossier.structured:
+        if row.kind == "biobank":
+            status = str(row.values.get("statut") or "").strip().lower()
+            yield {
+                "patient_id": patient_id,
+                "external_id": row.id.removeprefix("biobank:"),
+                "type": str(row.values.get("type") or "").strip(),
+                "status": SAMPLE_STATUS.get(status, status),
+                "topography": row.values.get("topographie") or None,
+                "date": row.date,
+            }
 
 
 def tnm_parts(*written: str | None) -> dict[str, str | None]:

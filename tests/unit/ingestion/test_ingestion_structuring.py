@@ -85,6 +85,20 @@ def test_a_history_becomes_rows_with_evidence_and_is_replaced_whole(store: Store
         ] == [True]
 
 
+def test_a_sample_that_moves_to_another_patient_moves_at_once(store: Store) -> None:
+    _fill(store)
+    sample = {"type": "sang", "date_prelevement": "2024-03-02", "statut": "épuisé"}
+    with store.session() as session:
+        structure_and_save(session, 1, terminology())
+        other = {"family_name": "Autret", "given_name": "Yann", "sex": "male", "birth_date": "1950-01-01"}
+        take_in(session, [SourceRecord("patient", "43", "43", other, "a")])
+        take_in(session, [SourceRecord("biobank", "b1", "43", sample, "d")])
+        structure_and_save(session, 2, terminology())
+    with store.session() as session:
+        moved = session.exec(select(Sample)).one()
+        assert (moved.patient_id, moved.type, moved.status) == (2, "sang", "exhausted")
+
+
 def test_facts_hold_each_code_once_with_its_first_date_and_its_assertion(store: Store) -> None:
     _fill(store)
     with store.session() as session:
