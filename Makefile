@@ -20,7 +20,7 @@ $(INSTALLED): pyproject.toml constraints.txt ops/debian-packages.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --constraint constraints.txt torch==2.13.0
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[language,postgres,mobile,dev]'
-	$(PIP) install --quiet --no-deps kivymd==2.0.0 materialshapes==0.3 graphene-django-graphiql-static==0.8
+	$(PIP) install --quiet --no-deps kivymd==2.0.0 materialshapes==0.3
 	@touch $@
 
 demo: install    ## three fictional centres from nothing to a running network, and the app

@@ -129,7 +129,7 @@ def _training(settings: Settings) -> Finding:
 def _graphiql(settings: Settings) -> Finding:
     package = "graphene-django-graphiql-static"
     if importlib.util.find_spec("graphene_django_graphiql_static") is None:
-        return Finding("GraphiQL", mend=f"The page is not served: pip install --no-deps {package}==0.8")
+        return Finding("GraphiQL", mend=f"The page is not served: pip install {package}==0.8")
     return Finding("GraphiQL", importlib.metadata.version(package), f"{settings.address}/graphql")
 
 
