@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from consore.language.sentences import sentences
 from consore.model import (
@@ -25,6 +26,7 @@ from consore.model import (
     MentionKind,
     StructuredRow,
 )
+from consore.referentials import Terminology
 
 # Tuples, not sets: members of an enumeration compare faster than they hash.
 STATED = (Assertion.PRESENT, Assertion.HISTORY)
@@ -119,7 +121,7 @@ class Reading:
         return self.rows.get(kind, [])
 
 
-def read(dossier: Dossier) -> Reading:
+def read(dossier: Dossier, terminology: Terminology) -> Reading:
     """The clues of a dossier. A second document of the same day and text (a copy) is left out."""
     pages: list[Page] = []
     seen: set[tuple[dt.date | None, str]] = set()
@@ -128,7 +130,7 @@ def read(dossier: Dossier) -> Reading:
         if copy in seen:
             continue
         seen.add(copy)
-        pages.append(_page(document))
+        pages.append(_page(document, terminology))
     rows: dict[str, list[StructuredRow]] = defaultdict(list)
     for row in sorted(dossier.structured, key=_row_order):
         rows[row.kind].append(row)
@@ -149,7 +151,7 @@ def side_of(clue: Clue) -> Laterality | None:
     return Laterality(value) if value and value in Laterality._value2member_map_ else None
 
 
-def _page(document: DossierDocument) -> Page:
+def _page(document: DossierDocument, terminology: Terminology) -> Page:
     stated = [
         mention for mention in document.mentions if mention.assertion in STATED and mention.kind not in NOT_OF_HISTORY
     ]
@@ -159,10 +161,22 @@ def _page(document: DossierDocument) -> Page:
     page = Page(document, document.kind.value, spans, [start for start, _ in spans])
     for mention in sorted(stated, key=_mention_order):
         place = max(bisect_right(page.starts, mention.start) - 1, 0)
-        clue = Clue(mention, page, place, mention.kind, mention.code or "")
+        clue = Clue(mention, page, place, mention.kind, mention.code or _code_of(mention, terminology))
         page.clues.append(clue)
         page.by_sentence[place].append(clue)
     return page
+
+
+def _code_of(mention: Mention, terminology: Terminology) -> str:
+    """The code of a recurrence or a response that the reader marked without one, from its words; else empty."""
+    if mention.kind is not MentionKind.RESPONSE and mention.kind is not MentionKind.RECURRENCE:
+        return ""
+    return _code_of_words(mention.text, mention.kind.value, terminology)
+
+
+@lru_cache(maxsize=1024)
+def _code_of_words(words: str, kind: str, terminology: Terminology) -> str:
+    return next((match.code for match in terminology.match(words) if match.kind == kind and match.code), "")
 
 
 def _document_order(document: DossierDocument) -> tuple[dt.date, str, str]:

@@ -111,6 +111,13 @@ def is_stage_iv(item: TumourItem) -> bool:
     ).upper().startswith("IV")
 
 
+def is_localised(item: TumourItem) -> bool:
+    """Whether the staging at diagnosis says that there was no metastasis (M0, or a stage before IV)."""
+    if is_stage_iv(item):
+        return False
+    return bool(item.stage) or any("M0" in (text or "").upper() for text in (item.ctnm, item.ptnm))
+
+
 def event_label(event_type: EventType, sites: Iterable[str], item: TumourItem | None) -> str:
     """The event in French: "Récidive métastatique hépatique et osseuse"."""
     adjectives = site_adjectives(sites)
@@ -143,12 +150,18 @@ def _tellings(reading: Reading, tumours: Tumours, table: Rules) -> list[Telling]
         if clue.kind is MentionKind.METASTASIS:
             event_type: EventType | None = EventType.METASTATIC_RECURRENCE
             sites = [clue.code] if clue.code else []
-            if _is_regional_node(clue, item, table):
+            if _is_regional_node(clue):
                 continue
         else:
             event_type = _recurrence_type(clue, item)
             sites = _sites_of(clue, event_type)
         if event_type is None:
+            continue
+        if clue.is_dated and _is_of_diagnosis(period, item, event_type, table):
+            own = clue.page.document.date
+            if own is None:
+                continue
+            found.append(Telling(event_type, day(own), sites, clue.source, False, item, clue=clue))
             continue
         found.append(Telling(event_type, period, sites, clue.source, clue.is_dated, item, clue=clue))
     for row in reading.rows_of("diagnosis"):
@@ -159,6 +172,15 @@ def _tellings(reading: Reading, tumours: Tumours, table: Rules) -> list[Telling]
             kind = EventType.METASTATIC_RECURRENCE
             found.append(Telling(kind, day(row.date), [place], "diagnosis", False, item, row=row))
     return found
+
+
+def _is_of_diagnosis(period: Period, item: TumourItem, event_type: EventType, table: Rules) -> bool:
+    """Whether the sentence dates the tumour ("rechute métastatique d'un cancer de 2020") and not the event."""
+    if item.diagnosis_date is None or event_type is EventType.REMISSION:
+        return False
+    if event_type is EventType.METASTATIC_RECURRENCE and not is_localised(item):
+        return False
+    return period.near(day(item.diagnosis_date), table.events["same_visit"])
 
 
 def _recurrence_type(clue: Clue, item: TumourItem) -> EventType | None:
@@ -195,14 +217,15 @@ def _sites_of(clue: Clue, event_type: EventType | None) -> list[str]:
     return sites
 
 
-def _is_regional_node(clue: Clue, item: TumourItem, table: Rules) -> bool:
-    """Nodes found at surgery or near the diagnosis are the N of the TNM, not metastases."""
+def _is_regional_node(clue: Clue) -> bool:
+    """Nodes alone are the N of the TNM ("1 ganglion métastatique sur 16"); beside a recurrence they are not."""
     if not clue.code.startswith("C77"):
         return False
-    if clue.source in ("pathology", "surgery"):
-        return True
-    known = item.diagnosis_date
-    return bool(known and clue.date and (clue.date - known).days <= table.events["synchronous"])
+    return not any(
+        other.kind is MentionKind.RECURRENCE
+        or (other.kind is MentionKind.METASTASIS and other.code and not other.code.startswith("C77"))
+        for other in clue.neighbours
+    )
 
 
 # --- Events of one tumour -----------------------------------------------------------------------------------
@@ -254,9 +277,9 @@ def _metastatic(
 ) -> Happening | None:
     """The metastatic recurrence, or None where there is none or the tumour was metastatic from the start."""
     clusters = _clusters(_sited(tellings, table), table.events["merge"])
-    first = next((one for one in clusters if _is_confirmed(one, visits, table)), None)
     diagnosed = item.diagnosis_date
     window = table.events["synchronous"]
+    first = _first_metastases([one for one in clusters if _is_confirmed(one, visits, table)], diagnosed, window, table)
     if diagnosed and is_stage_iv(item):
         first = clusters[0] if clusters else None
         window *= 2
@@ -275,6 +298,25 @@ def _metastatic(
     return first
 
 
+def _first_metastases(
+    clusters: list[Happening], diagnosed: dt.date | None, window: int, table: Rules
+) -> Happening | None:
+    """The earliest metastases; images that nobody calls a recurrence give way to a later one that is called so."""
+    if not clusters:
+        return None
+    first = clusters[0]
+    named = next((one for one in clusters if any(_is_named(telling) for telling in one.tellings)), None)
+    documents = {telling.clue.page.document.id for telling in first.tellings if telling.clue}
+    early = diagnosed is not None and (first.period.start - diagnosed).days <= window
+    if named is None or early or len(documents) >= table.support["documents"]:
+        return first
+    return named
+
+
+def _is_named(telling: Telling) -> bool:
+    return telling.clue is None or telling.clue.kind is MentionKind.RECURRENCE
+
+
 def _clusters(tellings: list[Telling], window: int) -> list[Happening]:
     """Tellings that lie near each other, by date; those that only give a year join the one that they hold."""
     found: list[Happening] = []
@@ -286,7 +328,15 @@ def _clusters(tellings: list[Telling], window: int) -> list[Happening]:
             if Period(one.period.start, max(one.period.end, ends[place])).near(telling.period, window)
         ]
         if near:
-            place = near[0]
+            # A whole year fits several: the one that begins in it, then the one told most.
+            place = max(
+                near,
+                key=lambda place: (
+                    telling.period.start <= found[place].period.start <= telling.period.end,
+                    len(found[place].tellings),
+                    -place,
+                ),
+            )
             found[place].add(telling)
             ends[place] = max(ends[place], telling.period.start)
         else:

@@ -141,7 +141,7 @@ def _biomarkers(item: TumourItem, clues: list[Clue], table: Rules, terminology: 
     for clue in _near(item, clues, "biomarker", table):
         implied = table.biomarkers["implied"].get(clue.code)
         if implied:
-            for code, status in implied.items():
+            for code, status in {**implied, clue.code: clue.mention.value or "positive"}.items():
                 by_code[code].append((clue, status))
         elif clue.code:
             by_code[clue.code].append((clue, clue.mention.value))

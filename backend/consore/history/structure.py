@@ -17,7 +17,7 @@ def structure(dossier: Dossier, terminology: Terminology) -> Biography:
     Pure: the same dossier gives the same history, in whatever order its documents, mentions and rows come. The rules
     are in `rules.toml` and in the docstrings of the modules. Nothing raises on a poor dossier: the unknown is null.
     """
-    reading = read(dossier)
+    reading = read(dossier, terminology)
     tumours = find_tumours(reading, terminology)
     add_staging(reading, tumours, terminology)
     events = find_events(reading, tumours)

@@ -441,8 +441,9 @@ def _join_local(courses: list[Course], told: Told, table: Rules) -> None:
         if not course.from_rows and course.act_code and course.act_code.startswith("PROC:") and told.act_code:
             course.act_code, course.name = told.act_code, told.name
         return
-    vague = told.act_code in table.treatments["vague_acts"]
-    if period is None and (vague or clue.is_history or clue.source in table.treatments["proposing_kinds"]):
+    if told.act_code in table.treatments["vague_acts"] and clue.source != "surgery":
+        return
+    if period is None and (clue.is_history or clue.source in table.treatments["proposing_kinds"]):
         return
     course = Course(told.type, act_code=told.act_code, name=told.name, clues=[clue])
     if period is not None:

@@ -309,6 +309,52 @@ def test_nodes_found_at_surgery_are_not_metastases():
     assert found.events[0].sites == []
 
 
+def test_a_recurrence_dated_by_the_year_of_its_tumour_is_dated_by_its_report():
+    found = read(
+        breast_biopsy(),
+        visit(
+            "c",
+            "2022-05-20",
+            "Rechute métastatique osseuse d'un cancer de 2019.",
+            rec("Rechute métastatique", "REC:metastatic", date="2019-01-01"),
+            mets("osseuse", "C41.9", date="2019-01-01"),
+            day_("2019", value="2019", date="2019-01-01"),
+        ),
+        sheet("F1", "2019-03-04", "C50.4", "8500/3", "G", stade="IIA"),
+    )
+    assert types(found) == [("initial", "2019-03-04"), ("metastatic_recurrence", "2022-05-20")]
+
+
+def test_one_metastatic_node_counted_later_is_not_a_metastatic_recurrence():
+    found = read(
+        breast_biopsy(),
+        visit("c", "2021-05-02", "1 ganglion métastatique sur 16.", mets("ganglion métastatique", "C77.9")),
+    )
+    assert types(found) == [("initial", "2019-03-04")]
+
+
+def test_images_give_way_to_what_is_called_a_recurrence():
+    found = read(
+        breast_biopsy(),
+        visit("i1", "2020-05-02", "Métastases pulmonaires.", mets("Métastases pulmonaires", "C34.9"), kind="imaging"),
+        visit("c1", "2020-05-20", "Métastases pulmonaires.", mets("Métastases pulmonaires", "C34.9")),
+        visit(
+            "c2",
+            "2022-05-20",
+            "Récidive métastatique osseuse.",
+            rec("Récidive métastatique", "REC:metastatic"),
+            mets("osseuse", "C41.9"),
+        ),
+    )
+    assert types(found)[1:] == [("metastatic_recurrence", "2022-05-20")]
+    assert found.events[1].sites == ["C41.9"]
+
+
+def test_a_remission_marked_without_a_code_is_still_a_remission():
+    found = read(breast_biopsy(), visit("c", "2020-05-20", "La rémission est obtenue.", resp("rémission")))
+    assert types(found)[1:] == [("remission", "2020-05-20")]
+
+
 # --- Treatments --------------------------------------------------------------------------------------------
 
 
