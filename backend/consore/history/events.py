@@ -360,7 +360,7 @@ def _is_confirmed(happening: Happening, visits: list[dt.date], table: Rules) -> 
     if told is None or (told - happening.period.end).days > table.events["long_past"]:
         return True
     later = sum((visit - told).days > table.events["same_visit"] for visit in visits)
-    return later < int(table.events["later_visits"])
+    return bool(later < table.events["later_visits"])
 
 
 def _sited(tellings: list[Telling], table: Rules) -> list[Telling]:

@@ -564,7 +564,7 @@ def _is_supported(course: Course, has_file: bool, visits: Sequence[dt.date], tab
     if has_file or told is None:
         return not has_file
     later = sum((visit - told).days > table.events["same_visit"] for visit in visits)
-    return later < int(table.events["later_visits"])
+    return bool(later < table.events["later_visits"])
 
 
 def _concerns_cancer(course: Course, tumours: Tumours, table: Rules) -> bool:
@@ -577,7 +577,7 @@ def _concerns_cancer(course: Course, tumours: Tumours, table: Rules) -> bool:
     first = min((item.diagnosis_date for item in tumours.items if item.diagnosis_date), default=None)
     if first is None or course.period is None:
         return True
-    return (first - course.period.end).days <= table.treatments["before_diagnosis"]
+    return bool((first - course.period.end).days <= table.treatments["before_diagnosis"])
 
 
 def _number_lines(courses: list[Course], events: Sequence[EventItem], table: Rules) -> None:
