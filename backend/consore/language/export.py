@@ -1,7 +1,8 @@
 """The trained tagger as a small file that onnxruntime runs without torch.
 
-What is written: the word table as 8-bit rows with a scale each, and the BiLSTM with its output layer as an ONNX graph
-whose LSTM weights are 8-bit (dynamic quantisation). The graph is put together here operator by operator, so that its
+What is written: the word table as 8-bit rows with a scale each, and the BiLSTM with its output layer as an ONNX
+graph in 32 bits. The graph is not quantised: its scales would depend on the sentences read together, and the same
+report could then read differently alone and in a batch. It is put together here operator by operator, so that its
 input is the sequence of word vectors and a batch of sentences of unequal length needs no padding token.
 """
 
@@ -22,22 +23,23 @@ if TYPE_CHECKING:
 
 def export(model: SequenceTagger, out: Path) -> Path:
     """Write `words.npz`, `tagger.onnx` and `tagger.json` into `out`; return `out`."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
     out.mkdir(parents=True, exist_ok=True)
     table = model.embeddings.table.weight.detach().numpy()
     scale = np.maximum(np.abs(table).max(axis=1), 1e-8) / 127
     rows = np.round(table / scale[:, None]).astype(np.int8)
     np.savez_compressed(out / TABLE_FILE, rows=rows, scale=scale.astype(np.float32))
 
-    plain = out / "tagger.fp32.onnx"
-    plain.write_bytes(_graph(model).SerializeToString())
-    quantize_dynamic(plain, out / GRAPH_FILE, weight_type=QuantType.QInt8)
-    plain.unlink()
-
+    (out / GRAPH_FILE).write_bytes(_graph(model).SerializeToString())
     description = {"features_version": FEATURES_VERSION, "tags": model.label_dictionary.get_items()}
     (out / DESCRIPTION_FILE).write_text(json.dumps(description, indent=1), encoding="utf-8")
     return out
+
+
+def export_file(path: Path, out: Path) -> Path:
+    """Export a tagger kept as a Flair file, wherever it comes from: the file cannot run code (`restricted`)."""
+    from consore.language.restricted import load_tagger
+
+    return export(load_tagger(path), out)
 
 
 def _graph(model: SequenceTagger) -> Any:

@@ -176,7 +176,7 @@ _FROM_DICTIONARY = frozenset({"drug", "regimen", "procedure"})
 def _united(seen: list[Mention], known: list[Mention]) -> list[Mention]:
     """The tagger's spans, and the dictionary's where the tagger saw nothing of that kind.
 
-    Of metastases the dictionary's come first, because it knows their sites.
+    Of metastases the dictionary's come first, because it knows their sites; « récidive métastatique » is a recurrence.
 
     Measured on the kept-out part of FRACCO: see `weights/MODEL_CARD.md`.
     """
@@ -185,11 +185,17 @@ def _united(seen: list[Mention], known: list[Mention]) -> list[Mention]:
         by_kind.setdefault(mention.kind, []).append((mention.start, mention.end))
     taken = {kind: Spans(places) for kind, places in by_kind.items()}
     nothing = Spans(())
+    recurring = Spans((m.start, m.end) for m in (*seen, *known) if m.kind is MentionKind.RECURRENCE)
     spread = Spans((m.start, m.end) for m in known if m.kind is MentionKind.METASTASIS)
-    kept = [m for m in seen if m.kind is not MentionKind.METASTASIS or not spread.touch(m.start, m.end)]
-    kept += [
-        m for m in known if m.kind is MentionKind.METASTASIS or not taken.get(m.kind, nothing).touch(m.start, m.end)
-    ]
+
+    def is_told_already(mention: Mention) -> bool:
+        if mention.kind is not MentionKind.METASTASIS:
+            return mention.extractor != "tagger" and taken.get(mention.kind, nothing).touch(mention.start, mention.end)
+        if mention.extractor == "tagger" and spread.touch(mention.start, mention.end):
+            return True
+        return mention.code is None and recurring.touch(mention.start, mention.end)
+
+    kept = [mention for mention in (*seen, *known) if not is_told_already(mention)]
     kept.sort(key=lambda m: (m.start, -m.end, m.kind))
     return kept
 

@@ -85,7 +85,7 @@ class Tagger:
     def tag(self, sentences: Sequence[Sequence[str]]) -> list[TaggedSentence]:
         """What is in each sentence; nothing in an empty one. Words beyond the 512th of a sentence are outside."""
         keys = [tuple(sentence) for sentence in sentences]
-        unread = list({key for key in keys if key and key not in self._sentences})
+        unread = list(dict.fromkeys(key for key in keys if key and key not in self._sentences))
         if len(self._sentences) + len(unread) > _SENTENCES_KEPT:
             self._sentences = {key: self._sentences[key] for key in set(keys) if key in self._sentences}
         unread.sort(key=len)

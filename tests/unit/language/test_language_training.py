@@ -59,13 +59,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_taught_tagger_finds_what_it_was_taught(trained: Path) -> None:
     tagger = Tagger(trained)
-    text = TEXTS[0]
-    cut = words(text)
-    (found,) = tagger.tag([[text[s:e] for s, e in cut]])
-    assert {(text[cut[s.first][0] : cut[s.last][1]], s.tag) for s in found.spans} == {
-        ("Carcinome", "morphology"),
-        ("sein", "topography"),
-    }
+    right = 0
+    for number in range(20):
+        text = document(number).text
+        cut = words(text)
+        (found,) = tagger.tag([[text[s:e] for s, e in cut]])
+        right += {text[cut[s.first][0] : cut[s.last][1]] for s in found.spans} == {text.split()[0], text.split()[2]}
+    assert right >= 15
 
 
 def test_the_export_reads_the_same_spans_as_flair(trained: Path) -> None:
@@ -80,6 +80,14 @@ def test_the_export_reads_the_same_spans_as_flair(trained: Path) -> None:
         model.predict(sentence)
         expected = [(s[0].idx - 1, s[-1].idx - 1, s.get_label("mention").value) for s in sentence.get_spans("mention")]
         assert [(s.first, s.last, s.tag) for s in tagger.tag([cut])[0].spans] == expected
+
+
+def test_a_model_kept_as_a_flair_file_can_be_exported_again(trained: Path, tmp_path: Path) -> None:
+    from consore.language.export import export_file
+
+    again = Tagger(export_file(trained / "tagger.pt", tmp_path))
+    cut = [TEXTS[0][s:e] for s, e in words(TEXTS[0])]
+    assert again.tag([cut])[0].spans == Tagger(trained).tag([cut])[0].spans
 
 
 def test_a_model_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
