@@ -12,17 +12,19 @@ import time
 from pathlib import Path
 
 import pytest
+from dossiers import Person, write
 from engines import PROGRAMS, engine_settings, shared_engine
 
 import consore.index.binary as binary
 from consore.errors import ConfigurationError, SearchEngineError
-from consore.index import TypesenseServer
+from consore.index import SearchIndex, TypesenseServer
 from consore.settings import load_settings
+from consore.store import Store
 
 USER = """
 import sys, time
 from pathlib import Path
-from consore.index import TypesenseServer
+from consore.index import SearchIndex, TypesenseServer
 from consore.settings import load_settings
 with TypesenseServer(load_settings(home=Path(sys.argv[1]), cache_dir=Path(sys.argv[2]))) as engine:
     print(engine.url, flush=True)
@@ -62,6 +64,12 @@ def wait_until_gone(home: Path, seconds: float = 15.0) -> None:
     while engine_processes(home) and time.monotonic() < until:
         time.sleep(0.1)
     assert engine_processes(home) == []
+
+
+def small_disk(folder: Path, size: str) -> bool:
+    """Make `folder` a disk of that size; False where only root could."""
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    return os.geteuid() == 0 and subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
 def test_two_processes_share_one_engine_and_the_last_one_stops_it(tmp_path: Path) -> None:
@@ -147,7 +155,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_starting(tmp_path: Path)
 def test_a_full_disk_is_said_before_starting(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], check=False).returncode:
+    if not small_disk(disk, "1m"):
         pytest.skip("only root can make a tiny disk")
     try:
         with (
@@ -158,6 +166,31 @@ def test_a_full_disk_is_said_before_starting(tmp_path: Path) -> None:
         assert "Make room" in caught.value.hint
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+def test_a_disk_that_fills_up_stops_indexing_before_anything_is_lost(tmp_path: Path, store: Store) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if (
+        os.geteuid()
+        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", disk], check=False).returncode
+    ):
+        pytest.skip("only root can make a small disk")
+    try:
+        first, second = write(store, [Person("P1"), Person("P2")]).values()
+        with TypesenseServer(load_settings(home=disk, cache_dir=PROGRAMS)) as engine:
+            index = SearchIndex(engine)
+            index.update_patients(store, [first])
+            ballast = disk / "ballast"
+            ballast.write_bytes(b"0" * (shutil.disk_usage(disk).free - 40_000_000))
+            with pytest.raises(SearchEngineError, match="is full") as caught:
+                index.update_patients(store, [second])
+            assert "Make room" in caught.value.hint
+            ballast.unlink()
+            index.update_patients(store, [second])
+            assert index.check(store).agrees
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
 
 
 def test_two_processes_join_the_program_at_once_and_both_get_it_whole(tmp_path: Path) -> None:

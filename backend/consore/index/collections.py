@@ -133,6 +133,7 @@ class SearchIndex:
         with self._alone():
             self._ensure()
             for batch in _batches(ids, BATCH):
+                self.engine.require_room()  # before anything is deleted
                 people, papers = _records(store, batch)
                 present = {record["id"] for record in people}
                 self._delete(self.documents, "patient_id", map(str, batch))
@@ -251,16 +252,17 @@ class SearchIndex:
 
     def _import(self, collection: str, records: list[dict[str, Any]], action: str) -> None:
         for part in _batches(records, 1000):
+            self.engine.require_room()
             answers = self.engine.call(
                 lambda c, p=part: c.collections[collection].documents.import_(p, {"action": action, "batch_size": 100})
             )
             refused = [answer for answer in answers if not answer.get("success")]
             if refused or len(answers) != len(part):
                 reason = str(refused[0].get("error", "")) if refused else "fewer answers than records"
-                full = "OUT_OF_DISK" in reason or "No space" in reason
+                self.engine.require_room()
                 raise SearchEngineError(
                     f"The search engine refused {len(refused)} of {len(part)} records: {reason[:300]}.",
-                    "Its disk is full: make room." if full else "Run `consore index rebuild`.",
+                    "Its disk is full: make room." if "OUT_OF_DISK" in reason else "Run `consore index rebuild`.",
                 )
 
     def _delete(self, collection: str, field: str, values: Iterable[str]) -> None:

@@ -44,6 +44,7 @@ from consore.settings import Settings
 logging.getLogger("typesense").setLevel(logging.ERROR)
 
 LEAST_ROOM = 200 * 1024 * 1024  # bytes: what an empty engine writes, and some
+NO_ROOM = 64 * 1024 * 1024  # bytes: on a full disk the engine hangs, or loses writes without saying why
 POLL = 0.1  # seconds
 STABLE = 3.0  # seconds without change after which counts are taken as they are
 STABLE_BUT_SHORT = 30.0  # the same while less is there than was written: a replay pauses on a busy machine
@@ -128,6 +129,7 @@ class TypesenseServer:
         try:
             return self._translated(request, client)
         except LOST:
+            self.require_room()
             with self._mending:
                 if self._client is client:
                     self.start()
@@ -148,6 +150,18 @@ class TypesenseServer:
         """Documents by collection, as the engine says."""
         found = self.call(lambda client: client.collections.retrieve())
         return {item["name"]: int(item["num_documents"]) for item in found}
+
+    def require_room(self) -> None:
+        """Raise SearchEngineError where our own engine's disk is nearly full; of yours, we do not know."""
+        if self.external:
+            return
+        folder = self.settings.home / "index"
+        room = shutil.disk_usage(folder).free
+        if room < NO_ROOM:
+            raise SearchEngineError(
+                f"The disk of {folder} is full: {room // 1_000_000} MB are left. Nothing more is indexed.",
+                "Make room and do it again: what was indexed is kept.",
+            )
 
     # --- Waiting ------------------------------------------------------------------------------------------
 
