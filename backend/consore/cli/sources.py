@@ -134,18 +134,31 @@ def _print_runs(found: list[IngestionRun], names: dict[int | None, str]) -> None
 
 
 @app.command()
-def rejected(name: Annotated[str | None, typer.Argument(help="Name of the source.")] = None) -> None:
+def rejected(
+    name: Annotated[str | None, typer.Argument(help="Name of the source.")] = None,
+    replay: Annotated[bool, typer.Option("--replay", help="Read them again, now that the cause is mended.")] = False,
+) -> None:
     """Records that could not be read, with the reason."""
+    from consore.index import ensure_engine
+    from consore.ingestion import replay_rejected
     from consore.model import RejectedRecord
 
-    with opened_store(node()) as store, store.session() as session:
-        query = select(RejectedRecord).where(RejectedRecord.replayed_at.is_(None))  # type: ignore[union-attr]
-        if name:
-            query = query.where(RejectedRecord.source_id == _named(session, name).id)
-        print_table(
-            ["id", "position", "reason", "message"],
-            [[row.id, row.position, row.reason, row.message] for row in session.exec(query)],
-        )
+    settings = node()
+    with opened_store(settings) as store:
+        with store.session() as session:
+            source_id = _named(session, name).id if name else None
+        if replay:
+            with ensure_engine(settings), shown_progress() as progress:
+                report = replay_rejected(settings, store, source_id=source_id, progress=progress)
+            console.print(f"{report.taken} taken, {report.still_rejected} still rejected.")
+        with store.session() as session:
+            query = select(RejectedRecord).where(RejectedRecord.replayed_at.is_(None))  # type: ignore[union-attr]
+            if source_id is not None:
+                query = query.where(RejectedRecord.source_id == source_id)
+            print_table(
+                ["id", "position", "reason", "message"],
+                [[row.id, row.position, row.reason, row.message] for row in session.exec(query)],
+            )
 
 
 @app.command("load-jsonl")
