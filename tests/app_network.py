@@ -20,7 +20,7 @@ from consore.cli.fictional import FictionalCentre, introduce_all, prepare_centre
 from consore.federation import public_key_pem, upsert_peer
 from consore.store import Store
 
-PATIENTS = 24
+PATIENTS = 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,7 @@ class AppNetwork:
 
 
 @pytest.fixture(scope="session")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppNetwork]:
+def two_centres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppNetwork]:
     """The running network."""
     folder: Path = tmp_path_factory.mktemp("network")
     with pytest.MonkeyPatch.context() as patch:

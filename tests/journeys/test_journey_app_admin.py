@@ -6,16 +6,16 @@ import datetime as dt
 from collections.abc import Callable
 
 import pytest
-from app_network import AppNetwork, network  # noqa: F401
-from kivy_driver import Hand, open_app, sign_in  # noqa: F401
+from app_network import AppNetwork
+from kivy_driver import Hand, sign_in
 
 pytestmark = pytest.mark.gl
 
 
 @pytest.fixture
-def admin(open_app: Callable[..., Hand], network: AppNetwork) -> Hand:  # noqa: F811
-    hand = open_app(network.address)
-    sign_in(hand, "admin", network.password("admin"))
+def admin(open_app: Callable[..., Hand], two_centres: AppNetwork) -> Hand:
+    hand = open_app(two_centres.address)
+    sign_in(hand, "admin", two_centres.password("admin"))
     hand.until(lambda: hand.all("SourceCard"))
     hand.settle(0.2)
     return hand
@@ -35,7 +35,7 @@ def test_the_admin_sees_the_sources_and_nothing_of_a_patient(admin: Hand) -> Non
     assert cards["pmsi"].schedule.startswith("Le ")
 
 
-def test_a_schedule_that_is_changed_in_the_app_is_obeyed_by_the_worker(admin: Hand, network: AppNetwork) -> None:  # noqa: F811
+def test_a_schedule_that_is_changed_in_the_app_is_obeyed_by_the_worker(admin: Hand, two_centres: AppNetwork) -> None:
     from consore.ingestion import Worker
 
     _open(admin, "biobanque")
@@ -52,8 +52,8 @@ def test_a_schedule_that_is_changed_in_the_app_is_obeyed_by_the_worker(admin: Ha
     due = page.source.schedule.next_run_at
     assert due.astimezone(dt.timezone(dt.timedelta(hours=1))).weekday() == 3
     assert "mar." not in page.next_text
-    with network.store() as store:
-        worker = Worker(network.centres[0].settings, store)
+    with two_centres.store() as store:
+        worker = Worker(two_centres.centres[0].settings, store)
         runs = worker.run_due_once(due.replace(tzinfo=None) + dt.timedelta(minutes=1))
     assert page.source.id in [str(run.source_id) for run in runs]
     admin.app.shell.back()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from kivy_answers import answers
-from kivy_driver import Hand, open_app, sign_in  # noqa: F401
+from kivy_driver import Hand, sign_in
 from kivy_replay import Replay
 
 pytestmark = pytest.mark.gl
@@ -27,33 +27,33 @@ def _try(hand: Hand, login: str, password: str) -> str:
     return f"{page.problem} {page.problem_hint}"
 
 
-def test_a_wrong_password_is_told_and_can_be_mended(open_app: Callable[..., Hand], server: Replay) -> None:  # noqa: F811
+def test_a_wrong_password_is_told_and_can_be_mended(open_app: Callable[..., Hand], server: Replay) -> None:
     hand = open_app(server.address)
     assert "Identifiant ou mot de passe incorrect." in _try(hand, "medecin", "wrong")
     assert _try(hand, "medecin", "secret") == " "
     assert hand.page.name == "search"
 
 
-def test_an_empty_field_is_told_before_anything_is_sent(open_app: Callable[..., Hand], server: Replay) -> None:  # noqa: F811
+def test_an_empty_field_is_told_before_anything_is_sent(open_app: Callable[..., Hand], server: Replay) -> None:
     hand = open_app(server.address)
     hand.tap(hand.page.ids.submit)
     assert "Renseignez" in hand.page.problem
     assert server.asked == []
 
 
-def test_a_server_that_is_down_is_told_apart_from_a_wrong_password(open_app: Callable[..., Hand]) -> None:  # noqa: F811
+def test_a_server_that_is_down_is_told_apart_from_a_wrong_password(open_app: Callable[..., Hand]) -> None:
     hand = open_app("http://127.0.0.1:9")
     assert _try(hand, "medecin", "secret").startswith("Serveur injoignable")
 
 
-def test_the_address_is_remembered_and_the_password_is_not(open_app: Callable[..., Hand], server: Replay) -> None:  # noqa: F811
+def test_the_address_is_remembered_and_the_password_is_not(open_app: Callable[..., Hand], server: Replay) -> None:
     sign_in(open_app(server.address), "medecin", "secret")
     again = open_app()
     page = again.page
     assert (page.ids.server.text, page.ids.login.text, page.ids.password.text) == (server.address, "medecin", "")
 
 
-def test_a_broken_answer_can_be_asked_again(open_app: Callable[..., Hand], server: Replay) -> None:  # noqa: F811
+def test_a_broken_answer_can_be_asked_again(open_app: Callable[..., Hand], server: Replay) -> None:
     hand = open_app(server.address)
     sign_in(hand, "medecin", "secret")
     server.status = 500
@@ -65,7 +65,7 @@ def test_a_broken_answer_can_be_asked_again(open_app: Callable[..., Hand], serve
     hand.until(lambda: hand.page.count == "43 patients")
 
 
-def test_waiting_shows_a_skeleton_and_the_app_stays_alive(open_app: Callable[..., Hand], server: Replay) -> None:  # noqa: F811
+def test_waiting_shows_a_skeleton_and_the_app_stays_alive(open_app: Callable[..., Hand], server: Replay) -> None:
     hand = open_app(server.address)
     sign_in(hand, "medecin", "secret")
     server.delay_s = 3
@@ -79,7 +79,7 @@ def test_waiting_shows_a_skeleton_and_the_app_stays_alive(open_app: Callable[...
     assert not hand.all("Skeleton")
 
 
-def test_pages_come_as_the_list_is_scrolled(open_app: Callable[..., Hand], server: Replay) -> None:  # noqa: F811
+def test_pages_come_as_the_list_is_scrolled(open_app: Callable[..., Hand], server: Replay) -> None:
     hand = open_app(server.address)
     sign_in(hand, "medecin", "secret")
     hand.page.choose("cancer du sein")
@@ -93,7 +93,7 @@ def test_pages_come_as_the_list_is_scrolled(open_app: Callable[..., Hand], serve
     assert len(page.ids.rows.data) == 43
 
 
-def test_an_expired_session_is_renewed_without_a_word(open_app: Callable[..., Hand], server: Replay) -> None:  # noqa: F811
+def test_an_expired_session_is_renewed_without_a_word(open_app: Callable[..., Hand], server: Replay) -> None:
     hand = open_app(server.address)
     sign_in(hand, "medecin", "secret")
     server.expired.add("medecin-0")
@@ -103,7 +103,7 @@ def test_an_expired_session_is_renewed_without_a_word(open_app: Callable[..., Ha
 
 
 def test_a_session_that_is_over_leads_to_the_sign_in_screen_which_says_so(
-    open_app: Callable[..., Hand],  # noqa: F811
+    open_app: Callable[..., Hand],
     server: Replay,
 ) -> None:
     hand = open_app(server.address)
