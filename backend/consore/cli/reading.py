@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
 from sqlmodel import select
@@ -118,21 +118,52 @@ def evaluate_language(
 @evaluate_app.command("history")
 def evaluate_history(
     truth: Annotated[Path, typer.Argument(help="patients.jsonl of a centre's truth.")],
-    answers: Annotated[Path, typer.Argument(help="What `consore history --jsonl` gave for the same patients.")],
+    answers: Annotated[
+        Path | None,
+        typer.Argument(help="What `consore history --jsonl` gave; else this node is measured."),
+    ] = None,
+    documents_only: Annotated[
+        bool, typer.Option("--documents-only", help="Measure from the reports alone, without the extracts.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Precision, recall and F1 of tumours, dates, events and treatments."""
     from consore.history.evaluation import evaluate, read_truth
 
-    with _opened(answers) as lines:
-        scores = evaluate((json.loads(line) for line in lines if line.strip()), read_truth(truth))
+    if answers is None:
+        histories = list(_histories_of_the_node(documents_only))
+    else:
+        with _opened(answers) as lines:
+            histories = [json.loads(line) for line in lines if line.strip()]
+    scores = evaluate(histories, read_truth(truth))
     if as_json:
         print_json(scores.as_json())
         return
+    console.print(f"{scores.patients} patients")
     print_table(
         ["what", "precision", "recall", "F1", "true"],
-        [[name, score.precision, score.recall, score.f1, score.true] for name, score in scores.scores.items()],
+        [
+            [name, *(f"{ratio:.3f}" for ratio in (score.precision, score.recall, score.f1)), score.true]
+            for name, score in sorted(scores.scores.items())
+        ],
     )
+
+
+def _histories_of_the_node(documents_only: bool) -> Iterator[dict[str, Any]]:
+    """Each patient of the store structured anew, as `consore history` prints them."""
+    from consore.history import structure
+    from consore.ingestion import load_dossier
+    from consore.referentials import terminology
+
+    settings = node()
+    terms = terminology(settings.referentials, settings.cache)
+    with opened_store(settings) as store, store.session() as session:
+        for identifier, ipp in session.exec(select(Patient.id, Patient.ipp)).all():
+            dossier = load_dossier(session, identifier or 0)
+            dossier.patient_id = ipp
+            if documents_only:
+                dossier.structured = []
+            yield structure(dossier, terms).as_json()
 
 
 @bench_app.command("language")

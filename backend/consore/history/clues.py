@@ -84,6 +84,11 @@ class Clue:
         """The clues of the same sentence, itself included, in the order of the text."""
         return self.page.by_sentence[self.sentence]
 
+    def words_after(self, characters: int) -> str:
+        """Its own words and those after, to the end of the sentence or so many characters."""
+        _, end = self.page.spans[self.sentence]
+        return self.page.document.text[self.mention.start : min(end, self.mention.end + characters)]
+
     def evidence(self) -> EvidenceRef:
         """The span and the sentence that say so."""
         mention, text = self.mention, self.page.document.text

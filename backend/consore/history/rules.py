@@ -23,6 +23,7 @@ class Rules:
     events: dict[str, Any]
     treatments: dict[str, Any]
     metastatic: dict[str, Any]
+    called_primary: re.Pattern[str]
     joiners: re.Pattern[str]
     range_words: re.Pattern[str]
     sessions: re.Pattern[str]
@@ -49,6 +50,7 @@ def rules() -> Rules:
         events=table["events"],
         treatments=table["treatments"],
         metastatic=table["metastatic"],
+        called_primary=re.compile(table["support"]["called_primary"], re.IGNORECASE),
         range_words=re.compile(table["treatments"]["range_words"], re.IGNORECASE),
         sessions=re.compile(table["treatments"]["sessions"], re.IGNORECASE),
         joiners=re.compile(table["treatments"]["joiners"], re.IGNORECASE),

@@ -98,6 +98,15 @@ class Draft:
             for other in statement.clue.neighbours
         )
 
+    def is_called_primary(self, table: Rules) -> bool:
+        """Whether a report names it a primary in so many words ("adénocarcinome pulmonaire primitif")."""
+        return any(
+            statement.topography is not None
+            and statement.clue is not None
+            and table.called_primary.search(statement.clue.words_after(table.support["called_within"])) is not None
+            for statement in self.statements
+        )
+
     def support(self, table: Rules) -> int:
         """Sum of the weights of its sources, each document once."""
         best: dict[str, int] = {}
@@ -243,7 +252,7 @@ def _read_sentence(
         return
     metastases = [clue for clue in clues if clue.kind is MentionKind.METASTASIS]
     morphologies = [clue for clue in clues if clue.kind is MentionKind.MORPHOLOGY and clue.code]
-    spread = any(behaviour(clue.code) == "6" for clue in morphologies)
+    spread = [clue for clue in morphologies if behaviour(clue.code) == "6"]
     primaries = [clue for clue in morphologies if behaviour(clue.code) in ("2", "3")]
     blood = any(is_spread(clue.code) for clue in primaries)  # nodes are where lymphomas are born
     topographies = [
@@ -252,7 +261,7 @@ def _read_sentence(
         if clue.kind is MentionKind.TOPOGRAPHY
         and clue.code.startswith("C")
         and (blood or not clue.code.startswith("C77"))
-        and not _is_of_metastasis(clue, metastases, spread)
+        and not _is_of_metastasis(clue, metastases, spread, primaries)
     ]
     if not primaries and not topographies:
         return
@@ -279,16 +288,21 @@ def _joined(clue: Clue, topography: str | None, morphology: str | None, side: La
     )
 
 
-def _is_of_metastasis(topography: Clue, metastases: list[Clue], spread: bool) -> bool:
-    """Whether the site is where a metastasis sits: inside its words, just after them, or of the same code."""
-    if spread:
+def _is_of_metastasis(topography: Clue, metastases: list[Clue], spread: list[Clue], primaries: list[Clue]) -> bool:
+    """Whether the site is where a metastasis sits: inside its words, just after them, or of the same code.
+
+    "Adénocarcinome du côlon avec métastases hépatiques" has a site of each: a site is of the tumour word that it
+    follows most closely.
+    """
+    to_primary = min((_distance(one, topography) for one in primaries), default=None)
+    if spread and (to_primary is None or min(_distance(one, topography) for one in spread) < to_primary):
         return True
     for metastasis in metastases:
-        gap = topography.mention.start - metastasis.mention.end
-        if topography.mention.end > metastasis.mention.start and gap < 40:
-            return True
         if metastasis.code and metastasis.code[:3] == topography.code[:3]:
             return True
+        gap = topography.mention.start - metastasis.mention.end
+        if topography.mention.end > metastasis.mention.start and gap < 40:
+            return to_primary is None or _distance(metastasis, topography) < to_primary
     return False
 
 
@@ -296,12 +310,17 @@ def _nearest(clue: Clue, others: Iterable[Clue], within: float) -> Clue | None:
     """The nearest other clue; French puts the site after the tumour, so one before counts as twice as far."""
     best: tuple[int, int, Clue] | None = None
     for other in others:
-        after = other.mention.start - clue.mention.end
-        before = clue.mention.start - other.mention.end
-        distance = 0 if max(after, before) < 0 else after if after >= 0 else 2 * before
+        distance = _distance(clue, other)
         if distance <= within and (best is None or (distance, other.mention.start) < best[:2]):
             best = (distance, other.mention.start, other)
     return best[2] if best else None
+
+
+def _distance(clue: Clue, other: Clue) -> int:
+    """Characters from a tumour's words to another clue; one that stands before counts twice as far."""
+    after = other.mention.start - clue.mention.end
+    before = clue.mention.start - other.mention.end
+    return 0 if max(after, before) < 0 else after if after >= 0 else 2 * before
 
 
 def _side(topography: Clue, sides: list[Clue], table: Rules) -> Laterality | None:
@@ -386,7 +405,7 @@ def _is_metastasis(draft: Draft, kept: list[Draft], metastatic: set[str]) -> boo
     group = site_group(draft.topography)
     if group not in metastatic and not (kept and group in rules().metastatic["sites"]):
         return False
-    if draft.is_staged():
+    if draft.is_staged() or draft.is_called_primary(rules()):
         return False
     if draft.morphology is None or is_unspecified(draft.morphology) or not kept:
         return True

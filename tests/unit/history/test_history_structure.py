@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 from history_dossiers import (
     A,
+    K,
+    Mark,
     act,
     breast_biopsy,
     cycle,
@@ -665,3 +667,50 @@ def test_the_headline_says_the_patient_in_one_line():
     line_ = headline(found, Sex.FEMALE, dt.date(1965, 6, 1), today=dt.date(2020, 1, 1))
     assert line_.startswith("Femme, 54 ans – ")
     assert line_.endswith("du sein gauche, 2019, récidive métastatique hépatique 2022")
+
+
+def test_a_primary_and_its_metastases_told_in_one_sentence_each_keep_their_site():
+    found = read(
+        visit(
+            "s",
+            "2021-03-10",
+            "Adénocarcinome du côlon sigmoïde avec métastases hépatiques.",
+            Mark("Adénocarcinome", K.MORPHOLOGY, "ICD-O-3-M", "8140/3"),
+            Mark("côlon sigmoïde", K.TOPOGRAPHY, "ICD-O-3-T", "C18.7"),
+            mets("métastases hépatiques", "C22.0"),
+            Mark("métastases", K.MORPHOLOGY, "ICD-O-3-M", "8000/6"),
+            Mark("hépatiques", K.TOPOGRAPHY, "ICD-O-3-T", "C22.0"),
+        )
+    )
+    assert [tumour.topography for tumour in found.tumours] == ["C18.7"]
+    assert found.events[0].sites == ["C22.0"]
+
+
+def test_the_origin_named_after_the_metastases_is_the_tumours_site():
+    found = read(
+        visit(
+            "s",
+            "2021-03-10",
+            "Métastases hépatiques d'un adénocarcinome du côlon.",
+            mets("Métastases hépatiques", "C22.0"),
+            Mark("adénocarcinome", K.MORPHOLOGY, "ICD-O-3-M", "8140/3"),
+            Mark("côlon", K.TOPOGRAPHY, "ICD-O-3-T", "C18.9"),
+        )
+    )
+    assert [tumour.topography for tumour in found.tumours] == ["C18.9"]
+
+
+def test_a_lung_tumour_called_primary_is_a_second_cancer_and_not_a_metastasis_of_the_breast():
+    found = read(
+        breast_biopsy(),
+        visit(
+            "s",
+            "2022-06-01",
+            "Adénocarcinome pulmonaire primitif du lobe supérieur.",
+            Mark("Adénocarcinome", K.MORPHOLOGY, "ICD-O-3-M", "8140/3"),
+            Mark("lobe supérieur", K.TOPOGRAPHY, "ICD-O-3-T", "C34.1"),
+            kind="pathology",
+        ),
+    )
+    assert [tumour.topography for tumour in found.tumours][1:] == ["C34.1"]
+    assert found.events[-1].type is EventType.SECOND_CANCER
