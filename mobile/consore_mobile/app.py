@@ -219,7 +219,6 @@ class ConsoreApp(MDApp):
 
     def build(self) -> MDScreen:
         """The root: a themed screen with the shell in it."""
-        Builder.load_file(str(Path(__file__).with_suffix(".kv")))
         self.language, self.theme = self.preferences.language, self.preferences.theme
         self._follow_theme()
         self._follow_width()
@@ -359,3 +358,6 @@ def system_scheme() -> str:
         return "light"
     night = mActivity.getResources().getConfiguration().uiMode & 0x30
     return "dark" if night == 0x20 else "light"
+
+
+Builder.load_file(str(Path(__file__).with_suffix(".kv")))

@@ -135,6 +135,11 @@ def escape_markup(text: str) -> str:
     return text.replace("&", "&amp;").replace("[", "&bl;").replace("]", "&br;")
 
 
+def plain_snippet(snippet: str) -> str:
+    """A snippet without its marks."""
+    return html.unescape(snippet.replace("<mark>", "").replace("</mark>", ""))
+
+
 def snippet_markup(snippet: str, colour: str) -> str:
     """A snippet (`<mark>` only) as label markup: marked words bold, in `colour` (`#RRGGBB`)."""
     parts = snippet.replace("\n", " ").split("<mark>")

@@ -13,7 +13,7 @@ from kivy.uix.recycleview.views import RecycleDataViewBehavior
 from consore_mobile.answers import Chip as Understood
 from consore_mobile.answers import Facet, FacetValue, Hit, SearchResult, Suggestion
 from consore_mobile.failures import Failure
-from consore_mobile.formatting import identity, patients_found, short_date, snippet_markup
+from consore_mobile.formatting import identity, patients_found, plain_snippet, short_date, snippet_markup
 from consore_mobile.network import Call
 from consore_mobile.screens.page import Page, rules_beside
 from consore_mobile.widgets.kit import (
@@ -26,7 +26,7 @@ from consore_mobile.widgets.kit import (
     Skeleton,
     Tappable,
     failure_notice,
-    text_width,
+    line_count,
 )
 from consore_mobile.words import word, word_or
 
@@ -45,6 +45,7 @@ class HitRow(RecycleDataViewBehavior, Tappable):
     why = StringProperty("")
     snippet = StringProperty("")
     origin = StringProperty("")
+    snippet_height = NumericProperty(0)
     chosen = BooleanProperty(False)
     index = NumericProperty(0)
 
@@ -322,15 +323,16 @@ class SearchPage(Page):
     def _row(self, hit: Hit, shown: str) -> dict[str, Any]:
         language = self.app.language
         snippet = hit.snippets[0] if hit.snippets else None
-        room = max(dp(120), self.ids.rows.width - dp(64))
-        headline_lines = min(3, 1 + int(text_width(hit.patient.headline, 16, "RobotoMedium") * 1.06 / room))
+        room = max(dp(120), self.ids.rows.width - dp(60))
+        headline_lines = min(3, line_count(hit.patient.headline, 16, "RobotoMedium", room))
         who = identity(language, hit.patient)
         origin = ""
         if snippet:
             kind = word_or(language, f"document_kind.{snippet.document_kind}", snippet.document_kind)
             origin = " · ".join(part for part in (kind, short_date(language, snippet.date)) if part)
         text = snippet_markup(snippet.html, self.app.c.hexes()["mark"]) if snippet else ""
-        snippet_lines = min(2, 1 + int(text_width(snippet.html, 14) * 0.93 > room)) if snippet else 0
+        said = plain_snippet(snippet.html) if snippet else ""
+        snippet_lines = min(2, line_count(said, 14, "RobotoMedium", room)) if snippet else 0
         why = " · ".join(hit.why)
         height = 28 + headline_lines * 22 + (20 if who else 0) + (22 if why else 0)
         height += (24 + snippet_lines * 19) if snippet else 0
@@ -342,6 +344,7 @@ class SearchPage(Page):
             "why": why,
             "snippet": text,
             "origin": origin,
+            "snippet_height": dp(19) * snippet_lines,
             "chosen": hit.patient.id == shown,
             "height": dp(height),
         }

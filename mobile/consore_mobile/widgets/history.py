@@ -161,7 +161,7 @@ class History(Widget):
             return
         labels = [lane.label for lane in self.timeline.lanes if lane.items]
         longest = max((text_width(label, 13, "RobotoMedium") / dp(1) for label in labels), default=0)
-        self.gutter = min(longest + 24, 160) if self.wide else 0
+        self.gutter = min(longest + 24, 190) if self.wide else 0
         self._layout = geometry.lay_out(
             self.timeline,
             self.view_width,

@@ -66,6 +66,18 @@ def text_width(text: str, size_sp: float, font: str = "Roboto") -> float:
     return float(label.get_extents(text)[0])
 
 
+def line_count(text: str, size_sp: float, font: str, room: float) -> int:
+    """On how many lines a text is wrapped in `room` pixels."""
+    lines, reached, space = 1, 0.0, text_width(" ", size_sp, font)
+    for part in text.split():
+        width = text_width(part, size_sp, font)
+        if reached and reached + space + width > room:
+            lines, reached = lines + 1, width
+        else:
+            reached += width + (space if reached else 0)
+    return lines
+
+
 @lru_cache(maxsize=4096)
 def shortened(text: str, size_sp: float, font: str, most: float) -> str:
     """`text`, cut with an ellipsis where it is wider than `most` pixels."""
