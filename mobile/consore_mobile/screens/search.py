@@ -285,7 +285,8 @@ class SearchPage(Page):
             labels = ", ".join([chip.label for chip in result.understood] + [v.label for v in self.asking.filters])
             key = "search.none_criteria" if labels else "search.none_words"
             hint = word(language, key, labels=labels)
-            hint = f"{result.notice}\n{word(language, 'search.none_tap')}" if result.notice else hint
+            if result.notice:
+                hint = result.notice + "\n" + word(language, "search.none_tap")
             self._stage(NoneView(title=word(language, "search.none_title"), hint=hint))
         self._show_rows()
 
