@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 from dossiers import Person, write
-from engines import engine_settings
+from engines import PROGRAMS, engine_settings
 from sqlmodel import select
 
 from consore.errors import SearchEngineError
 from consore.index import SearchIndex, TypesenseServer
 from consore.model import Document, Patient
+from consore.settings import load_settings
 from consore.store import Store
 
 PEOPLE = [
@@ -96,6 +97,16 @@ def test_an_update_follows_changes_deletions_and_oppositions(index: SearchIndex,
 def test_an_index_that_was_never_built_answers_with_nothing(index: SearchIndex, store: Store) -> None:
     assert hits(index, index.patients) == []
     assert not index.check(store).agrees
+
+
+def test_what_was_indexed_patient_by_patient_is_there_after_each_restart(tmp_path: Path, store: Store) -> None:
+    ids = write(store, PEOPLE)
+    settings = load_settings(home=tmp_path / "node", cache_dir=PROGRAMS)
+    with TypesenseServer(settings) as engine:
+        SearchIndex(engine).update_patients(store, ids.values())
+    for _ in range(3):  # the engine does its writes again at each start, in parallel
+        with TypesenseServer(settings) as engine:
+            assert SearchIndex(engine).check(store).agrees
 
 
 def test_a_refused_record_is_an_error_and_the_old_index_stays(

@@ -131,15 +131,15 @@ class SearchIndex:
         ids = sorted(set(patient_ids))
         written = 0
         with self._alone():
-            self._ensure()
+            patients, documents = self._ensure()
             for batch in _batches(ids, BATCH):
                 self.engine.require_room()  # before anything is deleted
                 people, papers = _records(store, batch)
                 present = {record["id"] for record in people}
-                self._delete(self.documents, "patient_id", map(str, batch))
-                self._delete(self.patients, "id", (str(i) for i in batch if str(i) not in present))
-                self._import(self.patients, people, "upsert")
-                self._import(self.documents, papers, "upsert")
+                self._delete(documents, "patient_id", map(str, batch))
+                self._delete(patients, "id", (str(i) for i in batch if str(i) not in present))
+                self._import(patients, people, "upsert")
+                self._import(documents, papers, "upsert")
                 written += len(papers)
             self._remember()
         return written
@@ -148,9 +148,11 @@ class SearchIndex:
         """Take patients and their documents out of the index."""
         ids = [str(patient_id) for patient_id in patient_ids]
         with self._alone():
-            for batch in _batches(ids, 1000):
-                self._delete(self.documents, "patient_id", batch)
-                self._delete(self.patients, "id", batch)
+            for alias, field in ((self.documents, "patient_id"), (self.patients, "id")):
+                target = self._target(alias)
+                for batch in _batches(ids, 1000):
+                    if target:  # else nothing was ever indexed: there is nothing to take out
+                        self._delete(target, field, batch)
             self._remember()
 
     def check(self, store: Store) -> IndexCheck:
@@ -201,15 +203,22 @@ class SearchIndex:
             names.append(name)
         return names[0], names[1]
 
-    def _ensure(self) -> None:
-        targets = self._target(self.patients), self._target(self.documents)
-        if None in targets:
-            for name in filter(None, targets):
-                self._drop(name)
-            patients, documents = self._create(f"{dt.datetime.now(dt.UTC):%Y%m%d%H%M%S%f}")
-            put_synonyms(self.engine, documents, self._terminology())
-            for alias, target in ((self.patients, patients), (self.documents, documents)):
-                self.engine.call(lambda c, a=alias, t=target: c.aliases.upsert(a, {"collection_name": t}))
+    def _ensure(self) -> tuple[str, str]:
+        """The collections behind the aliases, made where there are none. Writes name them, never the alias.
+
+        A starting engine does its writes again, one queue for each *written* name: what was written to an alias may
+        come before its collection is there, and be lost.
+        """
+        patients, documents = self._target(self.patients), self._target(self.documents)
+        if patients and documents:
+            return patients, documents
+        for name in filter(None, (patients, documents)):
+            self._drop(name)
+        patients, documents = self._create(f"{dt.datetime.now(dt.UTC):%Y%m%d%H%M%S%f}")
+        put_synonyms(self.engine, documents, self._terminology())
+        for alias, target in ((self.patients, patients), (self.documents, documents)):
+            self.engine.call(lambda c, a=alias, t=target: c.aliases.upsert(a, {"collection_name": t}))
+        return patients, documents
 
     def _terminology(self) -> Terminology:
         return terminology(self.engine.settings.referentials)
@@ -269,7 +278,7 @@ class SearchIndex:
         listed = list(values)
         if listed:
             filter_by = f"{field}:=[{','.join(f'`{value}`' for value in listed)}]"
-            with contextlib.suppress(ObjectNotFound):  # nothing was ever indexed: there is nothing to take out
+            with contextlib.suppress(ObjectNotFound):
                 self.engine.call(
                     lambda c: c.collections[collection].documents.delete({"filter_by": filter_by, "batch_size": 1000})
                 )
