@@ -170,7 +170,10 @@ def _carried_back(mention: Mention, page: _Page) -> Mention:
 
 def _version(terms: Terminology, weights: Path) -> str:
     """Changes whenever the same text could read differently: the program, the weights or a referential."""
-    digest = hashlib.sha256(f"{consore.__version__}".encode())
+    digest = hashlib.sha256(consore.__version__.encode())
+    here = Path(__file__).parent
+    for file in sorted(path for path in here.rglob("*") if path.suffix in (".py", ".csv", ".toml")):
+        digest.update(file.read_bytes())
     digest.update((weights / GRAPH_FILE).read_bytes())
     digest.update((weights / DESCRIPTION_FILE).read_bytes())
     digest.update(json.dumps([f"{e.system} {e.edition} {e.terms}" for e in terms.editions()]).encode())

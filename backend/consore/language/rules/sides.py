@@ -47,7 +47,7 @@ def find_sides(text: str, plain: str, mentions: Iterable[Mention]) -> Iterator[M
                 text[start:end],
                 MentionKind.LATERALITY,
                 System.LOCAL,
-                f"SIDE:{side}",
+                f"LAT:{side}",
                 _LABELS[side],
                 side.value,
             )
