@@ -88,9 +88,11 @@ def doctor() -> None:
     for finding in findings:
         colour = "red" if finding.wrong else "yellow" if finding.mend else "green"
         console.print(f"[{colour}]{finding.mark}[/] {finding.component:<14} {finding.version}", soft_wrap=True)
-        for line in (finding.where and f"[dim]{finding.where}[/]", finding.mend and f"→ {finding.mend}"):
-            if line:
-                console.print(f"{'':<17}{line}", soft_wrap=True)
+        # What components say is shown as it is: `'consore[postgres]'` is no markup.
+        if finding.where:
+            console.print(f"{'':<17}{finding.where}", style="dim", markup=False, soft_wrap=True)
+        if finding.mend:
+            console.print(f"{'':<17}→ {' '.join(finding.mend.split())}", markup=False, soft_wrap=True)
     if any(finding.wrong for finding in findings):
         raise typer.Exit(1)
     console.print("Everything is in order.")

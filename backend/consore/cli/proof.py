@@ -130,7 +130,7 @@ def _print_network(title: str, answer: dict[str, Any]) -> None:
             ]
             for row in answer["rows"]
         ],
-        title=f"{title} — {answer['total']} patients ({answer['milliseconds']} ms)",
+        title=f"{title} — {answer['total']} ({answer['milliseconds']} ms)",
     )
 
 

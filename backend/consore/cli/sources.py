@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 from sqlmodel import select
@@ -51,11 +52,17 @@ def list_sources() -> None:
                     source.kind,
                     source.location,
                     f"{schedule.frequency} {schedule.hour:02}:{schedule.minute:02}" if schedule else "manual",
-                    schedule.next_run_at if schedule else "",
+                    _on_the_clock(schedule) if schedule else "",
                 ]
                 for source, schedule in rows
             ],
         )
+
+
+def _on_the_clock(schedule: Schedule) -> str:
+    """When a source is next read, by the clock of its schedule."""
+    moment = schedule.next_run_at
+    return f"{moment.astimezone(ZoneInfo(schedule.timezone)):%Y-%m-%d %H:%M} {schedule.timezone}" if moment else ""
 
 
 @source_app.command("check")
@@ -120,7 +127,7 @@ def _print_runs(found: list[IngestionRun], names: dict[int | None, str]) -> None
                 run.id,
                 names.get(run.source_id, ""),
                 run.state,
-                f"{run.started_at:%Y-%m-%d %H:%M}",
+                f"{run.started_at.astimezone():%Y-%m-%d %H:%M %Z}",
                 run.seen,
                 run.created,
                 run.changed,

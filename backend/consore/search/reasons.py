@@ -37,7 +37,7 @@ from consore.search.criteria import (
     TreatmentLeaf,
     TumourLeaf,
 )
-from consore.search.labels import label, marker_label
+from consore.search.labels import label, marker_label, phrases
 
 _T, _M, _ATC, _LOCAL, _CIM10, _CCAM = (
     System.ICDO3_T.value,
@@ -79,7 +79,8 @@ def _reasons(node: Criteria, traits: PatientTraits, terminology: Terminology) ->
                 return
     elif node.none is not None:
         for child in node.none:
-            yield Reason(f"Sans : {describe(child, terminology)}")
+            words = describe(child, terminology)
+            yield Reason(f"Sans {words[:1].lower()}{words[1:]}")
     else:
         yield from _of_leaf(getattr(node, node.key), traits, terminology)
 
@@ -282,7 +283,10 @@ def month(day: dt.date | None) -> str:
 
 
 def describe(node: Criteria, terminology: Terminology) -> str:
-    """A criteria tree in French words, for people to read."""
+    """A criteria tree in French words, for people to read; a phrase of the questions says itself."""
+    phrase = phrases().get(node.canonical())
+    if phrase:
+        return phrase
     if node.all is not None:
         return " et ".join(describe(child, terminology) for child in node.all)
     if node.any is not None:

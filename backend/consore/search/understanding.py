@@ -295,7 +295,13 @@ def _of_match(match: Match, plain: str, masked: str, terminology: Terminology) -
     criterion = _criterion(match, terminology)
     if criterion is None:
         return None
-    return _chip(match.start, match.end, match.kind, match.label, criterion, match.system, match.code)
+    called = match.text.capitalize() if _several(match) else match.label
+    return _chip(match.start, match.end, match.kind, called, criterion, match.system, _several(match) or match.code)
+
+
+def _several(match: Match) -> str | None:
+    """The range of codes that a term stands for (`colorectal`: C18-C20), else None."""
+    return match.value if match.kind == "topography" and match.value and "-" in match.value else None
 
 
 # Genes whose result is that of a stain, not of a sequence.
@@ -316,7 +322,7 @@ def _criterion(match: Match, terminology: Terminology) -> Json | None:
     system = match.system or ""
     match match.kind:
         case "topography":
-            return {"tumour": {"topography": codes_under(terminology.widened(system, code))}}
+            return {"tumour": {"topography": codes_under(_several(match) or terminology.widened(system, code))}}
         case "morphology":
             if code.startswith("800") or code.endswith("/6"):
                 return None  # cancer, tumeur, métastase

@@ -278,3 +278,16 @@ def test_ten_thousand_characters_are_read_in_bounded_time_and_the_cut_is_said(te
     understood = asked(text)
     assert time.perf_counter() - started < 2.0
     assert f"{LONGEST_QUESTION}" in (understood.notice or "")
+
+
+def test_a_term_that_means_several_organs_asks_for_each_of_them() -> None:
+    assert criteria("cancer colorectal") == {"tumour": {"topography": ["C18", "C19", "C20"]}}
+    assert labels("cancer colorectal") == ["Colorectal"]
+
+
+def test_a_criterion_is_told_in_the_words_it_was_asked_in() -> None:
+    from consore.search import describe
+
+    denied = asked("sans métastase").criteria
+    assert denied is not None
+    assert describe(denied, terminology()) == "sans Maladie métastatique"
