@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import strawberry
 from anyio import to_thread
@@ -13,10 +13,8 @@ from sqlalchemy import event
 from sqlmodel import Session
 
 from consore.access import Action, Permission, Principal, audit_each
+from consore.api.loading import Loaders
 from consore.api.node import Node
-
-if TYPE_CHECKING:
-    from consore.api.loading import Loaders
 
 T = TypeVar("T")
 
@@ -41,8 +39,6 @@ class RequestContext:
     @cached_property
     def loaders(self) -> Loaders:
         """The batching readers of this request."""
-        from consore.api.loading import Loaders
-
         return Loaders(self)
 
     @property

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Text, cast, func
 from sqlalchemy.orm import defer, undefer
@@ -19,10 +19,10 @@ from strawberry.dataloader import DataLoader
 
 from consore import model
 from consore.access import Action, mask_identity
-from consore.api.context import RequestContext
 from consore.model import Mention, unpack_mentions
 
 K = TypeVar("K")
+T = TypeVar("T")
 Row = TypeVar("Row", bound=SQLModel)
 
 
@@ -54,10 +54,23 @@ class DocumentsFound:
     more: bool
 
 
+class Asking(Protocol):
+    """What the readers need of a request (`context.RequestContext`): a session, the trail, what may be seen."""
+
+    @property
+    def sees_identities(self) -> bool: ...
+
+    async def read(self, work: Callable[[Session], T]) -> T: ...
+
+    def trace(
+        self, session: Session, action: Action, patient_ids: list[int], detail: dict[str, Any] | None = None
+    ) -> None: ...
+
+
 class Loaders:
     """The batching readers of one request."""
 
-    def __init__(self, context: RequestContext) -> None:
+    def __init__(self, context: Asking) -> None:
         self._context = context
 
     @cached_property

@@ -11,8 +11,8 @@ from consore.errors import ComponentError
 from consore.model import Role
 
 if TYPE_CHECKING:
-    from consore.cli.demo import Network
     from consore.cli.fictional import FictionalCentre
+    from consore.cli.running import Network
 
 SEARCH = """query($text: String!) { search(text: $text, perPage: 3) { total milliseconds notice words
   understood { label code negated } criteria hits { why patient { id headline } snippets { html } } } }"""
