@@ -203,7 +203,8 @@ def test_the_list_scrolls_under_a_finger_and_the_history_zooms(physician: Callab
     assert rows.scroll_y < 1
     hand.swipe((200, 300), (200, 880))
     hand.until(lambda: len(hand.page.asking.hits) == hand.page.asking.result.total or hand.page.asking.page > 1)
-    hand.settle(1.0)  # the list still glides
+    hand.until(lambda: abs(rows.effect_y.velocity) < 1)  # the list still glides
+    rows.effect_y.value = rows.effect_y.max
     rows.scroll_y = 1
     hand.until(lambda: hand.all("HitRow", index=0))
     _open_first(hand)

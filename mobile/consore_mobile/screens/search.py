@@ -142,6 +142,7 @@ class SearchPage(Page):
             self.close_suggestions()
         self.asked = True
         self.ids.rows.data = []
+        self.ids.rows.effect_y.velocity = 0  # a list that still glides would go on in the new one
         self.ids.rows.scroll_y = 1
         self._fetch(first=True)
         self._fetch_facets()
