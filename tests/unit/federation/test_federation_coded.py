@@ -4,6 +4,8 @@ import pytest
 
 from consore.errors import CriteriaError
 from consore.federation import require_coded
+from consore.referentials import terminology
+from consore.search import understand
 from consore.search.criteria import parse_criteria
 
 
@@ -43,3 +45,22 @@ def test_words_never_leave(tree):
     with pytest.raises(CriteriaError) as error:
         require_coded(parse_criteria(tree))
     assert error.value.hint
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "cancer colorectal stade III",
+        "adénocarcinome bronchique sous pembrolizumab avant 70 ans",
+        "cancer du sein triple négatif métastatique sous anti-PD1",
+        "lymphome sous R-CHOP décédés",
+        "mélanome BRAF V600E sans métastase cérébrale",
+        "sarcome ou leucémie aiguë en deuxième ligne",
+        "prostate gleason 8 T2N1 opérée depuis 2020",
+        "Ki67 > 20 % HER2 low grade 3",
+    ],
+)
+def test_whatever_the_search_bar_understands_may_be_asked_of_the_network(question: str) -> None:
+    understood = understand(question, terminology())
+    assert understood.criteria is not None
+    require_coded(understood.criteria)
