@@ -257,6 +257,6 @@ def _day(written: str | None) -> dt.date | None:
 def _unknown_patient(ipp: str) -> RecordError:
     return RecordError(
         f"No patient has the IPP {ipp}.",
-        "Read the administrative source first, then replay the rejected records.",
+        "Read the administrative source first, then this one again.",
         reason="unknown_patient",
     )

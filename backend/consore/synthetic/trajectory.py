@@ -419,7 +419,7 @@ def _last_days(rng: Random, life: Life) -> None:
         life.last_news = life.death
         return
     latest = max([item.date for item in life.happenings] + [care.end or care.start for care in life.cares])
-    life.last_news = max(latest, min(TODAY, _day_between(rng, latest, TODAY)))
+    life.last_news = min(TODAY, max(latest, _day_between(rng, latest, TODAY)))
 
 
 def _alarms(rng: Random, life: Life) -> None:

@@ -70,3 +70,15 @@ def test_a_store_url_that_means_nothing_says_what_to_write(tmp_path: Path) -> No
     done = consore(tmp_path, "runs", CONSORE_DATABASE_URL="oracle+nothing://x")
     assert done.returncode == 2
     assert "sqlite:///" in done.stderr
+
+
+def test_the_doctor_says_what_to_install_letter_for_letter(tmp_path: Path) -> None:
+    done = consore(tmp_path, "doctor", CONSORE_DATABASE_URL="nonsense", CONSORE_TYPESENSE_URL="http://127.0.0.1:1")
+    assert done.returncode == 1
+    assert "'consore[postgres]'" in done.stdout or "consore[postgres]`" in done.stdout
+
+
+def test_the_next_reading_is_told_by_the_clock_of_its_schedule(tmp_path: Path) -> None:
+    consore(tmp_path, "source", "add", "admin-csv", "administrative", "/data/a.csv", "--hour", "2", "--minute", "15")
+    listed = consore(tmp_path, "source", "list", COLUMNS="200").stdout
+    assert "02:15 Europe/Paris" in listed

@@ -120,7 +120,7 @@ def test_a_record_of_an_unknown_patient_is_rejected_and_the_others_go_on(store: 
     taken = take(store, patient("1"), document("d1", "1"), document("d2", "404"))
     assert counts(taken) == (2, 0, 0, 1)
     assert (taken.rejections[0].reason, taken.rejections[0].position) == ("unknown_patient", "documents/d2.txt")
-    assert "replay" in taken.rejections[0].message
+    assert "administrative source first" in taken.rejections[0].message
 
 
 def test_a_stay_that_changes_has_its_new_codes_only(store: Store) -> None:

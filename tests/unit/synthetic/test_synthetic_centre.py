@@ -17,6 +17,7 @@ import pypdf
 import pytest
 
 from consore.model import EventType
+from consore.sources import USUAL_LOCATIONS, Rejection, read_source
 from consore.synthetic import ANNOTATED_KINDS, GeneratedCentre, break_some, generate_centre
 from consore.synthetic.knowledge import names
 from consore.synthetic.trajectory import draw_life
@@ -206,6 +207,14 @@ def test_a_hundred_and_fifty_patients_are_written_in_seconds(tmp_path: Path) -> 
     )
     assert made.counts["documents"] > 150
     assert seen[-1] == (20, 20)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_nothing_of_a_centre_is_refused_by_its_sources(tmp_path: Path, seed: int) -> None:
+    made = generate_centre(tmp_path, code="QA", name="Centre fictif", patients=30, seed=seed)
+    for kind, location in USUAL_LOCATIONS.items():
+        refused = [item for item in read_source(kind, made.root / location, {}) if isinstance(item, Rejection)]
+        assert refused == []
 
 
 def test_bad_inputs_are_added_beside_the_good_ones(tmp_path: Path) -> None:
