@@ -6,6 +6,7 @@ The automaton finds the head and each organ; what ties them is only a few small 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -25,6 +26,7 @@ _AT = re.compile(
 # `cancer métastatique du sein` is a cancer of the breast.
 _TUMOURS = ("cancer", "carcinome", "adenocarcinome", "melanome", "tumeur", "sarcome")
 _FARTHEST = 40
+_REACH = 200  # characters after a head in which its organs are looked for
 
 
 def listed_sites(text: str, matches: list[Match], label: Callable[[str], str]) -> list[Match]:
@@ -33,16 +35,17 @@ def listed_sites(text: str, matches: list[Match], label: Callable[[str], str]) -
     An organ that follows a head without a site gives the head its site; one that follows a metastasis gets its own
     match, on the organ's own words.
     """
-    organs = [match for match in matches if match.kind == "topography"]
+    organs = sorted((match for match in matches if match.kind == "topography"), key=lambda organ: organ.start)
     if not organs:
         return matches
+    starts = [organ.start for organ in organs]
     result: list[Match] = []
     for match in matches:
         if match.kind != "metastasis":
             result.append(match)
             continue
         end = match.end
-        following = [organ for organ in organs if match.end <= organ.start < match.end + 200]
+        following = organs[bisect_left(starts, match.end) : bisect_left(starts, match.end + _REACH)]
         headless = match.code is None and not fold(match.text).startswith(_TUMOURS)
         if headless and following and _tied(_AT, text, end, following[0].start):
             organ = following.pop(0)

@@ -69,7 +69,19 @@ def test_text_that_says_nothing_gives_no_mention(reader: Reader, text: str) -> N
 
 
 @pytest.mark.parametrize(
-    "piece", ["a", "1/", "d'", "(", "EGFR ", "pas de métastase ", "12/03/2021 ", "a: \n", "récidive gauche foie "]
+    "piece",
+    [
+        "a",
+        "1/",
+        "d'",
+        "(",
+        "EGFR ",
+        "pas de métastase ",
+        "12/03/2021 ",
+        "a: \n",
+        "récidive gauche foie ",
+        "Carcinome du sein. Pas de métastase hépatique. ",
+    ],
 )
 def test_a_very_long_line_is_read_in_linear_time(reader: Reader, piece: str) -> None:
     def seconds(length: int) -> float:
