@@ -35,6 +35,15 @@ def reader() -> Reader:
         ("Le scanner a éliminé une récidive.", R, "negated"),
         ("La récidive a été éliminée.", R, "negated"),
         ("Métastases non retrouvées.", M, "negated"),
+        ("Des métastases osseuses ne sont pas exclues.", M, "hypothetical"),
+        ("Une récidive ne peut être formellement exclue.", R, "hypothetical"),
+        ("Les craintes d'une récidive locale sont levées.", R, "negated"),
+        ("Les métastases évoquées n'ont pas été confirmées.", M, "negated"),
+        ("Le bilan confirme des métastases pulmonaires.", M, "present"),
+        ("Une progression ferait passer au paclitaxel.", R, "hypothetical"),
+        ("Une progression ferait passer au paclitaxel.", D, "hypothetical"),
+        ("La lésion suspectée d'être une métastase hépatique est en fait un angiome.", M, "negated"),
+        ("Aspect devant faire évoquer des métastases osseuses, sans certitude.", M, "hypothetical"),
         ("Pas seulement une récidive locale.", R, "present"),
         ("Pas de fièvre mais récidive locale.", R, "present"),
         ("Pas d'adénopathie, présence de métastases osseuses.", M, "present"),
@@ -89,3 +98,12 @@ def test_the_side_of_a_planned_operation_is_planned(reader: Reader) -> None:
     assert {m.assertion for m in found if m.kind in (MentionKind.PROCEDURE, MentionKind.LATERALITY)} == {
         Assertion.HYPOTHETICAL
     }
+
+
+def test_the_date_of_the_diagnosis_is_not_that_of_the_recurrence(reader: Reader) -> None:
+    found = reader.read("Récidive métastatique d'un cancer du sein diagnostiqué en 2019 : métastases osseuses.")
+    assert {m.date for m in found if m.kind in (R, M)} == {None}
+    found = reader.read("Récidive locale en juin 2021 d'un cancer opéré en 2019.")
+    assert {str(m.date) for m in found if m.kind is R} == {"2021-06-01"}
+    found = reader.read("Cancer du sein métastatique diagnostiqué en 2019.")
+    assert {str(m.date) for m in found if m.kind is M} == {"2019-01-01"}

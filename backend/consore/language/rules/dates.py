@@ -88,15 +88,36 @@ def attach_dates(mentions: list[Mention], sentence_of: Sequence[int], plain: str
     double when another statement (« ; », « puis », « et ») stands there.
     """
     dates: dict[int, list[Mention]] = {}
+    recurs: set[int] = set()
     for mention, sentence in zip(mentions, sentence_of, strict=True):
         if mention.kind is MentionKind.DATE and mention.date:
             dates.setdefault(sentence, []).append(mention)
+        elif mention.kind is MentionKind.RECURRENCE:
+            recurs.add(sentence)
+    later = {
+        sentence: [date for date in dates.get(sentence, ()) if not _of_diagnosis(date, plain)] for sentence in recurs
+    }
     return [
-        mention
-        if mention.kind is MentionKind.DATE or sentence not in dates
-        else replace(mention, date=min(dates[sentence], key=lambda date: _distance(mention, date, plain)).date)
+        _dated(
+            mention, later[sentence] if sentence in later and mention.kind in _LATER else dates.get(sentence, []), plain
+        )
         for mention, sentence in zip(mentions, sentence_of, strict=True)
     ]
+
+
+# What comes after the diagnosis: in "récidive d'un cancer diagnostiqué en 2019" the year is not the recurrence's.
+_LATER = (MentionKind.RECURRENCE, MentionKind.METASTASIS, MentionKind.RESPONSE)
+_DIAGNOSED = re.compile(r"(?:diagnosti(?:c|que)|decouvert|connu|pris en charge|traite|opere)\w*(?: \w+){0,2} ?$")
+
+
+def _of_diagnosis(date: Mention, plain: str) -> bool:
+    return _DIAGNOSED.search(plain, max(0, date.start - 45), date.start) is not None
+
+
+def _dated(mention: Mention, dates: list[Mention], plain: str) -> Mention:
+    if mention.kind is MentionKind.DATE or not dates:
+        return mention
+    return replace(mention, date=min(dates, key=lambda date: _distance(mention, date, plain)).date)
 
 
 _ANOTHER_STATEMENT = re.compile(r"[;:]|,| puis | et | mais ")
