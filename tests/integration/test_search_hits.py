@@ -315,3 +315,10 @@ def test_similar_patients_come_with_what_they_share_and_what_not(context: Search
     assert similar_patients(context, ids["VIDE"]) == []
     with pytest.raises(InputError):
         similar_patients(context, 999_999)
+
+
+def test_a_question_that_stops_at_a_small_word_goes_on_with_the_centres_usual_sites(context: SearchContext) -> None:
+    found = suggest(context, "cancer du", 5)
+    assert found
+    assert {item.kind for item in found} == {"topography"}
+    assert found[0].text == f"cancer du {found[0].label.lower()}"

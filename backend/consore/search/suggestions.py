@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from consore.model import Patient, System
 from consore.referentials import normalise
+from consore.search.facets import facets
 from consore.search.hits import SearchContext
 from consore.search.understanding import LONGEST_QUESTION
 
@@ -15,6 +16,7 @@ SYSTEMS = tuple(
     system.value for system in (System.ICDO3_T, System.ICDO3_M, System.ATC, System.LOCAL, System.HGNC, System.CCAM)
 )
 MOST = 50
+BEFORE_A_SITE = (" du", " de", " de la", " des", " au", " à la")  # what a site follows: « cancer du »
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ def suggest(context: SearchContext, prefix: str, limit: int = 8, *, identities: 
     question = prefix[:LONGEST_QUESTION].lstrip()
     limit = max(1, min(limit, MOST))
     people = _people(context, question, limit // 2) if identities else []
+    if question.rstrip().lower().endswith(BEFORE_A_SITE):
+        return [*people, *_usual_sites(context, question.rstrip())][:limit]
     terms: list[Suggestion] = []
     # The longest ending that means something: « cancer du sein trip » goes on with the words after « sein ».
     words = question.split(" ")
@@ -51,6 +55,15 @@ def suggest(context: SearchContext, prefix: str, limit: int = 8, *, identities: 
     unique = {(term.system, term.code): term for term in reversed(terms)}
     kept = [term for term in terms if unique[(term.system, term.code)] is term]
     return [*people, *kept][:limit]
+
+
+def _usual_sites(context: SearchContext, question: str) -> list[Suggestion]:
+    """« cancer du… » goes on with the sites that this centre's patients have most."""
+    sites = next((facet.values for facet in facets(context, "") if facet.name == "site"), [])
+    return [
+        Suggestion(f"{question} {value.label.lower()}", value.label, "topography", System.ICDO3_T.value, value.value)
+        for value in sites
+    ]
 
 
 def _people(context: SearchContext, prefix: str, limit: int) -> list[Suggestion]:
