@@ -66,6 +66,13 @@ class GraphQLEndpoint(GraphQL[RequestContext, None]):
             response = JSONResponse({"errors": [problem]}, status_code=error.status_code)
         await response(scope, receive, send)
 
+    def decode_json(self, data: str | bytes) -> object:
+        """The body as JSON; bytes that are no text, or nested without end, are a wrong request, not our failure."""
+        try:
+            return super().decode_json(data)
+        except (UnicodeDecodeError, RecursionError) as error:
+            raise HTTPException(400, "Unable to parse request body as JSON") from error
+
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> RequestContext:
         """Who asks, in which language. A token that is wrong or over makes the request nobody's."""
         token = _bearer(request.headers.get("authorization", ""))

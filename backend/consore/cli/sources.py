@@ -104,8 +104,16 @@ def ingest(
             assert identifier is not None
             runs = [run_source(settings, store, identifier, progress=progress)]
         with store.session() as session:
-            names = {source.id: source.name for source in session.exec(select(Source))}
+            sources = session.exec(select(Source)).all()
+            names = {source.id: source.name for source in sources}
+            enabled = {source.id for source in sources if source.enabled}
+    if name is None and not enabled:
+        raise InputError("There is no source to read.", "Add one with `consore source add`.")
     _print_runs(runs, names)
+    left = enabled - {run.source_id for run in runs} if name is None else set()
+    if left:
+        listed = ", ".join(sorted(names[identifier] for identifier in left))
+        console.print(f"Another process is reading {listed}: `consore runs` tells how it goes.", markup=False)
     if any(run.state == RunState.FAILED for run in runs):
         raise typer.Exit(1)
 

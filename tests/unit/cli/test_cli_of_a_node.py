@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from engines import PROGRAMS
+
 
 def consore(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -82,3 +84,9 @@ def test_the_next_reading_is_told_by_the_clock_of_its_schedule(tmp_path: Path) -
     consore(tmp_path, "source", "add", "admin-csv", "administrative", "/data/a.csv", "--hour", "2", "--minute", "15")
     listed = consore(tmp_path, "source", "list", COLUMNS="200").stdout
     assert "02:15 Europe/Paris" in listed
+
+
+def test_reading_every_source_of_a_node_that_has_none_says_what_to_do(tmp_path: Path) -> None:
+    done = consore(tmp_path, "ingest", "--all", CONSORE_CACHE_DIR=str(PROGRAMS))
+    assert done.returncode == 2
+    assert "consore source add" in done.stderr
