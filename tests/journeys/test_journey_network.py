@@ -62,12 +62,13 @@ def test_three_centres_answer_every_question_and_a_stopped_one_is_said_unreachab
     assert wait_until(lambda: not processes_of(tmp_path), 30), processes_of(tmp_path)
 
 
-def test_a_killed_demo_leaves_no_process_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+def test_a_demo_that_ends_leaves_no_process_behind(how: signal.Signals, tmp_path: Path) -> None:
     process = demo(tmp_path, "--centres", "1", "--patients", "10")
     try:
         assert wait_until(lambda: any(" serve" in command for command in processes_of(tmp_path)), 200)
         assert wait_until(lambda: any("typesense-server" in command for command in processes_of(tmp_path)), 30)
     finally:
-        process.send_signal(signal.SIGKILL)
+        process.send_signal(how)
         process.wait()
     assert wait_until(lambda: not processes_of(tmp_path), 40), processes_of(tmp_path)

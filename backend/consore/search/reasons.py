@@ -232,7 +232,7 @@ def tumour_label(tumour: Tumour, terminology: Terminology) -> str:
         if part
     )
     details = (
-        label("laterality", tumour.laterality) if tumour.laterality else "",
+        label("laterality", tumour.laterality) if tumour.laterality and not tumour.label else "",  # a label says it
         f"stade {tumour.stage}" if tumour.stage else "",
         str(tumour.diagnosis_date.year) if tumour.diagnosis_date else "",
     )
