@@ -77,6 +77,8 @@ def test_the_page_and_its_files_come_from_this_node_alone(http):
         ("application/json", "{"),
         ("application/json", "[]"),
         ("application/json", '{"query": 7}'),
+        ("application/json", b"\xff\xfe not text"),
+        ("application/json", "[" * 100_000),
         ("application/json", '[{"query": "{ me { login } }"}]'),
     ],
 )
