@@ -31,13 +31,19 @@ def init(
 ) -> None:
     """Make this folder a node: settings, store, keys and a first administrator."""
     settings = node()
-    settings.home.mkdir(parents=True, exist_ok=True)
     file = settings.home / "consore.toml"
-    if file.exists():
-        console.print(f"{file} is kept as it is.")
-    else:
-        file.write_text(settings_file(centre_code=code, centre_name=name), encoding="utf-8")
-        console.print(f"Settings written: {file}")
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        if file.exists():
+            console.print(f"{file} is kept as it is.")
+        else:
+            file.write_text(settings_file(centre_code=code, centre_name=name), encoding="utf-8")
+            console.print(f"Settings written: {file}")
+    except OSError as error:
+        raise ConfigurationError(
+            f"Nothing can be written to {settings.home}: {error.strerror}.",
+            "Mend its rights, or choose another folder with CONSORE_HOME.",
+        ) from error
     settings = node()
     with opened_store(settings) as store:
         console.print(f"Store ready: {store.engine.url.render_as_string()}")

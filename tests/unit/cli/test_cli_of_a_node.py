@@ -90,3 +90,11 @@ def test_reading_every_source_of_a_node_that_has_none_says_what_to_do(tmp_path: 
     done = consore(tmp_path, "ingest", "--all", CONSORE_CACHE_DIR=str(PROGRAMS))
     assert done.returncode == 2
     assert "consore source add" in done.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("a file, no folder")
+    done = consore(tmp_path / "file" / "home", "init")
+    assert done.returncode == 2
+    assert "CONSORE_HOME" in done.stderr
+    assert "Traceback" not in done.stderr
