@@ -37,7 +37,7 @@ PEOPLE = [
             (
                 "consultation",
                 "2021-02-10",
-                "Patiente suivie pour un carcinome du sein gauche. Elle se plaint d’une dyspnée d’effort & de fatigue. "
+                "Dossier 880011223. Patiente suivie pour un carcinome du sein gauche. Elle se plaint d’une dyspnée d’effort & de fatigue. "
                 "Apparition de métastases hépatiques. Pas de {{toux}}.",
             ),
             ("letter", "2021-03-01", "Début du pembrolizumab. Fatigue stable. Carence martiale substituée."),
@@ -322,3 +322,8 @@ def test_a_question_that_stops_at_a_small_word_goes_on_with_the_centres_usual_si
     assert found
     assert {item.kind for item in found} == {"topography"}
     assert found[0].text == f"cancer du {found[0].label.lower()}"
+
+
+def test_a_number_is_never_taken_for_another_number(context: SearchContext) -> None:
+    assert search(context, "880011223").total == 1
+    assert search(context, "880011224").total == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -137,11 +138,11 @@ def similar(
 
 
 def read_criteria(file: Path) -> Criteria:
-    """The criteria tree of a JSON file."""
+    """The criteria tree of a JSON file; `-` is standard input."""
     from consore.search.criteria import parse_criteria
 
     try:
-        return parse_criteria(file.read_text(encoding="utf-8"))
+        return parse_criteria(sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file} cannot be read: {error}.", "Give a UTF-8 JSON file of criteria.") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -68,17 +69,31 @@ def _on_the_clock(schedule: Schedule) -> str:
 @source_app.command("check")
 def check(name: str) -> None:
     """Open a source, read its first records and show how they map."""
-    from consore.sources import check_source
+    from consore.sources import Rejection, check_source, read_source
 
     with opened_store(node()) as store, store.session() as session:
         source = _named(session, name)
-        report = check_source(SourceKind(source.kind), Path(source.location), source.options)
+    kind, location = SourceKind(source.kind), Path(source.location)
+    report = check_source(kind, location, source.options)
     console.print(f"{report.location}: {report.kind}, up to {report.records} records")
     console.print(f"columns: {', '.join(report.columns)}", markup=False)
     for problem in report.problems:
         console.print(problem, style="yellow", markup=False)
     if not report.usable:
         raise typer.Exit(1)
+    for record in islice(read_source(kind, location, source.options), 10):
+        if isinstance(record, Rejection):
+            console.print(f"✗ {record.position}: {record.message}", style="yellow", markup=False, soft_wrap=True)
+            continue
+        values = ", ".join(
+            f"{key}={_short(value)}" for key, value in record.values.items() if value not in (None, "", [])
+        )
+        console.print(f"✓ {record.ipp} {record.external_id}: {values}", markup=False, soft_wrap=True)
+
+
+def _short(value: object) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= 40 else text[:39] + "…"
 
 
 @app.command()

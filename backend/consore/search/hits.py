@@ -241,7 +241,7 @@ def _by_words(context: SearchContext, asked: Asked, page: int, per_page: int, so
         "per_page": per_page,
         "include_fields": "id,patient_id",
         "highlight_fields": "none",
-        **TOLERANCE,
+        **_tolerance(asked.query),
     }
     answer = context.index.search(wanted)[0]
     notice = None
@@ -304,10 +304,15 @@ def patients_with_words(context: SearchContext, query: str, filter_by: str) -> l
             "facet_by": "patient_id",
             "max_facet_values": MOST_WITH_WORDS,
             "per_page": 0,
-            **TOLERANCE,
+            **_tolerance(query),
         }
     )[0]
     return [int(item["value"]) for facet in answer["facet_counts"] for item in facet["counts"]]
+
+
+def _tolerance(query: str) -> dict[str, Any]:
+    """No typing error is forgiven in a number or a code: another patient's IPP is one digit away."""
+    return {**TOLERANCE, "num_typos": 0} if any(letter.isdigit() for letter in query) else TOLERANCE
 
 
 def _text_match(group: dict[str, Any]) -> float:
