@@ -37,7 +37,8 @@ PEOPLE = [
             (
                 "consultation",
                 "2021-02-10",
-                "Dossier 880011223. Patiente suivie pour un carcinome du sein gauche. Elle se plaint d’une dyspnée d’effort & de fatigue. "
+                "Dossier 880011223. "
+                "Patiente suivie pour un carcinome du sein gauche. Elle se plaint d’une dyspnée d’effort & de fatigue. "
                 "Apparition de métastases hépatiques. Pas de {{toux}}.",
             ),
             ("letter", "2021-03-01", "Début du pembrolizumab. Fatigue stable. Carence martiale substituée."),
