@@ -15,7 +15,7 @@ SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two processes run the suite: a file stays in one, and so do the journeys on fictional centres, which share ports."""
+    """Two processes run the suite: a file stays in one, as do the journeys on fictional centres, which share ports."""
     for item in items:
         file = Path(str(item.path)).name
         group = "centres" if file.startswith(("test_journey_app", "test_journey_network")) else file
