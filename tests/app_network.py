@@ -55,7 +55,10 @@ def two_centres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppNetwork
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONSORE_HOME", str(folder / "home"))
         with Progress(console=Console(file=io.StringIO())) as bar:
-            centres = [prepare_centre(folder, number, patients=PATIENTS, bar=bar, stages=[]) for number in range(2)]
+            centres = [
+                prepare_centre(folder, number, patients=PATIENTS, bar=bar, stages=[], first_port=0)
+                for number in range(2)
+            ]
         introduce_all(centres)
         for centre in centres:
             _introduce_one_that_is_down(centre)

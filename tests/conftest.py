@@ -14,6 +14,7 @@ from consore.store import Store
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
+@pytest.hookimpl(tryfirst=True)  # before the plugin that reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two processes run the suite: a file stays in one, as do the journeys on fictional centres, which share ports."""
     for item in items:

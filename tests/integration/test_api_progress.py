@@ -49,7 +49,7 @@ def test_a_run_is_started_and_followed_to_its_end(node, admin, tmp_path):
     )["runIngestion"]
     assert run["state"] == "running"
     told = _follow(node[1], admin.session["accessToken"], run["id"])
-    assert told[-1]["state"] == "done"
+    assert told[-1]["state"] == "done", told[-1]
     assert told[-1]["sourceName"] == "Nouveaux patients"
     assert (told[-1]["seen"], told[-1]["created"], told[-1]["rejected"]) == (30, 30, 0)
     with node[0].store.session() as session:

@@ -17,11 +17,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
 def demo(home: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "consore", "--home", str(home), "demo", "--no-app", *arguments],
+        [sys.executable, "-m", "consore", "--home", str(home), "demo", "--no-app", "--port", "0", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "COLUMNS": "200"},
+        # a suite in the background hands down a SIGINT that is ignored; whoever types Ctrl-C has another
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -70,5 +72,5 @@ def test_a_demo_that_ends_leaves_no_process_behind(how: signal.Signals, tmp_path
         assert wait_until(lambda: any("typesense-server" in command for command in processes_of(tmp_path)), 30)
     finally:
         process.send_signal(how)
-        process.wait()
+        process.wait(timeout=60)
     assert wait_until(lambda: not processes_of(tmp_path), 40), processes_of(tmp_path)

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from consore.cli.app import app, node
-from consore.cli.fictional import FictionalCentre, introduce_all, prepare_centre
+from consore.cli.fictional import FIRST_PORT, FictionalCentre, introduce_all, prepare_centre
 from consore.cli.proof import prove
 from consore.cli.running import Network
 from consore.cli.screen import console, progress_bar
@@ -31,6 +31,9 @@ def demo(
     patients: Annotated[int, typer.Option(min=10, help="Patients of each centre.")] = 150,
     once: Annotated[bool, typer.Option("--once", help="Prove each answer in the terminal, then stop.")] = False,
     no_app: Annotated[bool, typer.Option("--no-app", help="Do not open the app.")] = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65000, help="Port of the first centre; 0: any that is free.")
+    ] = FIRST_PORT,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, even where an earlier demo lies.")] = False,
 ) -> None:
     """Start fictional centres end to end and open the app: there is no real patient in them."""
@@ -39,7 +42,7 @@ def demo(
         shutil.rmtree(folder, ignore_errors=True)
     started = time.monotonic()
     stages: list[tuple[str, float]] = []
-    ready = [_prepared(folder, number, patients, stages) for number in range(centres)]
+    ready = [_prepared(folder, number, patients, port, stages) for number in range(centres)]
     introduce_all(ready)
     with Network(ready) as network:
         before = time.monotonic()
@@ -60,9 +63,9 @@ def demo(
                 application.terminate()
 
 
-def _prepared(folder: Path, number: int, patients: int, stages: list[tuple[str, float]]) -> FictionalCentre:
+def _prepared(folder: Path, number: int, patients: int, port: int, stages: list[tuple[str, float]]) -> FictionalCentre:
     with progress_bar() as bar:
-        return prepare_centre(folder, number, patients=patients, bar=bar, stages=stages)
+        return prepare_centre(folder, number, patients=patients, bar=bar, stages=stages, first_port=port)
 
 
 def _print_stages(stages: list[tuple[str, float]], total: float) -> None:

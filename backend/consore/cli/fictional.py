@@ -56,14 +56,21 @@ class FictionalCentre:
 
 
 def prepare_centre(
-    folder: Path, number: int, *, patients: int, bar: Progress, stages: list[tuple[str, float]]
+    folder: Path,
+    number: int,
+    *,
+    patients: int,
+    bar: Progress,
+    stages: list[tuple[str, float]],
+    first_port: int = FIRST_PORT,
 ) -> FictionalCentre:
     """Make one centre under `folder`, or take it up where an earlier demo left it. Times go to `stages`."""
     code, name, referent = (
         NAMES[number] if number < len(NAMES) else (f"C{number + 1:02}", f"Centre fictif {number + 1}", "")
     )
     home = folder / "nodes" / code
-    settings = _settings(folder, home, number, code=code, name=name, referent=referent)
+    port = _free_port(first_port and first_port + number)
+    settings = _settings(folder, home, number, port=port, code=code, name=name, referent=referent)
     accounts = _accounts(folder)
     from consore.synthetic import generate_centre
 
@@ -107,7 +114,7 @@ def introduce_all(centres: list[FictionalCentre]) -> None:
             store.close()
 
 
-def _settings(folder: Path, home: Path, number: int, *, code: str, name: str, referent: str) -> Settings:
+def _settings(folder: Path, home: Path, number: int, *, port: int, code: str, name: str, referent: str) -> Settings:
     (home / "logs").mkdir(parents=True, exist_ok=True)
     file = home / "consore.toml"
     text = settings_file(
@@ -118,9 +125,7 @@ def _settings(folder: Path, home: Path, number: int, *, code: str, name: str, re
         referent_phone=f"01 99 00 00 {number + 1:02}",
         cache_dir=str(folder / "cache"),
     )
-    file.write_text(
-        f"port = {_free_port(FIRST_PORT + number)}\n" + text.replace("# port = ", "# default port = "), encoding="utf-8"
-    )
+    file.write_text(f"port = {port}\n" + text.replace("# port = ", "# default port = "), encoding="utf-8")
     return load_settings(home)
 
 
