@@ -226,3 +226,12 @@ def test_a_platform_without_the_program_is_told_what_to_install(
     with pytest.raises(SearchEngineError, match="not installed") as caught:
         binary.engine_binary(tmp_path)
     assert "CONSORE_TYPESENSE_URL" in caught.value.hint
+
+
+def test_threads_that_start_the_engine_together_all_find_the_folders_writable(tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from consore.index.server import _prepare
+
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(lambda _: _prepare(tmp_path / "home"), range(400)))

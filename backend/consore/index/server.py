@@ -18,6 +18,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -283,9 +284,8 @@ def _prepare(home: Path) -> None:
         folder = home / name
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / f".writable.{os.getpid()}"
-            probe.write_bytes(b"x")
-            probe.unlink()
+            with tempfile.TemporaryFile(dir=folder) as probe:  # two threads may try at once
+                probe.write(b"x")
         except OSError as error:
             raise SearchEngineError(
                 f"The search engine cannot write to {folder}: {error.strerror or error}.",
