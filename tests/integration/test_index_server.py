@@ -233,5 +233,5 @@ def test_threads_that_start_the_engine_together_all_find_the_folders_writable(tm
 
     from consore.index.server import _prepare
 
-    with ThreadPoolExecutor(16) as threads:
-        list(threads.map(lambda _: _prepare(tmp_path / "home"), range(400)))
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: _prepare(tmp_path / "home"), range(48)))
