@@ -14,15 +14,6 @@ from consore.store import Store
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
-@pytest.hookimpl(tryfirst=True)  # before the plugin that reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two processes run the suite: a file stays in one, as do the journeys on fictional centres, which share ports."""
-    for item in items:
-        file = Path(str(item.path)).name
-        group = "centres" if file.startswith(("test_journey_app", "test_journey_network")) else file
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(autouse=True)
 def _no_node_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees the settings of whoever runs it."""
