@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from consore.cli.demo import Network
-from consore.cli.fictional import FictionalCentre, introduce_all, prepare_centre
-from consore.federation import public_key_pem, upsert_peer
+from consore.cli.fictional import FictionalCentre, prepare_centre
+from consore.federation import introduce, public_key_pem, upsert_peer
 from consore.store import Store
 
 PATIENTS = 30
@@ -59,7 +59,7 @@ def two_centres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppNetwork
                 prepare_centre(folder, number, patients=PATIENTS, bar=bar, stages=[], first_port=0)
                 for number in range(2)
             ]
-        introduce_all(centres)
+        introduce([centre.settings for centre in centres])
         for centre in centres:
             _introduce_one_that_is_down(centre)
         with Network(centres) as running:

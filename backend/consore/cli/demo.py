@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from consore.cli.app import app, node
-from consore.cli.fictional import FIRST_PORT, FictionalCentre, introduce_all, prepare_centre
+from consore.cli.fictional import FIRST_PORT, FictionalCentre, prepare_centre
 from consore.cli.proof import prove
 from consore.cli.running import Network
 from consore.cli.screen import console, progress_bar
@@ -43,7 +43,9 @@ def demo(
     started = time.monotonic()
     stages: list[tuple[str, float]] = []
     ready = [_prepared(folder, number, patients, port, stages) for number in range(centres)]
-    introduce_all(ready)
+    from consore.federation import introduce
+
+    introduce([centre.settings for centre in ready])
     with Network(ready) as network:
         before = time.monotonic()
         network.wait_until_ready()

@@ -90,30 +90,6 @@ def prepare_centre(
     return FictionalCentre(code, name, settings, accounts)
 
 
-def introduce_all(centres: list[FictionalCentre]) -> None:
-    """Every centre admits every other: address, key, referent."""
-    from consore.federation import public_key_pem, upsert_peer
-
-    for centre in centres:
-        store = Store.of(centre.settings)
-        try:
-            with store.session() as session:
-                for other in centres:
-                    if other is not centre:
-                        upsert_peer(
-                            session,
-                            code=other.code,
-                            name=other.name,
-                            url=other.settings.address,
-                            public_key=public_key_pem(other.settings),
-                            referent_name=other.settings.referent_name,
-                            referent_email=other.settings.referent_email,
-                            referent_phone=other.settings.referent_phone,
-                        )
-        finally:
-            store.close()
-
-
 def _settings(folder: Path, home: Path, number: int, *, port: int, code: str, name: str, referent: str) -> Settings:
     (home / "logs").mkdir(parents=True, exist_ok=True)
     file = home / "consore.toml"
