@@ -40,7 +40,7 @@ def read_systems(root: Path) -> list[CodeSystem]:
     if not sources:
         raise ConfigurationError(
             f"No code system under {root}.",
-            "Set CONSORE_REFERENTIALS_DIR to the folder that holds `icdo3_topography`, `atc`, …",
+            "Set CONSORE_REFERENTIALS_DIR to the folder that holds `icdo3_topography`, `drugs`, …",
         )
     described = [(_read_toml(source), source.parent) for source in sources]
     described.sort(key=lambda item: (item[0].get("priority", 50), item[1].name))
