@@ -48,6 +48,9 @@ class Tumour:
     alterations: dict[str, str]
     sites: list[str] = field(default_factory=list)
     operated: bool = False
+    method: str = "histologie"
+    nodes: tuple[int, int] | None = None
+    size_mm: int | None = None
 
     @property
     def metastatic(self) -> bool:
@@ -72,6 +75,8 @@ class Care:
     fractions: int = 0
     target: str = ""
     response: str | None = None
+    doses: list[str] = field(default_factory=list)
+    toxicities: list[tuple[str, int]] = field(default_factory=list)
 
     @property
     def drugs(self) -> tuple[Drug, ...]:
@@ -100,6 +105,45 @@ class Alarm:
     tumour: Tumour
 
 
+@dataclass(frozen=True, slots=True)
+class Comorbidity:
+    """Another disease. `cim10` is French CIM-10; `words` are how reports call it."""
+
+    cim10: str
+    words: tuple[str, ...]
+    since: dt.date
+
+
+@dataclass(frozen=True, slots=True)
+class Predisposition:
+    """A constitutional variant. `gene` is the HGNC symbol, `variant` HGVS, `syndrome` how reports call it."""
+
+    gene: str
+    variant: str
+    syndrome: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Benign:
+    """A lesion that turned out to be benign. `topography` is ICD-O-3."""
+
+    words: tuple[str, ...]
+    topography: str
+    date: dt.date
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """A result of biology: `value` in `unit`, `low` and `high` bound the normal values (null: open)."""
+
+    date: dt.date
+    code: str
+    value: float
+    unit: str
+    low: float | None = None
+    high: float | None = None
+
+
 @dataclass(slots=True)
 class Life:
     """A fictional patient and all that happened to them."""
@@ -122,6 +166,14 @@ class Life:
     family: list[tuple[str, str, str]] = field(default_factory=list)
     past: list[str] = field(default_factory=list)
     pack_years: int = 0
+    comorbidities: list[Comorbidity] = field(default_factory=list)
+    predisposition: Predisposition | None = None
+    merged_ipps: list[tuple[str, dt.date]] = field(default_factory=list)
+    duplicate_ipp: str | None = None
+    lost: bool = False
+    benign: list[Benign] = field(default_factory=list)
+    labs: list[Lab] = field(default_factory=list)
+    performance: list[tuple[dt.date, int]] = field(default_factory=list)
 
     def age(self, on: dt.date) -> int:
         """Age in whole years."""
