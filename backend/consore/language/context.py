@@ -1,28 +1,26 @@
 """What the author says of a finding: there, not there, perhaps, planned, in the family, in the past.
 
-Cues are phrases in `cues/*.csv` with a direction and a reach in words. A cue acts inside its sentence, up to the next
-boundary (« mais », « en revanche »…) and, for the short ones, up to a comma that opens a new statement; an enumeration
-(« pas de métastase hépatique, pulmonaire ni osseuse ») stays under its cue. Cues about plans act on treatments only.
-Some phrases look like cues and are not (« pas seulement », « lymphome non hodgkinien », « accompagnée de sa fille »):
-they are found first and silence what they cover. Sections (`sections.py`) speak where no cue of the sentence does.
+Cues are phrases of the referential `context` with a direction and a reach in words. A cue acts inside its sentence, up
+to the next boundary (« mais », « en revanche »…) and, for the short ones, up to a comma that opens a new statement; an
+enumeration (« pas de métastase hépatique, pulmonaire ni osseuse ») stays under its cue. Cues about plans act on
+treatments only. Some phrases look like cues and are not (« pas seulement », « lymphome non hodgkinien », « accompagnée
+de sa fille »): they are found first and silence what they cover. Sections (`sections.py`) speak where no cue of the
+sentence does.
 """
 
 from __future__ import annotations
 
-import csv
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import ahocorasick_rs
 
 from consore.language.sections import Section, SectionKind
 from consore.model import Assertion, Mention, MentionKind
-
-_CUES = Path(__file__).parent / "cues"
+from consore.referentials import tables
 
 TREATMENT_KINDS = frozenset(
     {MentionKind.DRUG, MentionKind.REGIMEN, MentionKind.PROCEDURE, MentionKind.LINE, MentionKind.DOSE}
@@ -170,12 +168,13 @@ class _Lexicon:
     """All phrases in one automaton; the longest at a place wins, so a pseudo-cue hides the cue inside it."""
 
     def __init__(self) -> None:
+        read = tables("context")
         self.cues: dict[str, list[Cue]] = {}
-        for row in _rows("assertion.csv"):
+        for row in read["assertion"]:
             cue = Cue(Assertion(row["assertion"]), row["direction"], int(row["reach"]), row["about"] == "treatment")
             self.cues.setdefault(row["phrase"], []).append(cue)
-        self.boundaries = {row["phrase"]: row["strength"] == "strong" for row in _rows("boundaries.csv")}
-        self._phrases = list({*self.cues, *self.boundaries, *(row["phrase"] for row in _rows("pseudo.csv"))})
+        self.boundaries = {row["phrase"]: row["strength"] == "strong" for row in read["boundaries"]}
+        self._phrases = list({*self.cues, *self.boundaries, *(row["phrase"] for row in read["pseudo"])})
         self._automaton = ahocorasick_rs.AhoCorasick(
             self._phrases, matchkind=ahocorasick_rs.MatchKind.Standard, store_patterns=False
         )
@@ -204,8 +203,3 @@ class _Lexicon:
 @lru_cache(maxsize=1)
 def _lexicon() -> _Lexicon:
     return _Lexicon()
-
-
-def _rows(name: str) -> list[dict[str, str]]:
-    with (_CUES / name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter=";"))

@@ -38,7 +38,7 @@ from consore.language.sentences import sentences
 from consore.language.tagger import SHIPPED_WEIGHTS, Tagger
 from consore.language.tokens import words
 from consore.model import DocumentKind, Mention, MentionKind
-from consore.referentials import Terminology, terminology
+from consore.referentials import Terminology, table_files, terminology
 from consore.settings import Settings
 
 PROFILES = ("fast",)
@@ -174,6 +174,9 @@ def _version(terms: Terminology, weights: Path) -> str:
     here = Path(__file__).parent
     for file in sorted(path for path in here.rglob("*") if path.suffix in (".py", ".csv", ".toml")):
         digest.update(file.read_bytes())
+    for folder in ("context", "sections", "biomarkers"):
+        for file in table_files(folder):
+            digest.update(file.read_bytes())
     digest.update((weights / GRAPH_FILE).read_bytes())
     digest.update((weights / DESCRIPTION_FILE).read_bytes())
     digest.update(json.dumps([f"{e.system} {e.edition} {e.terms}" for e in terms.editions()]).encode())

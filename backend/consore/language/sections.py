@@ -1,20 +1,19 @@
 """The sections of a report that change what a sentence means: history, family, what is planned.
 
 Light on purpose: a heading is a short line, or the start of a line up to a colon, that begins with one of the phrases
-of `cues/sections.csv`. A section runs to the next heading; history and family also end with their paragraph.
+of the referential `sections`. A section runs to the next heading; history and family also end with their paragraph.
 """
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from pathlib import Path
 
-_CUES = Path(__file__).parent / "cues" / "sections.csv"
+from consore.referentials import tables
+
 _LONGEST_HEADING = 60
 _SHORT_LINE = 60
 _ITEM = re.compile(r"[ \t]*[-–•*·]")
@@ -92,7 +91,6 @@ def _headings(text: str) -> Iterator[tuple[int, int, SectionKind]]:
 
 @lru_cache(maxsize=1)
 def _heading_pattern() -> tuple[re.Pattern[str], dict[str, SectionKind]]:
-    with _CUES.open(encoding="utf-8", newline="") as file:
-        kinds = {row["phrase"]: SectionKind(row["section"]) for row in csv.DictReader(file, delimiter=";")}
+    kinds = {row["phrase"]: SectionKind(row["section"]) for row in tables("sections")["headings"]}
     longest_first = sorted(kinds, key=len, reverse=True)
     return re.compile("(?:" + "|".join(map(re.escape, longest_first)) + r")(?!\w)"), kinds

@@ -4,7 +4,19 @@
 """
 
 from consore.referentials.concept import Concept, Edition, Match
+from consore.referentials.tables import table_files, tables
 from consore.referentials.terminology import Terminology, terminology
 from consore.referentials.text import fold, normalise, tokens_for_index
 
-__all__ = ["Concept", "Edition", "Match", "Terminology", "fold", "normalise", "terminology", "tokens_for_index"]
+__all__ = [
+    "Concept",
+    "Edition",
+    "Match",
+    "Terminology",
+    "fold",
+    "normalise",
+    "table_files",
+    "tables",
+    "terminology",
+    "tokens_for_index",
+]

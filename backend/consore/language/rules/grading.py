@@ -3,18 +3,17 @@ thing.
 
 Stages: UICC/AJCC and FIGO in Roman (I–IV with A–C). Grades: SBR/Nottingham, Fuhrman, FNCLCC, OMS, differentiation,
 Gleason, ISUP. A « grade 2 » of mucositis (CTCAE) and a « stade III » of kidney failure are not of a tumour:
-`cues/not_grading.csv`.
+`not_grading` in the referential `context`.
 """
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path
 
 from consore.model import Mention, MentionKind, System
+from consore.referentials import tables
 
 _ROMAN = {"1": "I", "2": "II", "3": "III", "4": "IV"}
 _ARABIC = {"i": "1", "ii": "2", "iii": "3", "iv": "4"}
@@ -156,9 +155,7 @@ def _means_another_thing(plain: str, match: re.Match[str]) -> bool:
 
 @lru_cache(maxsize=1)
 def _other_scales() -> re.Pattern[str]:
-    path = Path(__file__).parents[1] / "cues" / "not_grading.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        words = [row["word"] for row in csv.DictReader(file, delimiter=";")]
+    words = [row["word"] for row in tables("context")["not_grading"]]
     return re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, words)) + ")")
 
 
