@@ -11,7 +11,9 @@ class Concept:
 
     `system`: a `vocabulary.System`; `kind`: the `MentionKind` that its forms are found as, or `group` for a heading,
     `document_kind`, `centre`, `abbreviation` for what is looked up and not found in text. `label`: French.
-    `parents`: nearest codes above. `attributes`: what else is known (`treatment_type`, `gene`, `unit`, `class`…).
+    `parents`: nearest codes above. `attributes`: what else is known (`treatment_type`, `gene`, `unit`, `class`…);
+    `withdrawn` names the edition that no longer has the code. `types`: what each synonym is (`brand`, `abbreviation`…;
+    empty: not said), in the order of `synonyms`.
     """
 
     system: str
@@ -21,6 +23,11 @@ class Concept:
     parents: tuple[str, ...] = ()
     synonyms: tuple[str, ...] = ()
     attributes: dict[str, str] = field(default_factory=dict)
+    types: tuple[str, ...] = ()
+
+    def called(self, type: str) -> tuple[str, ...]:
+        """Its synonyms of one type: `called("brand")` gives the brands of a drug."""
+        return tuple(name for name, other in zip(self.synonyms, self.types, strict=True) if other == type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,7 @@ class Term:
 
     `form` says how it varies: `noun` (singular and plural), `adj` (all four forms), `exact` (as it is, any case),
     `case` (as it is, in this very case). `value` is what these words state beyond the code (`positive`, `C18-C20`).
+    `type`: `label`, `synonym`, `brand`, `abbreviation`, `misspelling`, `code`; empty when not said.
     """
 
     system: str
@@ -37,6 +45,7 @@ class Term:
     text: str
     form: str = "noun"
     value: str | None = None
+    type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +69,12 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """The edition of a code system in force, with the number of its concepts and of the forms they are found as."""
+    """The edition of a code system in force, with the number of its concepts and of the forms they are found as.
+
+    `folder`: where it lies in the referentials. `active_edition`: the slug of the imported edition in force, empty for
+    what Consore ships; `available`: the imported ones. `imported_at`, `imported_by`, `imported_file` and
+    `import_counts` (rows `read`, `kept`, `changed`, `rejected`): what the importer wrote, empty for what is shipped.
+    """
 
     system: str
     edition: str
@@ -69,3 +83,10 @@ class Edition:
     name: str = ""
     licence: str = ""
     origin: str = ""
+    folder: str = ""
+    active_edition: str = ""
+    available: tuple[str, ...] = ()
+    imported_at: str = ""
+    imported_by: str = ""
+    imported_file: str = ""
+    import_counts: dict[str, int] = field(default_factory=dict)

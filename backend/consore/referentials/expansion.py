@@ -16,7 +16,7 @@ from consore.model import System
 from consore.referentials.concept import Concept, Term
 from consore.referentials.inflection import adjective_forms, four_forms, noun_forms, plural, spellings
 from consore.referentials.matcher import LAYERS, Form, Matcher, Rule
-from consore.referentials.reading import CodeSystem, rows
+from consore.referentials.reading import CodeSystem, numbered_rows, rows
 from consore.referentials.text import fold
 
 
@@ -30,10 +30,12 @@ def expand(root: Path, systems: list[CodeSystem]) -> tuple[Matcher, dict[str, in
         for term in system.terms:
             if term.kind in LAYERS:
                 added += _add(forms, term, labels[term.code])
-        counts[system.folder.name] = added
+        counts[system.folder] = added
     for folder, term, label in _metastases(root, systems):
         counts[folder] = counts.get(folder, 0) + _add_form(forms, term, label, None)
-    rules, ambiguous = _read_ambiguity(root / "ambiguity.csv", forms)
+    rules, ambiguous = _read_ambiguity(
+        [root / "ambiguity.csv", *(path for system in systems for path in system.ambiguity)], forms
+    )
     return Matcher(forms, rules, ambiguous), counts
 
 
@@ -127,36 +129,49 @@ def _joined(head: str, gender: str, form: str, adjective: str, complement: str) 
         yield f"{many} {words}"
 
 
-def _read_ambiguity(path: Path, forms: dict[str, list[Form]]) -> tuple[dict[tuple[str, str], list[Rule]], set[str]]:
+def _read_ambiguity(
+    paths: list[Path], forms: dict[str, list[Form]]
+) -> tuple[dict[tuple[str, str], list[Rule]], set[str]]:
     """Rules by (folded form, kind; an empty kind is every kind), and the forms to be flagged; masks go into `forms`.
 
     `never` and `only` look at the words beside the form, `case` lists its only writings, `mask` hides what lies inside.
     """
     rules: dict[tuple[str, str], list[Rule]] = {}
     ambiguous: set[str] = set()
-    if not path.exists():
-        return rules, ambiguous
-    for row in rows(path, "form", "kind", "rule", "before", "after", "why"):
-        folded = " ".join(fold(row["form"]).split())
-        match row["rule"]:
-            case "flag":
-                ambiguous.add(folded)
-            case "mask":
-                for spelling in spellings(row["form"]):
-                    key = " ".join(fold(spelling).split())
-                    forms.setdefault(key, []).append(Form(None, None, "", row["kind"], mask=True))
-            case "case":
-                writings = frozenset(row["before"].split("|"))
-                forms[folded] = [
-                    replace(form, exact=writings) if form.kind == row["kind"] else form
-                    for form in forms.get(folded, [])
-                ]
-            case "only" | "never":
-                before = re.compile(rf"(?:^|\W)(?:{row['before']})\W+$") if row["before"] else None
-                after = re.compile(rf"^\W*(?:{row['after']})") if row["after"] else None
-                rules.setdefault((folded, row["kind"]), []).append(Rule(before, after, row["rule"] == "only"))
-            case unknown:
-                raise ConfigurationError(
-                    f"{path} has an unknown rule: {unknown}.", "Use flag, mask, case, only or never."
-                )
+    for path in paths:
+        if not path.exists():
+            continue
+        for line, row in numbered_rows(path, "form", "kind", "rule", "before", "after", "why"):
+            folded = " ".join(fold(row["form"]).split())
+            match row["rule"]:
+                case "flag":
+                    ambiguous.add(folded)
+                case "mask":
+                    for spelling in spellings(row["form"]):
+                        key = " ".join(fold(spelling).split())
+                        forms.setdefault(key, []).append(Form(None, None, "", row["kind"], mask=True))
+                case "case":
+                    writings = frozenset(row["before"].split("|"))
+                    if folded in forms:
+                        forms[folded] = [
+                            replace(form, exact=writings) if form.kind == row["kind"] else form
+                            for form in forms[folded]
+                        ]
+                case "only" | "never":
+                    rules.setdefault((folded, row["kind"]), []).append(_rule(row, f"{path}, line {line}"))
+                case unknown:
+                    raise ConfigurationError(
+                        f"{path}, line {line}: unknown rule {unknown}.", "Use flag, mask, case, only or never."
+                    )
     return rules, ambiguous
+
+
+def _rule(row: dict[str, str], place: str) -> Rule:
+    try:
+        before = re.compile(rf"(?:^|\W)(?:{row['before']})\W+$") if row["before"] else None
+        after = re.compile(rf"^\W*(?:{row['after']})") if row["after"] else None
+    except re.error as error:
+        raise ConfigurationError(
+            f"{place}: not a regular expression: {error}.", "Write the words beside the form in small letters, a|b|c."
+        ) from error
+    return Rule(before, after, row["rule"] == "only")

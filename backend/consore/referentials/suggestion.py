@@ -38,7 +38,7 @@ class Suggester:
         listed = list(concepts)
         labels = {(concept.system, concept.code): concept.label for concept in listed}
         for concept in listed:
-            if concept.kind in _NEVER or not concept.code:
+            if concept.kind in _NEVER or not concept.code or "withdrawn" in concept.attributes:
                 continue
             if labels.get((concept.system, f"{concept.code}.9")) == concept.label:
                 continue  # `Sein` C50 beside `Sein` C50.9 would be the same line twice
