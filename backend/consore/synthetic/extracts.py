@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from consore.synthetic.knowledge import sites
 from consore.synthetic.trajectory import TODAY, Care, Life, Tumour
 
 _LATERALITY = {"left": "G", "right": "D", None: ""}
@@ -261,21 +262,8 @@ def _bare(code: str) -> str:
     return code.replace(".", "")
 
 
-_SITE_CIM10 = {
-    "C22.0": "C787",
-    "C34.9": "C780",
-    "C41.9": "C795",
-    "C71.9": "C793",
-    "C38.4": "C782",
-    "C48.2": "C786",
-    "C74.9": "C797",
-    "C77.9": "C779",
-    "C44.9": "C792",
-}
-
-
 def _cim10_of_site(site: str) -> str:
-    return _SITE_CIM10[site]
+    return _bare(sites()[site].cim10)
 
 
 def truth_of_patient(life: Life) -> dict[str, Any]:

@@ -81,9 +81,10 @@ class SurgicalAct:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A site of metastases, by ICD-O-3 topography, and what looks like one without being one."""
+    """A site of metastases, by ICD-O-3 topography (`cim10`: as a secondary tumour), and its benign look-alikes."""
 
     code: str
+    cim10: str
     article: str
     nouns: tuple[str, ...]
     metastases: tuple[str, ...]
@@ -150,6 +151,7 @@ def sites() -> dict[str, Site]:
     return {
         code: Site(
             code,
+            item["cim10"],
             item["article"],
             tuple(item["nouns"]),
             tuple(item["metastases"]),
@@ -158,6 +160,18 @@ def sites() -> dict[str, Site]:
         )
         for code, item in _read("sites.toml").items()
     }
+
+
+@lru_cache
+def targets() -> dict[str, str]:
+    """What radiotherapy aims at, with its article, by the word that plans use."""
+    return _read("targets.toml")
+
+
+@lru_cache
+def diseases() -> dict[str, str]:
+    """General words for a malignant disease, with the morphology that they state."""
+    return _read("diseases.toml")
 
 
 @lru_cache

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from consore.synthetic.knowledge import Course, Place, acts, biomarkers, course, names, sites
+from consore.synthetic.knowledge import Course, Place, acts, biomarkers, course, diseases, names, sites, targets
 from consore.synthetic.trajectory import Alarm, Care, Happening, Life, Tumour
 from consore.synthetic.writing import CannotSay, Piece, Said, grammar
 
@@ -27,15 +27,6 @@ MONTHS = [
 ]
 _NUMBERS = ["zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix"]
 _SIDES = {"left": ("gauche", "gauche"), "right": ("droit", "droite")}
-_TARGETS = {
-    "sein": "le sein",
-    "paroi": "la paroi thoracique",
-    "médiastin": "le médiastin",
-    "pelvis": "le pelvis",
-    "prostate": "la loge prostatique",
-    "os": "la lésion osseuse douloureuse",
-    "lit": "le lit de la récidive",
-}
 
 
 # The rule that concludes a report, by its kind and topic.
@@ -50,20 +41,6 @@ _CONCLUSIONS = {
     ("pathology", "biopsy"): "path_conclusion",
     ("pathology", "surgery"): "path_piece_conclusion",
     ("molecular", "result"): "mol_text",
-}
-# General words for a malignant disease; words that a benign lesion shares (néoplasie, tumeur, masse) are no mention.
-_DISEASES = {
-    "cancer": "8000/3",
-    "K": "8000/3",
-    "carcinome": "8010/3",
-    "adénocarcinome": "8140/3",
-    "CBNPC": "8046/3",
-    "mélanome": "8720/3",
-    "mélanome cutané": "8720/3",
-    "mélanome malin": "8720/3",
-    "lymphome": "9590/3",
-    "lymphome B": "9591/3",
-    "LNH": "9591/3",
 }
 _HABITUAL = [
     ("amlodipine", "C08CA01", "5 mg/j"),
@@ -611,7 +588,7 @@ class PatientScene:
 
     def _slot_target(self, rng: Random) -> str | None:
         care = self._care()
-        return _TARGETS[care.target] if care.target else None
+        return targets()[care.target] if care.target else None
 
     def _slot_response(self, rng: Random) -> list[Piece] | None:
         words = {
@@ -849,8 +826,8 @@ def _disease(words: str, topography: str, assertion: str = "present") -> list[Pi
     before, _, rest = words.partition("*")
     organ, _, after = rest.partition("*")
     name, space, middle = before.partition(" ")
-    code = _DISEASES.get(before.strip()) or _DISEASES.get(name)
-    if before.strip() in _DISEASES:
+    code = diseases().get(before.strip()) or diseases().get(name)
+    if before.strip() in diseases():
         name, space, middle = before.strip(), before[len(before.strip()) :], ""
     pieces = [Piece(name, Said("morphology", "ICD-O-3-M", code, None, assertion) if code else None)]
     if space or middle:
