@@ -94,6 +94,11 @@ class Settings(BaseSettings):
         return self.referentials_dir or shipped_referentials()
 
     @cached_property
+    def site_referentials(self) -> Path:
+        """Folder of the site's own: imported editions of the code systems, and its own words."""
+        return self.home / "referentials"
+
+    @cached_property
     def address(self) -> str:
         """URL under which this node is reached."""
         return self.public_url or f"http://{self.host}:{self.port}"

@@ -7,7 +7,6 @@ search is refused with the reason; everything that comes from the store already 
 from __future__ import annotations
 
 import threading
-from functools import cached_property
 
 import structlog
 
@@ -36,10 +35,11 @@ class Node:
         self._closing = threading.Event()
         self._opening: threading.Thread | None = None
 
-    @cached_property
+    @property
     def terminology(self) -> Terminology:
-        """The code systems in force."""
-        return terminology(self.settings.referentials, self.settings.cache)
+        """The code systems in force; those of an edition imported since are taken up at the next question."""
+        settings = self.settings
+        return terminology(settings.referentials, settings.cache, settings.site_referentials)
 
     @property
     def index(self) -> SearchIndex:

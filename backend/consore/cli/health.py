@@ -104,7 +104,7 @@ def _engine(settings: Settings) -> Finding:
 def _referentials(settings: Settings) -> Finding:
     from consore.referentials import terminology
 
-    editions = terminology(settings.referentials, settings.cache).editions()
+    editions = terminology(settings.referentials, settings.cache, settings.site_referentials).editions()
     terms = sum(edition.terms for edition in editions)
     return Finding("referentials", f"{len(editions)} systems, {terms:,} terms", str(settings.referentials))
 

@@ -155,7 +155,9 @@ def _context() -> Iterator[SearchContext]:
 
     settings = node()
     with opened_store(settings) as store, ensure_engine(settings) as engine:
-        yield SearchContext(store, SearchIndex(engine), terminology(settings.referentials, settings.cache))
+        yield SearchContext(
+            store, SearchIndex(engine), terminology(settings.referentials, settings.cache, settings.site_referentials)
+        )
 
 
 def _identities(session: Session, ids: list[int]) -> dict[int, Patient]:

@@ -59,7 +59,7 @@ def history(
     from consore.referentials import terminology
 
     settings = node()
-    terms = terminology(settings.referentials, settings.cache)
+    terms = terminology(settings.referentials, settings.cache, settings.site_referentials)
     if (patient is None) == (jsonl is None):
         raise InputError("Say whose history.", "`consore history IPP`, or `consore history --jsonl FILE`.")
     if patient is not None:
@@ -156,7 +156,7 @@ def _histories_of_the_node(documents_only: bool) -> Iterator[dict[str, Any]]:
     from consore.referentials import terminology
 
     settings = node()
-    terms = terminology(settings.referentials, settings.cache)
+    terms = terminology(settings.referentials, settings.cache, settings.site_referentials)
     with opened_store(settings) as store, store.session() as session:
         for identifier, ipp in session.exec(select(Patient.id, Patient.ipp)).all():
             dossier = load_dossier(session, identifier or 0)

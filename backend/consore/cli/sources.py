@@ -233,7 +233,7 @@ def rebuild() -> None:
 
     settings = node()
     with opened_store(settings) as store, ensure_engine(settings) as engine, shown_progress() as progress:
-        terms = terminology(settings.referentials, settings.cache)
+        terms = terminology(settings.referentials, settings.cache, settings.site_referentials)
         SearchIndex(engine).rebuild(store, terms, lambda done, total: progress("index", done, total))
     console.print("The index is rebuilt.")
 
@@ -268,7 +268,7 @@ def status() -> None:
         ["system", "edition", "concepts", "terms"],
         [
             [edition.system, edition.edition, edition.concepts, edition.terms]
-            for edition in terminology(settings.referentials, settings.cache).editions()
+            for edition in terminology(settings.referentials, settings.cache, settings.site_referentials).editions()
         ],
     )
 

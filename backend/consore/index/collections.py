@@ -221,7 +221,8 @@ class SearchIndex:
         return patients, documents
 
     def _terminology(self) -> Terminology:
-        return terminology(self.engine.settings.referentials)
+        settings = self.engine.settings
+        return terminology(settings.referentials, settings.cache, settings.site_referentials)
 
     def _target(self, alias: str) -> str | None:
         try:

@@ -107,7 +107,7 @@ def _structure_and_index(
         waiting = session.execute(select(func.count()).select_from(PendingPatient)).scalar_one()
     if not waiting:
         return
-    terms = terminology(settings.referentials, settings.cache)
+    terms = terminology(settings.referentials, settings.cache, settings.site_referentials)
     structured, indexed = Meter(progress, stop), Meter(progress, stop)
     structured.begin("structure", waiting)
     indexed.begin("index", waiting)

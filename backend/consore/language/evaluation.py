@@ -121,7 +121,9 @@ def evaluate_language(
     On FRACCO the dictionary alone, the tagger alone and both together are given, malignant morphologies (behaviours
     /2 /3 /6 /9) apart.
     """
-    terms = terminology(settings.referentials) if settings else terminology()
+    terms = (
+        terminology(settings.referentials, settings.cache, settings.site_referentials) if settings else terminology()
+    )
     reader = Reader(terms, weights)
     report = LanguageReport(reader=reader.version)
     if fracco is not None:

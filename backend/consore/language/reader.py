@@ -82,7 +82,7 @@ class Reader:
             return cls(terminology())
         own = settings.home / "tagger"
         weights = own if (own / GRAPH_FILE).exists() else SHIPPED_WEIGHTS
-        return cls(terminology(settings.referentials, settings.cache), weights)
+        return cls(terminology(settings.referentials, settings.cache, settings.site_referentials), weights)
 
     def read(self, text: str, kind: DocumentKind | str | None = None, date: dt.date | None = None) -> list[Mention]:
         """The mentions of a document in the order of the text; `date` is the document's own."""

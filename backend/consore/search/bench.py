@@ -70,7 +70,7 @@ class SearchBench:
 def bench(settings: Settings, store: Store, engine: TypesenseServer, *, repeat: int = 20) -> SearchBench:
     """Ask each kind of question `repeat` times, after once to warm up."""
     index = SearchIndex(engine)
-    words = terminology(settings.referentials, settings.cache)
+    words = terminology(settings.referentials, settings.cache, settings.site_referentials)
     context = SearchContext(store, index, words)
     check = index.check(store)
     with store.session() as session:
