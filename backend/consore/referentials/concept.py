@@ -68,12 +68,21 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A concept that a typer may mean; `matched` is the name that was typed where it is not its label (`Keytruda`)."""
+
+    concept: Concept
+    matched: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Edition:
     """The edition of a code system in force, with the number of its concepts and of the forms they are found as.
 
     `folder`: where it lies in the referentials. `active_edition`: the slug of the imported edition in force, empty for
     what Consore ships; `available`: the imported ones. `imported_at`, `imported_by`, `imported_file` and
     `import_counts` (rows `read`, `kept`, `changed`, `rejected`): what the importer wrote, empty for what is shipped.
+    `forms_by_type`: `terms` by the type of their term (`brand`, `abbreviation`…; empty: not said).
     """
 
     system: str
@@ -90,3 +99,4 @@ class Edition:
     imported_by: str = ""
     imported_file: str = ""
     import_counts: dict[str, int] = field(default_factory=dict)
+    forms_by_type: dict[str, int] = field(default_factory=dict)

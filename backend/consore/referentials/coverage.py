@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from consore.errors import InputError
+from consore.referentials.compiled import compile_systems
 from consore.referentials.concept import Edition
 from consore.referentials.reading import read_systems
 from consore.referentials.terminology import Terminology, terminology
@@ -61,7 +62,7 @@ class ReferentialsReport:
 def bench(root: Path, corpus: Path | None = None) -> ReferentialsReport:
     """Builds the code systems under `root` afresh, times suggestions, and measures `corpus` if given."""
     start = time.perf_counter()
-    built = Terminology(root, read_systems(root))
+    built = Terminology(root, compile_systems(root, read_systems(root)))
     build_s = time.perf_counter() - start
     p50, p95 = _suggestion_times(built)
     return ReferentialsReport(

@@ -15,28 +15,28 @@ from consore.errors import ConfigurationError
 from consore.model import System
 from consore.referentials.concept import Concept, Term
 from consore.referentials.inflection import adjective_forms, four_forms, noun_forms, plural, spellings
-from consore.referentials.matcher import LAYERS, Form, Matcher, Rule
+from consore.referentials.matcher import LAYERS, Form, Patterns, Rule, pattern_after, pattern_before, patterns
 from consore.referentials.reading import CodeSystem, numbered_rows, rows
 from consore.referentials.text import fold
 
 
-def expand(root: Path, systems: list[CodeSystem]) -> tuple[Matcher, dict[str, int]]:
-    """The matcher over all forms of `systems`, and the number of forms by folder."""
+def expand(root: Path, systems: list[CodeSystem]) -> tuple[Patterns, dict[str, dict[str, int]]]:
+    """The patterns of all forms of `systems`, and the number of forms by folder and by type of term."""
     forms: dict[str, list[Form]] = {}
-    counts: dict[str, int] = {}
+    counts: dict[str, dict[str, int]] = {}
     for system in systems:
         labels = {concept.code: concept for concept in system.concepts}
-        added = 0
+        added = counts.setdefault(system.folder, {})
         for term in system.terms:
             if term.kind in LAYERS:
-                added += _add(forms, term, labels[term.code])
-        counts[system.folder] = added
+                added[term.type] = added.get(term.type, 0) + _add(forms, term, labels[term.code])
     for folder, term, label in _metastases(root, systems):
-        counts[folder] = counts.get(folder, 0) + _add_form(forms, term, label, None)
+        added = counts.setdefault(folder, {})
+        added[""] = added.get("", 0) + _add_form(forms, term, label, None)
     rules, ambiguous = _read_ambiguity(
         [root / "ambiguity.csv", *(path for system in systems for path in system.ambiguity)], forms
     )
-    return Matcher(forms, rules, ambiguous), counts
+    return patterns(forms, rules, ambiguous), counts
 
 
 def surface_forms(term: Term) -> tuple[str, ...]:
@@ -131,7 +131,7 @@ def _joined(head: str, gender: str, form: str, adjective: str, complement: str) 
 
 def _read_ambiguity(
     paths: list[Path], forms: dict[str, list[Form]]
-) -> tuple[dict[tuple[str, str], list[Rule]], set[str]]:
+) -> tuple[dict[tuple[str, str], list[Rule]], frozenset[str]]:
     """Rules by (folded form, kind; an empty kind is every kind), and the forms to be flagged; masks go into `forms`.
 
     `never` and `only` look at the words beside the form, `case` lists its only writings, `mask` hides what lies inside.
@@ -163,15 +163,15 @@ def _read_ambiguity(
                     raise ConfigurationError(
                         f"{path}, line {line}: unknown rule {unknown}.", "Use flag, mask, case, only or never."
                     )
-    return rules, ambiguous
+    return rules, frozenset(ambiguous)
 
 
 def _rule(row: dict[str, str], place: str) -> Rule:
     try:
-        before = re.compile(rf"(?:^|\W)(?:{row['before']})\W+$") if row["before"] else None
-        after = re.compile(rf"^\W*(?:{row['after']})") if row["after"] else None
+        pattern_before(row["before"])
+        pattern_after(row["after"])
     except re.error as error:
         raise ConfigurationError(
             f"{place}: not a regular expression: {error}.", "Write the words beside the form in small letters, a|b|c."
         ) from error
-    return Rule(before, after, row["rule"] == "only")
+    return row["before"], row["after"], row["rule"] == "only"

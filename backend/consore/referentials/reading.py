@@ -15,6 +15,7 @@ from __future__ import annotations
 import csv
 import json
 import tomllib
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -176,7 +177,15 @@ def _read_terms(path: Path, concepts: dict[str, Concept]) -> dict[str, list[Term
             )
         concept = concepts[code]
         result.setdefault(code, []).append(
-            Term(concept.system, code, concept.kind, row["term"], form, row.get("value") or None, type_)
+            Term(
+                concept.system,
+                code,
+                concept.kind,
+                unicodedata.normalize("NFC", row["term"]),
+                form,
+                row.get("value") or None,
+                type_,
+            )
         )
     return result
 

@@ -61,8 +61,8 @@ def listed_sites(text: str, matches: list[Match], label: Callable[[str], str]) -
                 replace(organ, kind="metastasis", label=f"Métastase : {label(organ.code or '').lower()}", value=None)
             )
             end = organ.end
-    taken = set[tuple[int, int, str]]()
-    unique = [m for m in result if (key := (m.start, m.end, m.kind)) not in taken and not taken.add(key)]
+    unique = list({(m.start, m.end, m.kind): m for m in reversed(result)}.values())
+    unique.reverse()
     unique.sort(key=lambda m: (m.start, -m.end))
     return unique
 

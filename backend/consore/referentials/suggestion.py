@@ -1,15 +1,14 @@
-"""What a user may mean after a few letters: concepts whose words begin so, small typing errors forgiven."""
+"""What a user may mean after a few letters: concepts whose words or code begin so, small typing errors forgiven."""
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
-from rapidfuzz import process
-from rapidfuzz.distance import JaroWinkler
-
-from consore.referentials.concept import Concept
-from consore.referentials.text import tokens_for_index
+from consore.referentials.concept import Concept, Suggestion
+from consore.referentials.text import fold, tokens_for_index
 
 _ORDER = {
     "topography": 0,
@@ -27,71 +26,137 @@ _NEVER = frozenset({"document_kind", "centre", "abbreviation"})
 # Words that say nothing beside others: `cancer du sein` asks for `sein`.
 _EMPTY = frozenset(("de", "du", "des", "d", "la", "le", "les", "l", "en", "et", "au", "cancer", "tumeur"))
 _LATE_SYSTEMS = frozenset({"CIM-10", "CCAM"})
+_CODE = re.compile(r"\s*[A-Za-z]{0,4}[\d:/.+ -]*\d[\w:/.+-]*\s*")
+_LIKE = 0.86  # similarity (Jaro-Winkler) from which a word is taken for another
+_MOST_LIKE = 8
+
+
+class Names(NamedTuple):
+    """The words that concepts are known by, as plain values, the most telling name first.
+
+    Of each name: `tokens` (as `tokens_for_index` gives them), the number of its concept, how it is written (empty: its
+    label or its code). `words`, sorted, and the names that hold each.
+    """
+
+    tokens: list[str]
+    concepts: list[int]
+    written: list[str]
+    words: list[str]
+    of_word: list[tuple[int, ...]]
+
+
+def names_of(concepts: Sequence[Concept]) -> Names:
+    """The names of `concepts`, but for those that are not asked for by name and those that are withdrawn."""
+    found: list[tuple[tuple[int, int, bool, str], str, int, str]] = []
+    place = {(concept.system, concept.code): index for index, concept in enumerate(concepts)}
+    for index, concept in enumerate(concepts):
+        if concept.kind in _NEVER or not concept.code or "withdrawn" in concept.attributes:
+            continue
+        general = place.get((concept.system, f"{concept.code}.9"))
+        if general is not None and concepts[general].label == concept.label:
+            # `Sein` C50 beside `Sein` C50.9 would be the same line twice
+            found.append((_static(concept, "", False), _compact(concept.code), general, ""))
+            continue
+        names = {tokens_for_index(concept.label): "", _compact(concept.code): "", tokens_for_index(concept.code): ""}
+        for name in concept.synonyms:
+            names.setdefault(tokens_for_index(name), name)
+        for position, (tokens, written) in enumerate(names.items()):
+            if tokens:
+                found.append((_static(concept, tokens, position == 0), tokens, index, written))
+    found.sort()
+    by_word: dict[str, list[int]] = {}
+    for number, (_, tokens, _, _) in enumerate(found):
+        for word in set(tokens.split()):
+            by_word.setdefault(word, []).append(number)
+    words = sorted(by_word)
+    return Names(
+        [tokens for _, tokens, _, _ in found],
+        [index for _, _, index, _ in found],
+        [written for _, _, _, written in found],
+        words,
+        [tuple(by_word[word]) for word in words],
+    )
+
+
+def _static(concept: Concept, tokens: str, is_label: bool) -> tuple[int, int, bool, str]:
+    """What puts one name before another whatever is typed."""
+    return _ORDER.get(concept.kind, 6), len(tokens), not is_label, concept.code
+
+
+def _compact(code: str) -> str:
+    """A code without its signs: `C50.4` is typed `c504` as well."""
+    return fold(code).replace(" ", "")
 
 
 class Suggester:
-    """An index from the words of labels and synonyms to their concepts."""
+    """Suggests from `names`; `rows` are their concepts as plain values, which `concept` makes whole."""
 
-    def __init__(self, concepts: Iterable[Concept]) -> None:
-        self._names: list[tuple[str, Concept, bool]] = []
-        by_word: dict[str, set[int]] = {}
-        listed = list(concepts)
-        labels = {(concept.system, concept.code): concept.label for concept in listed}
-        for concept in listed:
-            if concept.kind in _NEVER or not concept.code or "withdrawn" in concept.attributes:
-                continue
-            if labels.get((concept.system, f"{concept.code}.9")) == concept.label:
-                continue  # `Sein` C50 beside `Sein` C50.9 would be the same line twice
-            names = dict.fromkeys((concept.label, concept.code, *concept.synonyms))
-            for position, name in enumerate(names):
-                tokens = tokens_for_index(name)
-                for word in tokens.split():
-                    by_word.setdefault(word, set()).add(len(self._names))
-                self._names.append((tokens, concept, position == 0))
-        self._words = sorted(by_word)
-        self._of_word = [by_word[word] for word in self._words]
+    def __init__(self, names: Names, rows: Sequence[tuple[Any, ...]], concept: Callable[[int], Concept]) -> None:
+        self._names, self._rows, self._concept = names, rows, concept
 
-    def suggest(self, text: str, systems: frozenset[str] | None, limit: int) -> list[Concept]:
+    def suggest(self, text: str, systems: frozenset[str] | None, limit: int) -> list[Suggestion]:
         """At most `limit` concepts, the best first; a concept comes once."""
         words = tokens_for_index(text[:200]).split()[:8]
         words = [word for word in words if word not in _EMPTY] or words
         if not words:
             return []
-        candidates: set[int] | None = None
-        for word in words:
-            holding = self._starting(word) or self._alike(word)
-            candidates = holding if candidates is None else candidates & holding
-            if not candidates:
-                return []
-        asked = " ".join(words)
-        ranked = sorted(
-            (self._rank(self._names[index], asked, words[0]), index)
-            for index in candidates or ()
-            if systems is None or self._names[index][1].system in systems
-        )
-        found: dict[tuple[str, str], Concept] = {}
-        for _, index in ranked:
-            concept = self._names[index][1]
-            found.setdefault((concept.system, concept.code), concept)
-            if len(found) == limit:
-                break
+        code = _compact(text) if len(text) < 20 and _CODE.fullmatch(text) else ""
+        best = self._starting(code) if code else set()
+        candidates, meant = self._holding(words)
+        asked, first = " ".join(meant), meant[0]
+        tokens, concepts, late = self._names.tokens, self._names.concepts, _LATE_SYSTEMS
+        ranked: list[list[int]] = [[] for _ in range(6)]
+        for number in sorted(candidates | best):
+            system = self._rows[concepts[number]][0]
+            if systems is not None and system not in systems:
+                continue
+            name = tokens[number]
+            if number in best:
+                rank = 0 if name == code else 1
+            else:
+                rank = 0 if name == asked else 1 if name.startswith(asked) else 2 if name.startswith(first) else 3
+            ranked[rank + (system in late)].append(number)
+        return self._distinct((number for numbers in ranked for number in numbers), limit)
+
+    def _distinct(self, numbers: Iterable[int], limit: int) -> list[Suggestion]:
+        found: dict[int, Suggestion] = {}
+        for number in numbers:
+            index = self._names.concepts[number]
+            if index not in found:
+                found[index] = Suggestion(self._concept(index), self._names.written[number] or None)
+                if len(found) >= limit:
+                    break
         return list(found.values())
 
+    def _holding(self, words: list[str]) -> tuple[set[int], list[str]]:
+        """The names that hold all `words` or their beginnings, and what was meant by each."""
+        candidates: set[int] | None = None
+        meant: list[str] = []
+        for word in words:
+            holding = self._starting(word)
+            like = word
+            if not holding:
+                holding, like = self._alike(word)
+            meant.append(like)
+            candidates = holding if candidates is None else candidates & holding
+            if not candidates:
+                return set(), words
+        return candidates or set(), meant
+
     def _starting(self, word: str) -> set[int]:
-        first = bisect_left(self._words, word)
-        last = bisect_left(self._words, word + "\uffff")
-        return set().union(*self._of_word[first:last])
+        words = self._names.words
+        return set().union(*self._names.of_word[bisect_left(words, word) : bisect_left(words, word + "\uffff")])
 
-    def _alike(self, word: str) -> set[int]:
-        """Names holding a word like `word`, or whose beginning is like it."""
+    def _alike(self, word: str) -> tuple[set[int], str]:
+        """Names holding a word like `word`, or whose beginning is like it, and the word that is most like it."""
         if len(word) < 4:
-            return set()
-        near = process.extract(word, self._words, scorer=JaroWinkler.similarity, score_cutoff=0.86, limit=6)
-        return set().union(*(self._of_word[position] for _, _, position in near)) if near else set()
+            return set(), word
+        from rapidfuzz import process
+        from rapidfuzz.distance import JaroWinkler
 
-    @staticmethod
-    def _rank(name: tuple[str, Concept, bool], asked: str, first: str) -> tuple[int, int, int, int, str]:
-        tokens, concept, is_label = name
-        start = 0 if tokens == asked else 1 if tokens.startswith(asked) else 2 if tokens.startswith(first) else 3
-        late = 1 if concept.system in _LATE_SYSTEMS else 0
-        return start + late, _ORDER.get(concept.kind, 6), len(tokens), 0 if is_label else 1, concept.code
+        near = process.extract(
+            word, self._names.words, scorer=JaroWinkler.similarity, score_cutoff=_LIKE, limit=_MOST_LIKE
+        )
+        if not near:
+            return set(), word
+        return set().union(*(self._names.of_word[position] for _, _, position in near)), near[0][0]

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import gc
-import hashlib
-import os
-from collections.abc import Iterable, Iterator
-from functools import cached_property, lru_cache
+import threading
+from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 
 from consore.model import DocumentKind, System, TreatmentType
-from consore.referentials.concept import Concept, Edition, Match
-from consore.referentials.expansion import expand
+from consore.referentials.compiled import Compiled, compiled, stamp
+from consore.referentials.concept import Concept, Edition, Match, Suggestion
 from consore.referentials.matcher import Matcher
-from consore.referentials.reading import CodeSystem, read_systems
 from consore.referentials.sites import listed_sites
 from consore.referentials.suggestion import Suggester
 from consore.referentials.text import fold
@@ -32,69 +29,56 @@ _T, _M, _ATC, _CCAM, _CIM10, _LOCAL = (
 def terminology(path: Path | None = None, cache: Path | None = None, site: Path | None = None) -> Terminology:
     """The code systems of `path` (default: those shipped with Consore), with what `site` lays over them.
 
-    `site` is the node's own folder (`CONSORE_HOME/referentials`: imported editions, local words). Loaded once per
+    `site` is the node's own folder (`CONSORE_HOME/referentials`: imported editions, local words). `cache` is the folder
+    where what was made of the files is kept for the next process; without it they are read anew. Loaded once per
     process, and again by itself when one of the files has changed since.
+    Raises ConfigurationError naming the file and line that cannot be read.
     """
     root, own = (path or shipped_referentials()).resolve(), site.resolve() if site else None
-    return _load(root, own, stamp(root, own))
+    now = stamp(root, own)
+    with _LOADING:
+        known = _LOADED.get((root, own))
+        if known is None or known[0] != now:
+            known = (now, Terminology(root, compiled(root, own, cache, now)))
+            _LOADED.pop((root, own), None)
+            _LOADED[root, own] = known
+            if len(_LOADED) > _MOST_LOADED:
+                del _LOADED[next(iter(_LOADED))]
+    return known[1]
 
 
-@lru_cache(maxsize=4)
-def _load(root: Path, site: Path | None, _: str) -> Terminology:
-    collecting = gc.isenabled()
-    gc.disable()  # tens of thousands of small objects that stay: collecting meanwhile costs a third of the time
-    try:
-        return Terminology(root, read_systems(root, site))
-    finally:
-        if collecting:
-            gc.enable()
-
-
-def stamp(root: Path, site: Path | None = None) -> str:
-    """Changes whenever a file under `root` or `site` does: names, sizes and times of all, in about a millisecond."""
-    found = hashlib.blake2b(digest_size=16)
-    for folder in (root, site):
-        for path, size, time in sorted(_files(str(folder))) if folder else ():
-            found.update(f"{path}\0{size}\0{time}\n".encode())
-    return found.hexdigest()
-
-
-def _files(folder: str) -> Iterator[tuple[str, int, int]]:
-    """Path, size (bytes) and time (nanoseconds) of every file below `folder`; nothing when it is not there."""
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_dir():
-                    yield from _files(entry.path)
-                else:
-                    found = entry.stat()
-                    yield entry.path, found.st_size, found.st_mtime_ns
-    except FileNotFoundError:
-        return
+_LOADING = threading.Lock()
+_LOADED: dict[tuple[Path, Path | None], tuple[str, Terminology]] = {}
+_MOST_LOADED = 4
 
 
 class Terminology:
     """The code systems under `root`. Safe to share between threads: nothing changes after it is built."""
 
-    def __init__(self, root: Path, systems: list[CodeSystem]) -> None:
+    def __init__(self, root: Path, known: Compiled) -> None:
         self.root = root
-        self._systems = systems
-        self._concepts: dict[tuple[str, str], Concept] = {}
-        for concept in (concept for system in systems for concept in system.concepts):
-            self._concepts.setdefault((concept.system, concept.code), concept)
-        self._matcher: Matcher
-        self._matcher, self._forms_by_folder = expand(root, systems)
+        self._known = known
+        self._place = {(row[0], row[1]): index for index, row in enumerate(known.concepts)}
+        self._whole: dict[int, Concept] = {}
+        self._matcher = Matcher(known.patterns)
 
     # Looking up
 
     def concept(self, system: str, code: str) -> Concept | None:
         """The concept of a code, or None."""
-        return self._concepts.get((system, code))
+        index = self._place.get((system, code))
+        return None if index is None else self._concept_at(index)
+
+    def _concept_at(self, index: int) -> Concept:
+        found = self._whole.get(index)
+        if found is None:
+            found = self._whole[index] = self._known.concept(index)
+        return found
 
     def label(self, system: str | None, code: str | None) -> str:
         """The French label of a code; the code itself where it is unknown."""
-        found = self._concepts.get((system or "", code or ""))
-        return found.label if found else code or ""
+        index = self._place.get((system or "", code or ""))
+        return code or "" if index is None else str(self._known.concepts[index][2])
 
     def ancestors(self, system: str, code: str) -> list[str]:
         """The codes above `code`, nearest first, itself excluded. Works for codes that are not listed too."""
@@ -108,7 +92,7 @@ class Terminology:
         return result
 
     def _parents(self, system: str, code: str) -> tuple[str, ...]:
-        found = self._concepts.get((system, code))
+        found = self.concept(system, code)
         if found:
             return found.parents
         if system in (_T, _CIM10) and "." in code:
@@ -122,7 +106,7 @@ class Terminology:
 
         Topographies ending in .9 give their category, general morphologies (`8140/3`) their family.
         """
-        found = self._concepts.get((system, code))
+        found = self.concept(system, code)
         if found and "widened" in found.attributes:
             return found.attributes["widened"]
         if system == _T and code.endswith(".9"):
@@ -132,9 +116,9 @@ class Terminology:
     def concepts(self, system: str | None = None, kind: str | None = None) -> list[Concept]:
         """The concepts of a system, of a kind, of both, or all."""
         return [
-            concept
-            for concept in self._concepts.values()
-            if (system is None or concept.system == system) and (kind is None or concept.kind == kind)
+            self._concept_at(index)
+            for index, row in enumerate(self._known.concepts)
+            if (system is None or row[0] == system) and (kind is None or row[3] == kind)
         ]
 
     # Finding
@@ -151,12 +135,19 @@ class Terminology:
         return found
 
     def suggest(self, text: str, systems: Iterable[str] | None = None, limit: int = 10) -> list[Concept]:
-        """Concepts that begin like `text`, accents and small typing errors forgiven, the best first."""
+        """Concepts that begin like `text`, accents and small typing errors forgiven, the best first.
+
+        Words of labels and synonyms, and codes with or without their signs (`C50.4`, `c504`); never withdrawn ones.
+        """
+        return [one.concept for one in self.suggestions(text, systems, limit)]
+
+    def suggestions(self, text: str, systems: Iterable[str] | None = None, limit: int = 10) -> list[Suggestion]:
+        """`suggest`, with the name that was found where it is not the label (`Keytruda` for pembrolizumab)."""
         return self._suggester.suggest(text, frozenset(systems) if systems else None, limit)
 
     @cached_property
     def _suggester(self) -> Suggester:
-        return Suggester(self._concepts.values())
+        return Suggester(self._known.suggestable(), self._known.concepts, self._concept_at)
 
     # Treatments
 
@@ -223,7 +214,7 @@ class Terminology:
 
     def editions(self) -> list[Edition]:
         """The edition in force of each code system, with its counts and, where it was imported, when and by whom."""
-        return [_edition(system, self._forms_by_folder.get(system.folder, 0)) for system in self._systems]
+        return list(self._known.editions)
 
     @property
     def forms(self) -> int:
@@ -231,27 +222,6 @@ class Terminology:
         return len(self._matcher)
 
 
-def _edition(system: CodeSystem, forms: int) -> Edition:
-    report = system.report
-    return Edition(
-        system.system,
-        system.edition,
-        len(system.concepts),
-        forms,
-        system.name,
-        system.licence,
-        system.origin,
-        folder=system.folder,
-        active_edition=system.active,
-        available=system.available,
-        imported_at=str(report.get("at") or ""),
-        imported_by=str(report.get("by") or ""),
-        imported_file=str(report.get("file") or ""),
-        import_counts={name: report[name] for name in _COUNTED if isinstance(report.get(name), int)},
-    )
-
-
-_COUNTED = ("read", "kept", "changed", "rejected")
 _STRONGEST = (
     TreatmentType.CHEMOTHERAPY,
     TreatmentType.IMMUNOTHERAPY,

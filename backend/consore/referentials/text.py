@@ -11,6 +11,7 @@ import unicodedata
 from bisect import bisect_right
 
 _LIGATURES = {"œ": "e", "Œ": "e", "æ": "e", "Æ": "e", "ß": "s", "ø": "o", "Ø": "o", "ð": "d", "þ": "t", "ł": "l"}
+_LIGATURES |= {"ƒ": "f", "Ð": "d", "Þ": "t", "Ł": "l"}
 _SPELT_OUT = str.maketrans({"œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae"})
 _APOSTROPHES = "’‘ʼ´`′"
 _DASHES = "-‐‑‒–—−"
@@ -43,31 +44,81 @@ def squeeze(text: str) -> tuple[str, Offsets | None]:
     Gives the shorter text and what finds the original positions again (None when nothing had to be taken away).
     A blank line stays two blanks, so that nothing is matched across paragraphs.
     """
-    if not _UNEVEN.search(text):
-        return fold(text), None
-    pieces: list[str] = []
+    plain, offsets = squeeze_to_bytes(text)
+    letters = plain.decode("latin-1")
+    if _OTHER_LETTER not in plain:
+        return letters, offsets
+    own = (
+        fold(text[offsets.start(i) if offsets else i]) if byte == _OTHER_LETTER else "" for i, byte in enumerate(plain)
+    )
+    return "".join(other or letter for letter, other in zip(letters, own, strict=True)), offsets
+
+
+def squeeze_to_bytes(text: str) -> tuple[bytes, Offsets | None]:
+    """`squeeze` with one byte (Latin-1) a character, which is much faster; what forms are looked for in.
+
+    Letters of other alphabets are all the same letter, 255, which no French form has.
+    """
+    marked = _marked(text)
+    if not any(uneven in marked for uneven in (b"  ", b"\n ", b" \n", b"\n\n", _MARK)):
+        return marked.translate(_EVENED), None
+    pieces: list[bytes] = []
     starts: list[int] = []
     shifts: list[int] = []
+    marks: dict[int, int] = {}
     position = length = 0
-    for gap in _UNEVEN.finditer(text):
-        kept = fold(text[position : gap.start()])
-        if gap.group()[0].isspace():
-            kept += "  " if gap.group().count("\n") > 1 else " "
-        pieces.append(kept)
+    for gap in _UNEVEN.finditer(marked):
+        first, last = gap.span()
+        kept = marked[position:first]
         length += len(kept)
-        position = gap.end()
+        if marked[first : first + 1] == _MARK:
+            marks[length] = last - first
+        else:
+            blank = b"  " if marked.count(b"\n", first, last) > 1 else b" "
+            kept += blank
+            length += len(blank)
+        pieces.append(kept)
+        position = last
         starts.append(length)
         shifts.append(position - length)
-    pieces.append(fold(text[position:]))
-    return "".join(pieces), Offsets(starts, shifts)
+    pieces.append(marked[position:])
+    return b"".join(pieces).translate(_EVENED), Offsets(starts, shifts, marks)
+
+
+def pattern_of(form: str) -> bytes:
+    """A dictionary's form as `squeeze` would give it inside a text, without blanks around."""
+    return b" ".join(_marked(form).replace(_MARK, b"").translate(_EVENED).split())
+
+
+def _marked(text: str) -> bytes:
+    """One byte a character: a folded letter or digit, a blank, a line end, `_MARK` for what is no letter of its own
+    (a combining accent, a soft hyphen), 0 for other signs."""
+    for codec, table in _MARKED:
+        try:
+            return text.encode(codec).translate(table)
+        except UnicodeEncodeError:
+            continue
+    return _RARE.sub(_common, text).encode("cp1252").translate(_MARKED[1][1])
+
+
+def _common(rare: re.Match[str]) -> str:
+    """A character of the Windows code page that `_marked` takes like this one, which is not in it."""
+    character = rare.group()
+    if unicodedata.combining(character) or character in _INVISIBLE:
+        return "\u00ad"
+    folded = fold(character)
+    if folded == " ":
+        return " " if character.isspace() else "."
+    return folded if folded.isascii() and folded.isalnum() else "\u00ff" if folded.isalnum() else "."
 
 
 class Offsets:
     """Finds a position of the original text from one of the squeezed text."""
 
-    def __init__(self, starts: list[int], shifts: list[int]) -> None:
+    def __init__(self, starts: list[int], shifts: list[int], marks: dict[int, int]) -> None:
         self._starts = starts
         self._shifts = shifts
+        self._marks = marks
 
     def start(self, position: int) -> int:
         """Where the character at `position` lies in the original."""
@@ -75,8 +126,8 @@ class Offsets:
         return position + (self._shifts[index] if index >= 0 else 0)
 
     def end(self, position: int) -> int:
-        """One past where the character before `position` lies in the original."""
-        return self.start(position - 1) + 1
+        """One past where the character before `position` lies in the original, with the accents that follow it."""
+        return self.start(position - 1) + 1 + self._marks.get(position, 0)
 
 
 def tokens_for_index(text: str) -> str:
@@ -133,5 +184,33 @@ def _plain(character: str) -> str:
 
 _NORMAL, _FOLDED = _tables()
 _FOLDED_BUT_PLUS = {point: letter for point, letter in _FOLDED.items() if point != ord("+")}
-# What makes a text uneven: two blanks or more (not across punctuation), or an accent written as its own character.
-_UNEVEN = re.compile(r"[^\S\n]+\n\s*|\n\s+|[^\S\n]{2,}|[\u0300-\u036f\u00ad\u200b]+")
+_INVISIBLE = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff")
+_MARK = b"\x01"
+_OTHER_LETTER = 0xFF
+
+
+def _marking(codec: str) -> bytes:
+    """The table of `_marked` for the bytes of a code page."""
+    table = bytearray(256)
+    for byte in range(256):
+        character = bytes((byte,)).decode(codec, errors="ignore")
+        folded = fold(character)
+        if character in _INVISIBLE and character:
+            table[byte] = _MARK[0]
+        elif character.isspace():
+            table[byte] = ord("\n" if character == "\n" else " ")
+        elif character == "ÿ" and codec == "cp1252":
+            table[byte] = _OTHER_LETTER
+        elif folded.isalnum():
+            table[byte] = ord(folded) if ord(folded) < 256 else _OTHER_LETTER
+    return bytes(table)
+
+
+_MARKED = (("latin-1", _marking("latin-1")), ("cp1252", _marking("cp1252")))
+# Lines and signs are blanks in the end.
+_EVENED = bytes.maketrans(b"\n\x00", b"  ")
+_RARE = re.compile(
+    "[^{}]".format(re.escape("".join(bytes((byte,)).decode("cp1252", errors="ignore") for byte in range(256))))
+)
+# What makes a text uneven: two blanks or more (not across signs), or an accent written as its own character.
+_UNEVEN = re.compile(rb" +\n[ \n]*|\n[ \n]+|  +|\x01+")
