@@ -23,8 +23,9 @@ from typing import Any
 
 from consore.referentials.concept import Concept, Edition
 from consore.referentials.expansion import expand
+from consore.referentials.maps import OwnCategory, own_category
 from consore.referentials.matcher import Patterns
-from consore.referentials.reading import CodeSystem, read_systems
+from consore.referentials.reading import CodeSystem, numbered_rows, read_systems
 from consore.referentials.suggestion import Names, names_of
 
 _MAGIC = b"consore terminology 1\n"
@@ -40,6 +41,7 @@ class Compiled:
     editions: list[Edition]
     patterns: Patterns
     names: bytes
+    own_categories: list[tuple[Any, ...]]
 
     def concept(self, index: int) -> Concept:
         """The concept of a row."""
@@ -78,7 +80,15 @@ def compile_systems(root: Path, systems: list[CodeSystem]) -> Compiled:
         editions,
         known,
         marshal.dumps(tuple(names_of(list(concepts.values())))),
+        _own_categories(root / "cim10" / "by_morphology.csv"),
     )
+
+
+def _own_categories(path: Path) -> list[tuple[Any, ...]]:
+    if not path.exists():
+        return []
+    columns = OwnCategory._fields
+    return [tuple(own_category(row, f"{path}, line {line}")) for line, row in numbered_rows(path, *columns)]
 
 
 def cache_name(root: Path, site: Path | None) -> str:
@@ -146,6 +156,7 @@ def _write(file: Path, stamp: bytes, kept: Compiled) -> None:
             [asdict(edition) for edition in kept.editions],
             tuple(known),
             kept.names,
+            kept.own_categories,
         )
     )
     temporary = None
@@ -171,8 +182,8 @@ def _read(file: Path, stamp: bytes) -> Compiled | None:
     plain = content[start:]
     if bytes(content[:start]) != _MAGIC + stamp + hashlib.blake2b(plain, digest_size=_DIGEST).digest():
         return None
-    concepts, editions, known, names = marshal.loads(plain)
-    return Compiled(concepts, [Edition(**edition) for edition in editions], Patterns(*known), names)
+    concepts, editions, known, *rest = marshal.loads(plain)
+    return Compiled(concepts, [Edition(**edition) for edition in editions], Patterns(*known), *rest)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 from consore.model import DocumentKind, System, TreatmentType
 from consore.referentials.compiled import Compiled, compiled, stamp
 from consore.referentials.concept import Concept, Edition, Match, Suggestion
+from consore.referentials.maps import DrugNames, TumourCodes
 from consore.referentials.matcher import Matcher
 from consore.referentials.sites import listed_sites
 from consore.referentials.suggestion import Suggester
@@ -24,6 +25,7 @@ _T, _M, _ATC, _CCAM, _CIM10, _LOCAL = (
     System.CIM10.value,
     System.LOCAL.value,
 )
+_ADICAP = "ADICAP"
 
 
 def terminology(path: Path | None = None, cache: Path | None = None, site: Path | None = None) -> Terminology:
@@ -60,6 +62,8 @@ class Terminology:
         self._known = known
         self._place = {(row[0], row[1]): index for index, row in enumerate(known.concepts)}
         self._whole: dict[int, Concept] = {}
+        self._below: dict[str, dict[str, list[str]]] = {}
+        self._climbing = threading.Lock()
         self._matcher = Matcher(known.patterns)
 
     # Looking up
@@ -90,6 +94,23 @@ class Terminology:
                 result.append(above)
                 queue.extend(self._parents(system, above))
         return result
+
+    def descendants(self, system: str, code: str) -> list[str]:
+        """The listed codes below `code` at all levels, in the order of the codes, itself excluded.
+
+        A code is a descendant of another exactly when the other is among its `ancestors`.
+        """
+        with self._climbing:
+            below = self._below.get(system)
+            if below is None:
+                below = self._below[system] = {}
+                for of, listed in self._place:
+                    if of == system:
+                        for above in self.ancestors(system, listed):
+                            below.setdefault(above, []).append(listed)
+                for codes in below.values():
+                    codes.sort()
+        return list(below.get(code, ()))
 
     def _parents(self, system: str, code: str) -> tuple[str, ...]:
         found = self.concept(system, code)
@@ -182,19 +203,85 @@ class Terminology:
         name = found.attributes.get("treatment_type") if found else None
         return TreatmentType(name) if name else None
 
+    def kind_of_act(self, code: str) -> str | None:
+        """What sort of act a CCAM act or LOCAL procedure is (`surgery`, `biopsy`, `imaging`…), where it is said."""
+        found = self.concept(_CCAM, code) or self.concept(_LOCAL, code)
+        return found.attributes.get("act") if found else None
+
+    def inn_of(self, name: str) -> Concept | None:
+        """The drug of an INN, a brand, an abbreviation or a usual misspelling (`Keytruda`, `5-FU`), or None."""
+        code = self._drug_names.code(name)
+        return self.drug(code) if code else None
+
+    @cached_property
+    def _drug_names(self) -> DrugNames:
+        return DrugNames(self.concepts(_ATC, "drug"))
+
+    def brands_of(self, atc: str) -> tuple[str, ...]:
+        """The French brands of a drug."""
+        found = self.drug(atc)
+        return found.called("brand") if found else ()
+
+    def drug_class(self, atc: str) -> str | None:
+        """What a drug does, in French (`anti-PD-1`): as declared, else the label of the nearest ATC class, or None."""
+        found = self.drug(atc)
+        if found and "class" in found.attributes:
+            return found.attributes["class"]
+        above = (self.concept(_ATC, code) for code in self.ancestors(_ATC, atc))
+        return next((concept.label for concept in above if concept), None)
+
     # Diagnoses
 
     def topography_of_cim10(self, code: str) -> str | None:
         """The ICD-O-3 topography of a CIM-10 tumour code (`C50.4`, `C504` → `C50.4`; `C43.5` → `C44.5`), or None."""
+        return self._of_cim10(code, "topography")
+
+    def morphology_of_cim10(self, code: str) -> str | None:
+        """The ICD-O-3 morphology that a CIM-10 tumour code says by itself (`C90.0` → `9732/3`), or None."""
+        return self._of_cim10(code, "morphology")
+
+    def _of_cim10(self, code: str, attribute: str) -> str | None:
         written = code.strip().upper()
         if len(written) > 3 and "." not in written:
             written = f"{written[:3]}.{written[3:]}"
         while len(written) >= 3:
             found = self.concept(_CIM10, written)
-            if found and "topography" in found.attributes:
-                return found.attributes["topography"]
+            if found and attribute in found.attributes:
+                return found.attributes[attribute]
             written = written[:-1].rstrip(".")
         return None
+
+    def cim10_of(self, topography: str | None, morphology: str) -> str | None:
+        """The CIM-10 code of a tumour of ICD-O-3 (`C50.4`, `8500/3` → `C50.4`; `8500/2` → `D05.1`), or None.
+
+        The behaviour chooses the part of chapter II, and some morphologies have categories of their own there: see
+        `maps`. None for the topography is an unknown one.
+        """
+        return self._tumour_codes.of(topography, morphology)
+
+    @cached_property
+    def _tumour_codes(self) -> TumourCodes:
+        def group_of(site: str) -> str | None:
+            return next(reversed(self.ancestors(_T, site)), None)
+
+        return TumourCodes(self.concepts(_CIM10), self._known.own_categories, group_of)
+
+    def icdo3_of_adicap(self, code: str) -> tuple[str | None, str | None]:
+        """The ICD-O-3 topography and morphology of an ADICAP code, each None where it is not known.
+
+        A code has 8 characters (thésaurus ADICAP, version 5): the way of sampling, the technique, the organ in two
+        letters, the lesion in four (`BHGSA7B2`: its last ones may be unknown, its general lesion ends in 0).
+        """
+        written = "".join(code.upper().split())
+        if len(written) != 8:
+            return None, None
+        organ, lesion = self.concept(_ADICAP, written[2:4]), written[4:]
+        below = (self.concept(_ADICAP, known) for known in (lesion, f"{lesion[:3]}0", f"{lesion[:2]}00"))
+        histology = next((concept for concept in below if concept and "morphology" in concept.attributes), None)
+        return (
+            organ.attributes.get("topography") if organ else None,
+            histology.attributes["morphology"] if histology else None,
+        )
 
     # Documents
 
