@@ -1,4 +1,4 @@
-"""Commands that feed a node: source, ingest, runs, load-jsonl, synth, index."""
+"""Commands that feed a node: source, ingest, runs, load-jsonl, index."""
 
 from __future__ import annotations
 
@@ -17,10 +17,8 @@ from consore.model import Frequency, IngestionRun, RunState, Schedule, Source, S
 
 source_app = typer.Typer(help="Sources of this centre.", no_args_is_help=True)
 index_app = typer.Typer(help="The search index.", no_args_is_help=True)
-referentials_app = typer.Typer(help="The code systems.", no_args_is_help=True)
 app.add_typer(source_app, name="source")
 app.add_typer(index_app, name="index")
-app.add_typer(referentials_app, name="referentials")
 
 
 @source_app.command("add")
@@ -208,23 +206,6 @@ def load(path: Path) -> None:
         console.print(f"  {rejection.position}: {rejection.message}", style="yellow", markup=False)
 
 
-@app.command()
-def synth(
-    out: Annotated[Path, typer.Option(help="Folder to write to.")],
-    centre: Annotated[str, typer.Option(help="Code of the fictional centre.")] = "ALPHA",
-    name: Annotated[str, typer.Option(help="Name of the fictional centre.")] = "Centre fictif Alpha",
-    patients: Annotated[int, typer.Option(min=1)] = 150,
-    seed: Annotated[int, typer.Option()] = 1,
-    split: Annotated[str, typer.Option(help="train or test: other templates, other names.")] = "train",
-) -> None:
-    """Write the extracts of a fictional centre, in the formats of real ones, with the truth beside."""
-    from consore.synthetic import generate_centre
-
-    made = generate_centre(out, code=centre, name=name, patients=patients, seed=seed, split=split)
-    console.print(f"{made.name}: {', '.join(f'{count} {kind}' for kind, count in made.counts.items())}")
-    console.print(f"in {made.root}; the truth is in {made.paths['truth']}", soft_wrap=True)
-
-
 @index_app.command("rebuild")
 def rebuild() -> None:
     """Build the index anew from the store, then switch to it."""
@@ -256,21 +237,6 @@ def check_index() -> None:
     if not report.agrees:
         console.print("They differ: `consore index rebuild` mends it.")
         raise typer.Exit(1)
-
-
-@referentials_app.command("status")
-def status() -> None:
-    """The code systems in force: edition, concepts, terms."""
-    from consore.referentials import terminology
-
-    settings = node()
-    print_table(
-        ["system", "edition", "concepts", "terms"],
-        [
-            [edition.system, edition.edition, edition.concepts, edition.terms]
-            for edition in terminology(settings.referentials, settings.cache, settings.site_referentials).editions()
-        ],
-    )
 
 
 def shown_progress():  # type: ignore[no-untyped-def]
