@@ -72,10 +72,10 @@ def prepare_centre(
     port = _free_port(first_port and first_port + number)
     settings = _settings(folder, home, number, port=port, code=code, name=name, referent=referent)
     accounts = _accounts(folder)
-    from consore.synthetic import generate_centre
+    from consore.synthetic import generate_centre, is_complete
 
     extracts = folder / "extracts" / code
-    if not (extracts / "administratif.csv").exists():
+    if not is_complete(extracts):
         with _timed(f"{name}: extracts generated", stages, bar):
             generate_centre(extracts.parent, code=code, name=name, patients=patients, seed=100 + number)
     store = Store.of(settings)

@@ -5,7 +5,7 @@ mentions that the truth of documents holds in full.
 """
 
 from consore.synthetic.broken import BrokenInput, break_some
-from consore.synthetic.centre import GeneratedCentre, generate_centre
+from consore.synthetic.centre import GeneratedCentre, generate_centre, is_complete
 from consore.synthetic.documents import ANNOTATED_KINDS
 
-__all__ = ["ANNOTATED_KINDS", "BrokenInput", "GeneratedCentre", "break_some", "generate_centre"]
+__all__ = ["ANNOTATED_KINDS", "BrokenInput", "GeneratedCentre", "break_some", "generate_centre", "is_complete"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import errno
 import hashlib
 import json
 import re
@@ -16,9 +17,11 @@ import docx
 import pypdf
 import pytest
 
-from consore.model import EventType
+from consore.errors import InputError
+from consore.model import EventType, SourceKind
 from consore.sources import USUAL_LOCATIONS, Rejection, read_source
-from consore.synthetic import ANNOTATED_KINDS, GeneratedCentre, break_some, generate_centre
+from consore.synthetic import ANNOTATED_KINDS, GeneratedCentre, break_some, generate_centre, is_complete
+from consore.synthetic.formats import site
 from consore.synthetic.knowledge import names
 from consore.synthetic.trajectory import draw_life
 from consore.synthetic.writing import grammar
@@ -60,7 +63,7 @@ def test_the_same_seed_gives_the_same_bytes_pdf_and_docx_included(tmp_path: Path
         generate_centre(tmp_path / name, code="beta", name="Centre Bêta", patients=12, seed=3)
     first = digest(tmp_path / "first")
     assert first == digest(tmp_path / "second")
-    assert {Path(name).suffix for name in first} == {".csv", ".txt", ".jsonl", ".pdf", ".docx"}
+    assert {Path(name).suffix for name in first} == {".csv", ".txt", ".json", ".jsonl", ".pdf", ".docx"}
 
 
 def test_another_seed_gives_other_patients(tmp_path: Path) -> None:
@@ -238,5 +241,61 @@ def test_bad_inputs_are_added_beside_the_good_ones(tmp_path: Path) -> None:
 
 
 def test_an_unknown_split_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="split"):
-        generate_centre(tmp_path, code="f", name="F", patients=1, seed=1, split="dev")
+    with pytest.raises(InputError, match="train, dev, test"):
+        generate_centre(tmp_path, code="f", name="F", patients=1, seed=1, split="validation")
+
+
+def test_an_unknown_format_is_answered_with_those_that_exist(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"Unknown format fax.*administrative, adt.*cda3"):
+        generate_centre(tmp_path, code="f", name="F", patients=1, seed=1, formats=("txt", "fax"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_made_with_other_arguments_is_not_written_over_unless_forced(tmp_path: Path) -> None:
+    first = generate_centre(tmp_path, code="g", name="G", patients=6, seed=1)
+    assert is_complete(first.root)
+    generate_centre(tmp_path, code="g", name="G", patients=6, seed=1)
+    with pytest.raises(InputError, match="--force"):
+        generate_centre(tmp_path, code="g", name="G", patients=3, seed=1)
+    assert len(rows(first.root / "administratif.csv")) >= 6
+    generate_centre(tmp_path, code="g", name="G", patients=3, seed=1, force=True)
+    known = {row["fichier"] for row in rows(first.root / "documents" / "index.csv")}
+    assert known == {path.name for path in (first.root / "documents").iterdir()} - {"index.csv"}
+    stranger = tmp_path / "h" / "notes.txt"
+    stranger.parent.mkdir()
+    stranger.write_text("mine")
+    with pytest.raises(InputError, match="not ours"):
+        generate_centre(tmp_path, code="h", name="H", patients=1, seed=1)
+    assert stranger.read_text() == "mine"
+
+
+def test_a_full_disk_is_told_and_the_centre_is_not_taken_for_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", full)
+        with pytest.raises(InputError, match="full"):
+            generate_centre(tmp_path, code="i", name="I", patients=2, seed=1)
+    assert not is_complete(tmp_path / "i")
+    assert is_complete(generate_centre(tmp_path, code="i", name="I", patients=2, seed=1).root)
+
+
+def test_the_files_are_the_same_whatever_the_number_of_processes(tmp_path: Path) -> None:
+    for workers in (1, 2):
+        generate_centre(tmp_path / str(workers), code="w", name="W", patients=45, seed=9, workers=workers)
+    assert digest(tmp_path / "1") == digest(tmp_path / "2")
+
+
+def test_documents_of_a_large_centre_lie_in_sub_folders_that_its_sources_follow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "FLAT", 10)
+    made = generate_centre(tmp_path, code="L", name="L", patients=12, seed=2)
+    index = rows(made.root / "documents" / "index.csv")
+    assert {row["fichier"].partition("/")[0] for row in index} == {"0000"}
+    read = list(read_source(SourceKind.DOCUMENTS, made.root / "documents", {}))
+    assert len(read) == len(index)
+    assert not any(isinstance(item, Rejection) for item in read)
