@@ -7,16 +7,20 @@ from consore.referentials.concept import Concept, Edition, Match
 from consore.referentials.tables import table_files, tables
 from consore.referentials.terminology import Terminology, terminology
 from consore.referentials.text import fold, normalise, tokens_for_index
+from consore.referentials.values import ValueGrammar, grammar_of, value_grammars
 
 __all__ = [
     "Concept",
     "Edition",
     "Match",
     "Terminology",
+    "ValueGrammar",
     "fold",
+    "grammar_of",
     "normalise",
     "table_files",
     "tables",
     "terminology",
     "tokens_for_index",
+    "value_grammars",
 ]

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from consore.model import BiomarkerStatus, Mention, MentionKind, System
-from consore.referentials import Match
+from consore.referentials import Match, grammar_of
 
 _NUMBER = re.compile(
     r"\D{0,4}?(?:(?:est|etait|dose|mesure|evalue|estime|positifs?|positives?|positivite|exprimes?|"
@@ -24,7 +24,8 @@ _NUMBER = re.compile(
     r"proliferation|actuel|initial|total)[\s:=(]*){0,6}"
     r"[\s:=(]*[<>≥≤~]?\s?(?P<number>\d{1,5}(?:[.,]\d{1,3})?)(?:\s?(?:-|a)\s?\d{1,3})?\s?(?P<unit>%|"
     r"pourcent|pour cent|ng/ml|ug/l|µg/l|pg/ml|"
-    r"kui/l|kui/ml|mui/ml|ui/ml|ui/l|u/ml|u/l)?(?![\w+]|\s?\+|/\d|[.,]\d)"
+    r"kui/l|kui/ml|mui/ml|ui/ml|ui/l|u/ml|u/l|pmol/l|nmol/l|mg/l|g/l|mg/24\s?h|g/24\s?h|mut/mb|ng/mg|mm|"
+    r"mois)?(?![\w+]|\s?\+|/\d|[.,]\d)"
 )
 _SCORE = re.compile(
     r"[\s:=(,]*(?:(?:score|a|ihc|immunohistochimie|surexpression|"
@@ -48,7 +49,8 @@ _WORDS: tuple[tuple[BiomarkerStatus, re.Pattern[str]], ...] = (
         re.compile(
             r"negati|(?<!\w)neg(?!\w)|non[\s-](?:exprim|amplifi|surexprim|rearrang|transloqu|detect)|(?:pas|"
             r"absence|sans|aucune?)[^,;.]{0,14}(?:expression|surexpression|amplification|rearrangement|"
-            r"translocation|fusion|marquage)|perte d'expression|eteint|normal"
+            r"translocation|fusion|marquage)|perte d'expression|eteint|normal|(?<!\w)absente?s?(?!\w)|"
+            r"(?<!\w)pas\s(?:ete\s)?(?:detect|retrouv|identifi|mise?\sen\sevidence)"
         ),
     ),
     (
@@ -62,7 +64,7 @@ _WORDS: tuple[tuple[BiomarkerStatus, re.Pattern[str]], ...] = (
         BiomarkerStatus.POSITIVE,
         re.compile(
             r"positi|(?<!\w)pos(?!\w)|amplifi|surexprim|surexpression|rearrang|transloqu|fusion|(?<!\w)exprim|"
-            r"expression conservee|conserve"
+            r"expression conservee|conserve|(?<!\w)detecte|(?<!\w)mise?s?\sen\sevidence"
         ),
     ),
 )
@@ -74,13 +76,18 @@ _BEFORE = re.compile(
     r"constitutionnelle\s|pathogene\s|germinale\s|activant\s|des\s|du\s|de\s|d'|l'|la\s|le\s|gene\s|"
     r"genes\s|proteine\s|recepteurs?\s){0,6}$"
 )
+# « Pas d'instabilité microsatellitaire », « délétion 17p non retrouvée »: words that state a result, denied.
+_DENIED_BEFORE = re.compile(r"(?:pas|absence|sans|aucune?|ni)\s(?:de\s|d'|du\s|des\s|la\s|l'|retrouve\sde\s)?$")
+_DENIED_AFTER = re.compile(
+    r"[\s:()]*(?:est\s|a\sete\s)?(?:negati|absente?s?(?!\w)|non\s(?:retrouve|detecte|identifie|mis|vu)|"
+    r"(?:n'est|n'a)\spas\s)"
+)
+_OPPOSITE = {"positive": "negative", "negative": "positive", "mutated": "wild_type"}
 _LIST = re.compile(r"\s?(?:,|/|et|ou|&|ni|-)?\s?(?:des |les |l'|le |la |de )?$")
 _WINDOW, _LOOK_BACK = 70, 60
 _CLAUSE_END = re.compile(r"[;\n]|\.(?=\s)")
 _SCORED = frozenset({"HER2"})
-_NUMBERED = re.compile(
-    r"^(?:ER|PR|HR|AR|KI67|PDL1|PSA|CA|ACE|CEA|AFP|HCG|LDH|CYFRA|NSE|TMB|CALCITONIN|TG|B2M|SCC|CGA)", re.IGNORECASE
-)
+_USUAL_UNITS = {"PSA": "ng/ml", "ER": "%", "PR": "%", "KI67": "%", "PDL1": "%", "BRESLOW": "mm"}
 _TRIPLE_NEGATIVE = ("ER", "PR", "HER2")
 
 _HGVS = re.compile(
@@ -157,24 +164,38 @@ _RECEPTOR = re.compile(
 
 
 def _result(plain: str, name: Match, following: Match | None) -> _Result | None:
-    if name.value:
-        return _Result(name.end, name.value)
     limit = min(len(plain), name.end + _WINDOW)
     if following is not None and following.start < limit:
         limit = max(name.end, following.start)
     if (stop := _CLAUSE_END.search(plain, name.end, limit)) is not None:
         limit = stop.start()
+    if name.value:
+        denied = _DENIED_BEFORE.search(plain, max(0, name.start - _LOOK_BACK), name.start)
+        denied = denied or _DENIED_AFTER.match(plain, name.end, limit)
+        return _Result(name.end, _OPPOSITE.get(name.value, name.value) if denied else name.value)
+    grammar = grammar_of(name.code or "")
     if name.code in _SCORED and (score := _her2(plain, name.end, limit)):
         return score
-    if _NUMBERED.match(name.code or "") and (number := _NUMBER.match(plain, name.end, limit)):
-        unit = number["unit"]
-        return _Result(number.end(), number["number"].replace(",", "."), _unit(unit, name.code or ""))
+    number = _NUMBER.match(plain, name.end, limit) if grammar else None
+    if grammar and grammar.is_number and number:
+        return _Result(
+            number.end(),
+            number["number"].replace(",", "."),
+            _unit(number["unit"], name.code or "", plain[name.start : number.start("number")]),
+        )
     if name.code not in _SCORED and _SHORT_VARIANT_BESIDE.match(plain, name.end, limit):
         return _Result(name.end, "mutated")
     if sign := _SIGN.match(plain, name.end, limit):
         status = BiomarkerStatus.POSITIVE if sign["sign"][0] in "+⊕" else BiomarkerStatus.NEGATIVE
         return _Result(sign.end(), status.value)
-    return _said_after(plain, name.end, limit) or _said_before(plain, name)
+    said = _said_after(plain, name.end, limit) or _said_before(plain, name)
+    if said is None and grammar and grammar.is_share and number and number["unit"]:
+        return _Result(
+            number.end(),
+            number["number"].replace(",", "."),
+            _unit(number["unit"], name.code or "", plain[name.start : number.start("number")]),
+        )
+    return said
 
 
 def _her2(plain: str, start: int, limit: int) -> _Result | None:
@@ -307,11 +328,14 @@ def _gene(match: Match) -> str:
     return ""
 
 
-def _unit(unit: str | None, code: str) -> str | None:
+def _unit(unit: str | None, code: str, said: str) -> str | None:
+    """The unit as people write it; a number without one has the usual unit of its marker, but a CPS has none."""
     if unit in ("pourcent", "pour cent", "%"):
         return "%"
     if unit is None:
-        return "ng/ml" if code.upper() == "PSA" else "%" if code in ("ER", "PR", "KI67", "PDL1") else None
+        return None if "cps" in said else _USUAL_UNITS.get(code)
+    if unit == "mut/mb":
+        return "mut/Mb"
     return unit.replace("ui/", "UI/").replace("u/ml", "U/ml") if "u" in unit else unit
 
 
