@@ -210,7 +210,7 @@ def _chunk(job: _Job, first: int) -> _Chunk:
     chunk = _Chunk(len(numbers), {}, {})
     growing = {path for made in writers for path in made.files}
     for number in numbers:
-        delivery = deltas.deliver(_dossier(job, number), job.day)
+        delivery = deltas.deliver(dossier_of(job.site, number, job.noise), job.day)
         for made in writers:
             for path, content in made.write(delivery, job.site):
                 if path in growing:
@@ -235,8 +235,8 @@ def _life(site: Site, number: int) -> tuple[Life, Random]:
     return deltas.live_in_month(life, Random(f"{key}/identity")), rng
 
 
-def _dossier(job: _Job, number: int) -> deltas.Dossier:
-    site = job.site
+def dossier_of(site: Site, number: int, noise: str = "medium") -> deltas.Dossier:
+    """All that the centre's systems ever said of its patient `number` (from 1)."""
     life, rng = _life(site, number)
     key = f"{site.seed}/{site.split}/{site.code}/{number}"
     reports = write_reports(life, site.split, rng, number * 1000 + 1, site.name)
