@@ -264,9 +264,18 @@ def draft_of_drugs(
         elif not oncology.fullmatch(code) and code not in known:
             draft.set_aside["not_oncology"] += 1
         else:
-            _take_drug(draft, code, row["name"], bases.get(row["cis"]) or substances.get(row["cis"], set()), known)
+            held = substances.get(row["cis"], set())
+            _take_drug(draft, code, row["name"], held, bases.get(row["cis"], set()), known)
+    for entry in draft.entries.values():
+        _leave_common_names(entry)
     _share_brands(draft, known)
     return draft
+
+
+def _leave_common_names(entry: Entry) -> None:
+    """Names that open alike and end otherwise are a common name and its makers (`Vitamine B12 Gerda`), not brands."""
+    firsts = Counter(fold(brand).split()[0] for brand, _, _ in entry.words if " " in brand)
+    entry.words = [word for word in entry.words if " " not in word[0] or firsts[fold(word[0]).split()[0]] < 2]
 
 
 def _share_brands(draft: Draft, known: dict[str, str]) -> None:
@@ -291,27 +300,19 @@ def _codes_of_substances(atc: dict[str, str], substances: dict[str, set[str]]) -
     return {held: next(iter(found)) for held, found in codes.items() if len(found) == 1}
 
 
-_OF_A_SALT = re.compile(
-    r"\b(chlorhydrate|dichlorhydrate|bromhydrate|hydrate|anhydre|monohydrate|dihydrate|trihydrate|sesquihydrate|hemihydrate|sulfate|mesilate|mesylate|"
-    r"acetate|diacetate|phosphate|tartrate|ditartrate|citrate|maleate|malate|fumarate|tosilate|ditosilate|esilate|succinate|lactate|"
-    r"besilate|embonate|pamoate|sodique|disodique|sodium|calcium|calcique|potassium|trometamol|disodium|monosodique|de|d|du)\b"
-)
-
-
-def _take_drug(draft: Draft, code: str, name: str, held: set[str], known: dict[str, str]) -> None:
+def _take_drug(draft: Draft, code: str, name: str, held: set[str], bases: set[str], known: dict[str, str]) -> None:
     """One presentation: its substance names the code, and its name is a brand unless it says the substance."""
     entry = draft.entries.get(code)
     if entry is None:
-        label = known.get(code) or " / ".join(sorted(one.lower() for one in held)) or code
+        label = known.get(code) or " / ".join(sorted(one.lower() for one in bases or held)) or code
         entry = Entry(label, parents=(code[:5],))
         draft.add(code, entry)
     else:
         draft.merged += 1
     brand = brand_of(name)
-    named = {*held, entry.label}
-    stems = {word[:6] for one in named for word in _OF_A_SALT.sub(" ", fold(one)).split() if len(word) > 4}
+    stems = {word[:6] for one in (*held, entry.label) for word in fold(one).split() if len(word) > 4}
     words = fold(brand).split()
-    if not words or len("".join(words)) < 4 or any(word[:6] in stems for word in words if len(word) > 4):
+    if len("".join(words)) < 4 or any(word[:6] in stems for word in words if len(word) > 4):
         return
     if all(fold(brand) != fold(term) for term, _, _ in entry.words):
         entry.words.append((brand, "exact", "brand"))
@@ -319,7 +320,7 @@ def _take_drug(draft: Draft, code: str, name: str, held: set[str], known: dict[s
 
 _STRENGTH = re.compile(r"[,(/]|\s\d|\bsans conservateur\b|\bsolution\b", re.IGNORECASE)
 _FORMS = (
-    r"\b(?:l\.?p\.?|s\.?r\.?|adultes?|enfants?|nourrissons?|faible|fort|forte|mois|semaines?|en kit|intraveineuse|"
+    r"\b(?:l\.? ?p\.?|s\.?r\.?|adultes?|enfants?|nourrissons?|faible|fort|forte|mois|semaines?|en kit|intraveineuse|"
     r"intraveineux|sous-cutanee?|iv|sc|i\.v\.?)(?=\s|$)\.?"
 )
 _NOT_OF_A_BRAND = re.compile(_FORMS, re.IGNORECASE)

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -57,8 +58,11 @@ class Table:
         return list(islice(self.lines(), most))
 
 
-def tables_of(path: Path) -> list[Table]:
-    """Every table of a file or folder. Raises InputError where there is none, or where one cannot be read."""
+def tables_of(path: Path) -> tuple[list[Table], list[str]]:
+    """Every table of a file or folder, and what of it is none, with the reason.
+
+    Raises InputError where there is no table at all.
+    """
     if not path.exists():
         raise InputError(f"There is no file or folder {path}.", "Check its name.")
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
@@ -66,16 +70,20 @@ def tables_of(path: Path) -> list[Table]:
     if len(files) > MOST_FILES:
         raise InputError(f"{path} holds {len(files)} files.", "Give the folder of one publication only.")
     found: list[Table] = []
-    refused: InputError | None = None
+    refused: list[InputError] = []
     for file in files:
         name = str(file.relative_to(path)) if path.is_dir() else file.name
         try:
-            found += [table for part in _parts(Part(name, lambda file=file: _opened(file))) for table in _tables(part)]  # type: ignore[misc]
+            for part in _parts(Part(name, partial(_opened, file))):
+                try:
+                    found += _tables(part)
+                except InputError as error:  # a folder may hold a PDF beside its tables
+                    refused.append(error)
         except InputError as error:
-            refused = refused or error  # a folder may hold a PDF beside its tables
-    if found:
-        return found
-    raise refused or InputError(f"{path} is empty.", "Download it again.")
+            refused.append(error)
+    if not found:
+        raise refused[0] if refused else InputError(f"{path} is empty.", "Download it again.")
+    return found, [error.message for error in refused]
 
 
 def _opened(file: Path) -> IO[bytes]:
@@ -92,7 +100,7 @@ def _parts(part: Part, depth: int = 0) -> Iterator[Part]:
     if depth > 2:
         raise InputError(f"{part.name} is compressed again and again.", "Decompress it first.")
     if head[:2] == b"\x1f\x8b":
-        inner = Part(part.name.removesuffix(".gz"), lambda: _gunzipped(part))
+        inner = Part(part.name.removesuffix(".gz"), partial(_gunzipped, part))
         yield from _parts(inner, depth + 1)
         return
     if head == b"PK\x03\x04":
@@ -108,7 +116,7 @@ def _parts(part: Part, depth: int = 0) -> Iterator[Part]:
             raise InputError(f"{part.name} holds {len(members)} files.", "Give one publication only.")
         for info in members:
             if not info.filename.rsplit("/", 1)[-1].startswith("."):
-                yield from _parts(Part(info.filename, lambda info=info: _member(part, info.filename)), depth + 1)  # type: ignore[misc]
+                yield from _parts(Part(info.filename, partial(_member, part, info.filename)), depth + 1)
         return
     yield part
 
@@ -184,14 +192,14 @@ def _tables(part: Part) -> Iterator[Table]:
     elif head.startswith(b"%PDF"):
         raise InputError(f"{part.name} is a PDF.", "Give the table that the publisher offers beside it.")
     elif start.startswith("<"):
-        yield Table(part.name, lambda: _classes(part))
+        yield Table(part.name, partial(_classes, part))
     elif start.startswith(("[", "{")):
-        yield Table(part.name, lambda: _objects(part))
+        yield Table(part.name, partial(_objects, part))
     elif _is_binary(head):
         raise InputError(f"{part.name} is not a text: it holds bytes that no text has.", "Give the publisher's table.")
     else:
         separator = _separator(part, head)
-        yield Table(part.name, lambda: _rows(part, separator))
+        yield Table(part.name, partial(_rows, part, separator))
 
 
 def _is_binary(head: bytes) -> bool:
@@ -380,7 +388,7 @@ def _sheets(part: Part) -> Iterator[Table]:
     with _workbook(part) as book:
         names = [sheet.title for sheet in book.worksheets]
     for index, name in enumerate(names):
-        yield Table(f"{part.name}[{name}]", lambda index=index: _sheet_rows(part, index))  # type: ignore[misc]
+        yield Table(f"{part.name}[{name}]", partial(_sheet_rows, part, index))
 
 
 @contextmanager

@@ -183,7 +183,7 @@ def _since(begin: float) -> float:
 
 def _draft(shipped: Path, kind: str, path: Path, progress: Progress) -> tuple[Kind, Draft, list[str]]:
     chosen = None if kind == AUTO else kind_named(kind)
-    found_tables = tables_of(path)
+    found_tables, unread = tables_of(path)
     if chosen is None:
         chosen, candidates = detect(found_tables)
         if chosen is None:
@@ -193,10 +193,11 @@ def _draft(shipped: Path, kind: str, path: Path, progress: Progress) -> tuple[Ki
                 f"Say it: `consore referentials import KIND {path.name}`, where KIND is one of {', '.join(kinds())}.",
             )
     if chosen.members:
-        return chosen, _draft_of_members(shipped, chosen, found_tables, progress), []
+        return chosen, _draft_of_members(shipped, chosen, found_tables, progress), unread
     found = find(found_tables, chosen)
     used = {one.table.name for one in found}
-    return chosen, draft_of(chosen, found, progress), [one.name for one in found_tables if one.name not in used]
+    ignored = [*(one.name for one in found_tables if one.name not in used), *unread]
+    return chosen, draft_of(chosen, found, progress), ignored
 
 
 def _draft_of_members(shipped: Path, kind: Kind, found: list[Table], progress: Progress) -> Draft:
