@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from random import Random
+from typing import Any
 
 from consore.synthetic.knowledge import Course, Place, acts, biomarkers, course, diseases, names, sites, targets
-from consore.synthetic.trajectory import Alarm, Care, Happening, Life, Tumour
-from consore.synthetic.writing import CannotSay, Piece, Said, grammar
+from consore.synthetic.trajectory import Alarm, Benign, Care, Happening, Lab, Life, Tumour
+from consore.synthetic.writing import GRAMMARS, CannotSay, Piece, Said, grammar
 
 MONTHS = [
     "janvier",
@@ -42,14 +45,7 @@ _CONCLUSIONS = {
     ("pathology", "surgery"): "path_piece_conclusion",
     ("molecular", "result"): "mol_text",
 }
-_HABITUAL = [
-    ("amlodipine", "C08CA01", "5 mg/j"),
-    ("metformine", "A10BA02", "850 mg x 2"),
-    ("lévothyroxine", "H03AA01", "75 µg/j"),
-    ("ramipril", "C09AA05", "5 mg/j"),
-    ("atorvastatine", "C10AA05", "20 mg/j"),
-    ("paracétamol", "N02BE01", "1 g si douleur"),
-]
+_OLD_PAST = {"hta": "HTA traitée", "diabete": "diabète de type 2", "thyroide": "hypothyroïdie substituée"}
 _SUPPORT = [
     ("ondansétron", "A04AA01", "8 mg x 2 pendant 3 jours"),
     ("aprépitant", "A04AD12", "125 mg puis 80 mg"),
@@ -65,11 +61,12 @@ class Moment:
     date: dt.date
     kind: str
     topic: str
-    tumour: Tumour
+    tumour: Tumour | None
     care: Care | None = None
     event: Happening | None = None
     alarm: Alarm | None = None
     cycle: int = 0
+    benign: Benign | None = None
 
 
 @dataclass(slots=True)
@@ -85,17 +82,21 @@ class PatientScene:
     focus: Tumour | None = None
     recap: list[Piece] = field(default_factory=list)
     earlier: list[Moment] = field(default_factory=list)
+    used: set[tuple[str, int]] = field(default_factory=set)
     _memory: dict[str, str] = field(default_factory=dict)
 
     @property
     def tumour(self) -> Tumour:
-        """The tumour that the report is about."""
-        return self.focus or self.moment.tumour
+        """The tumour that the report is about. Raises CannotSay for a patient who has none."""
+        found = self.focus or self.moment.tumour
+        if found is None:
+            raise CannotSay("tumour")
+        return found
 
     def say(self, slot: str, rng: Random) -> Sequence[Piece]:
         """The pieces of a slot. See `_slot_…` below for the names; raises CannotSay."""
         name, _, argument = slot.partition(":")
-        method = getattr(self, "_slot_" + name.replace(".", "_"), None)
+        method = getattr(self, "_slot_" + name, None)
         if method is None:
             raise KeyError(f"No slot {slot!r}")
         told = method(rng, argument) if argument else method(rng)
@@ -151,11 +152,35 @@ class PatientScene:
         return self.author
 
     def _slot_colleague(self, rng: Random) -> str:
-        return rng.choice([name for name in names()[self.split]["authors"] if name != self.author])
+        return str(rng.choice([name for name in names()[self.split]["authors"] if name != self.author]))
+
+    def _slot_service(self, rng: Random) -> str:
+        return kind_words(self.moment.kind, self.moment.topic)["service"]
+
+    def _slot_title(self, rng: Random) -> str:
+        return kind_words(self.moment.kind, self.moment.topic)["label"]
+
+    def _slot_centre(self, rng: Random) -> str:
+        return self.centre
+
+    def _slot_woman(self, rng: Random) -> str | None:
+        return "" if self.life.sex == "F" else None
+
+    def _slot_man(self, rng: Random) -> str | None:
+        return "" if self.life.sex == "M" else None
+
+    def _slot_old(self, rng: Random) -> str | None:
+        return "" if self.life.age(self.moment.date) >= 70 else None
+
+    def _slot_young(self, rng: Random) -> str | None:
+        return "" if self.life.age(self.moment.date) < 62 else None
+
+    def _slot_phone(self, rng: Random) -> str:
+        return f"0{rng.randint(1, 5)} 99 00 {rng.randint(10, 99)} {rng.randint(10, 99)}"
 
     def _slot_letterhead(self, rng: Random) -> str:
         """The top of the page. Its words ("radiothérapie", "sénologie") say nothing of the patient."""
-        unit = names()["services"][self.moment.kind]
+        unit = kind_words(self.moment.kind, self.moment.topic)["service"]
         number = f"01 99 00 {rng.randint(10, 99)} {rng.randint(10, 99)}"
         line = rng.choice(
             [f"{unit} - Secrétariat : {number}", f"Pôle {unit.lower()}", f"Service : {unit}\nTél. {number}"]
@@ -173,7 +198,7 @@ class PatientScene:
     def _slot_since(self, rng: Random, which: str) -> str | None:
         """A relative date: "il y a 3 ans", "le mois dernier"."""
         days = (self.moment.date - self._day(which)).days
-        if days < 10:
+        if days < 10 or (which == "care" and days > 4000):
             return None
         if days < 45:
             weeks = round(days / 7)
@@ -190,6 +215,20 @@ class PatientScene:
         return rng.choice(
             ["dans 3 mois", "dans 6 mois", "dans trois mois", "dans six mois", "dans 4 mois", "dans un an"]
         )
+
+    def _slot_soon(self, rng: Random) -> str:
+        """A date of the coming weeks."""
+        return self._date(rng, self.moment.date + dt.timedelta(days=rng.randint(3, 40)))
+
+    def _slot_lately(self, rng: Random) -> str:
+        """A date of the past weeks."""
+        return self._date(rng, self.moment.date - dt.timedelta(days=rng.randint(2, 30)))
+
+    def _slot_long_ago(self, rng: Random) -> str:
+        """A year of the patient's adult life, before the first disease that reports speak of."""
+        before = min([t.date for t in self.life.tumours] + [b.date for b in self.life.benign] + [self.moment.date])
+        first = self.life.birth.year + 18
+        return str(rng.randint(min(first, before.year - 2), before.year - 1))
 
     def _slot_when(self, rng: Random, which: str) -> str:
         day = self._day(which)
@@ -211,6 +250,8 @@ class PatientScene:
             return moment.alarm.date
         if which == "death" and self.life.death:
             return self.life.death
+        if which == "benign" and moment.benign:
+            return moment.benign.date
         raise CannotSay(which)
 
     def _date(self, rng: Random, day: dt.date) -> str:
@@ -278,7 +319,7 @@ class PatientScene:
             care
             and care.act
             and any(
-                other.type == "surgery" and other.tumour is care.tumour and other.start < care.start
+                other.type == "surgery" and other.tumour.rank == self.tumour.rank and other.start < care.start
                 for other in self.life.cares
             )
         ):
@@ -289,7 +330,7 @@ class PatientScene:
         return self._tnm(rng, self.tumour.ptnm if self._operated() else self.tumour.ctnm)
 
     def _operated(self) -> bool:
-        done = [c.start for c in self.life.cares if c.tumour is self.tumour and c.type == "surgery"]
+        done = [c.start for c in self.life.cares if c.tumour.rank == self.tumour.rank and c.type == "surgery"]
         return bool(self.tumour.ptnm and done and min(done) <= self.moment.date)
 
     def _tnm(self, rng: Random, code: str | None) -> list[Piece] | None:
@@ -333,13 +374,16 @@ class PatientScene:
         return "" if not self.tumour.metastatic else None
 
     def _slot_circumstance(self, rng: Random) -> str:
-        return rng.choice(self.tumour.cancer.raw["circumstances"])
+        return str(rng.choice(self.tumour.cancer.raw["circumstances"]))
 
     def _slot_biopsy(self, rng: Random) -> list[Piece]:
         raw = self.tumour.cancer.raw
         return [Piece(rng.choice(raw["biopsy"]), Said("procedure", "LOCAL", raw["biopsy_kind"]))]
 
     def _slot_size(self, rng: Random) -> str:
+        if self.tumour.size_mm and rng.random() < 0.8:
+            value = self.tumour.size_mm
+            return rng.choice([f"{value} mm", f"{value / 10:.1f} cm".replace(".", ",")])
         t = (self.tumour.ctnm or "T2")[2:3]
         low, high = {"1": (6, 19), "2": (21, 48), "3": (42, 85), "4": (50, 110)}.get(t, (8, 40))
         value = rng.randint(low, high)
@@ -352,8 +396,11 @@ class PatientScene:
         code = self._ptnm()
         if not code:
             return None
-        total = rng.randint(8, 24)
-        hit = 0 if "N0" in code else rng.randint(1, 3) if "N1" in code else rng.randint(4, 8)
+        if self.tumour.nodes:
+            total, hit = self.tumour.nodes
+        else:
+            total = rng.randint(8, 24)
+            hit = 0 if "N0" in code else rng.randint(1, 3) if "N1" in code else rng.randint(4, 8)
         return (
             f"{hit}N+/{total}N"
             if rng.random() < 0.5
@@ -525,10 +572,6 @@ class PatientScene:
             ]
         return pieces
 
-    def _slot_habitual(self, rng: Random) -> list[Piece]:
-        """Drugs of every day, that treat no cancer."""
-        return self._listed(rng.sample(_HABITUAL, rng.randint(1, 3)), rng)
-
     def _slot_support(self, rng: Random) -> list[Piece]:
         """Drugs given beside a treatment against cancer."""
         return self._listed(rng.sample(_SUPPORT, rng.randint(1, 2)), rng)
@@ -602,9 +645,23 @@ class PatientScene:
         return [Piece(rng.choice(words[response]), Said("response", "LOCAL", f"RESP:{response}"))]
 
     def _slot_ps(self, rng: Random) -> list[Piece]:
-        value = rng.choice("000111112") if not self.tumour.metastatic else rng.choice("01112")
+        known = [value for date, value in self.life.performance if date <= self.moment.date]
+        drawn = str(known[-1]) if known else rng.choice("000111112" if not self._advanced() else "01112")
+        value = self._memory.setdefault("ps", drawn)
         text = rng.choice([f"OMS {value}", f"PS {value}", f"ECOG {value}", f"performance status {value}"])
         return [Piece(text, Said("performance_status", "LOCAL", f"PS:{value}", value))]
+
+    def _advanced(self) -> bool:
+        found = self.focus or self.moment.tumour
+        return bool(found and found.metastatic)
+
+    def _slot_tox(self, rng: Random) -> str | None:
+        """A toxicity that the treatment truly gave, with its grade (CTCAE)."""
+        known = self._care().toxicities
+        if not known:
+            return None
+        word, grade = rng.choice(known)
+        return f"{word} {rng.choice([f'de grade {grade}', f'grade {grade}', f'(grade {grade})', f'G{grade}'])}"
 
     # --- what came back ------------------------------------------------------------------------------------------
 
@@ -708,7 +765,7 @@ class PatientScene:
         return self.moment.alarm.benign if self.moment.alarm else None
 
     def _slot_benign_organ(self, rng: Random) -> str:
-        return rng.choice(self.tumour.cancer.raw["benign"])
+        return str(rng.choice(self.tumour.cancer.raw["benign"]))
 
     # --- history -----------------------------------------------------------------------------------------------------
 
@@ -753,28 +810,56 @@ class PatientScene:
         return None if self.life.family else ""
 
     def _slot_past(self, rng: Random) -> list[Piece] | None:
-        """A past event of the patient that is not this cancer."""
-        if not self.life.past:
-            return None
-        pieces: list[Piece] = []
+        """Past events and other diseases of the patient, that are not this cancer."""
+        told: list[list[Piece]] = []
         for item in self.life.past:
-            pieces += [Piece(", ")] if pieces else []
-            year = self.tumour.date.year - rng.randint(2, 25)
             if item in acts():
                 act = acts()[item]
-                pieces += [
-                    Piece(act.words[0], Said("procedure", "LOCAL", act.local, None, "history")),
-                    Piece(rng.choice([f" en {year}", f" ({year})", ""])),
-                ]
-            else:
-                pieces.append(
-                    Piece(
-                        {"hta": "HTA traitée", "diabete": "diabète de type 2", "thyroide": "hypothyroïdie substituée"}[
-                            item
-                        ]
-                    )
-                )
+                year = self._slot_long_ago(rng)
+                said = Said("procedure", "LOCAL", act.local, None, "history")
+                told.append([Piece(act.words[0], said), Piece(rng.choice([f" en {year}", f" ({year})", ""]))])
+            elif item in _OLD_PAST:
+                told.append([Piece(_OLD_PAST[item])])
+        for disease in self.life.comorbidities:
+            if disease.since <= self.moment.date:
+                since = rng.choice(["", "", f" depuis {disease.since.year}", f" ({disease.since.year})"])
+                told.append([Piece(rng.choice(disease.words) + since)])
+        if not told:
+            return None
+        rng.shuffle(told)
+        separator = rng.choice([", ", ", ", " ; ", "\n- "])
+        pieces: list[Piece] = []
+        for item_pieces in told:
+            pieces += [Piece(separator), *item_pieces] if pieces else item_pieces
         return pieces
+
+    def _slot_predisposition(self, rng: Random) -> list[Piece] | None:
+        """The constitutional variant of the patient: "BRCA1 (c.68_69del)"; the symbol carries the mention."""
+        known = self.life.predisposition
+        if known is None:
+            return None
+        return [Piece(known.gene, Said("alteration", "HGNC", known.gene, known.variant)), Piece(f" {known.variant}")]
+
+    def _slot_syndrome(self, rng: Random) -> str | None:
+        known = self.life.predisposition
+        return rng.choice(known.syndrome) if known and known.syndrome else None
+
+    def _slot_no_predisposition(self, rng: Random) -> str | None:
+        return None if self.life.predisposition else ""
+
+    def _slot_benign_lesion(self, rng: Random) -> str | None:
+        """What a patient without cancer was found to have."""
+        return rng.choice(self.moment.benign.words) if self.moment.benign else None
+
+    def _slot_other_tumour(self, rng: Random) -> list[Piece] | None:
+        """A sentence of the patient's other cancer that is known by now."""
+        others = [t for t in self.life.tumours if t.rank != self.tumour.rank and t.date < self.moment.date]
+        if not others:
+            return None
+        other = rng.choice(others)
+        then = replace(self.moment, tumour=other, care=None, event=None)
+        scene = PatientScene(self.life, then, self.style, self.author, self.split, focus=other)
+        return grammar(self.split).write("about_other", scene, rng)
 
     def _slot_other_cancer(self, rng: Random) -> list[Piece] | None:
         """The first cancer of a patient, told in the reports of the second."""
@@ -793,20 +878,48 @@ class PatientScene:
 
     # --- biology -----------------------------------------------------------------------------------------------------
 
+    def _known_lab(self, code: str) -> Lab | None:
+        """The result of that code nearest to the report, in the month around."""
+        near = [lab for lab in self.life.labs if lab.code == code and abs((lab.date - self.moment.date).days) <= 30]
+        return min(near, key=lambda lab: abs((lab.date - self.moment.date).days), default=None)
+
     def _slot_lab(self, rng: Random, what: str) -> str:
-        values = {
-            "hb": (9.8, 15.0, "g/dL"),
-            "plq": (120, 390, "G/L"),
-            "pnn": (1.4, 7.2, "G/L"),
-            "creat": (52, 118, "µmol/L"),
-            "asat": (14, 62, "UI/L"),
-            "alb": (31, 46, "g/L"),
-            "weight": (48, 95, "kg"),
-        }
-        low, high, unit = values[what]
-        value = rng.uniform(low, high)
-        text = f"{value:.0f}" if isinstance(low, int) else f"{value:.1f}".replace(".", ",")
-        return f"{text} {unit}"
+        told = self._memory.get(f"lab {what}")
+        if told is None:
+            item = lab_words()[what]
+            known = self._known_lab(item["code"])
+            value, unit = (known.value, known.unit) if known else (rng.uniform(*item["seen"]), item["unit"])
+            told = self._memory[f"lab {what}"] = f"{_decimal(value, item['digits'])} {unit}".strip()
+        return told
+
+    def _slot_lab_table(self, rng: Random) -> list[Piece]:
+        """Results of biology, one a line: those known of the patient, then usual ones of the same panels."""
+        layout = rng.choice(list(_LAYOUTS))
+        pieces: list[Piece] = []
+        marker = self.tumour.cancer.raw.get("marker") if self.focus or self.moment.tumour else None
+        panels = rng.sample(_PANELS, rng.randint(2, 4))
+        for panel in _PANELS:
+            items = [item for item in lab_words().values() if item["panel"] == panel]
+            if panel not in panels and not any(self._known_lab(item["code"]) for item in items):
+                continue
+            if rng.random() < 0.7:
+                pieces.append(Piece(f"\n{rng.choice(lab_panels()[panel])}"))
+            for item in items:
+                known = self._known_lab(item["code"])
+                if known is None and rng.random() < item.get("rare", 0.15):
+                    continue
+                value = known.value if known else rng.uniform(*item["seen"])
+                pieces.append(Piece("\n" + _lab_line(layout, item, value, rng)))
+        for code in biomarkers():
+            known = self._known_lab(code)
+            if known:
+                name = rng.choice(biomarkers()[code]["names"])
+                said = Said("biomarker", "LOCAL", code, _number(known.value))
+                pieces += [Piece("\n"), Piece(name, said), Piece(f" : {_decimal(known.value, 1)} {known.unit}")]
+                marker = None if code == marker else marker
+        if marker and rng.random() < 0.8:
+            pieces += [Piece("\n"), *(self._slot_tumour_marker(rng) or [])]
+        return pieces
 
     def _slot_tumour_marker(self, rng: Random) -> list[Piece] | None:
         code = self.tumour.cancer.raw.get("marker")
@@ -847,3 +960,55 @@ def _le(article: str) -> str:
 
 def _a(article: str) -> str:
     return {"le": "au ", "la": "à la ", "l'": "à l'", "les": "aux "}[article]
+
+
+_PANELS = ["blood", "clotting", "ions", "kidney", "liver", "protein", "iron", "thyroid", "urine"]
+_LAYOUTS = ("colon", "wide", "pipe", "range")
+
+
+def _lab_line(layout: str, item: dict[str, Any], value: float, rng: Random) -> str:
+    name, unit = rng.choice(item["names"]), item["unit"]
+    text = _decimal(value, item["digits"])
+    low, high = (_decimal(bound, item["digits"]) for bound in item["normal"])
+    flag = "H" if value > item["normal"][1] else "B" if value < item["normal"][0] else ""
+    if layout == "colon":
+        return f"{name} : {text} {unit}{' *' if flag else ''}"
+    if layout == "wide":
+        return f"{name} {'.' * max(2, 28 - len(name))} {text} {unit} ({low} à {high}){' ' + flag if flag else ''}"
+    if layout == "pipe":
+        return f"{name} | {text} | {unit} | {low}-{high} | {flag}"
+    return f"{name}\t{text}\t{unit}\tN : {low}-{high}"
+
+
+def _decimal(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".replace(".", ",")
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}"
+
+
+@lru_cache
+def _labs() -> dict[str, Any]:
+    with (GRAMMARS / "labs.toml").open("rb") as file:
+        return tomllib.load(file)
+
+
+def lab_words() -> dict[str, dict[str, Any]]:
+    """Results of biology: code in `Life.labs`, names, unit, normal bounds, values that are seen, panel."""
+    results: dict[str, dict[str, Any]] = _labs()["results"]
+    return results
+
+
+def lab_panels() -> dict[str, list[str]]:
+    """How laboratories head their panels."""
+    panels: dict[str, list[str]] = _labs()["panels"]
+    return panels
+
+
+@lru_cache
+def kind_words(kind: str, topic: str) -> dict[str, str]:
+    """Label and service of a report: those of its topic if it has some, else of its kind."""
+    with (GRAMMARS / "kinds.toml").open("rb") as file:
+        table: dict[str, dict[str, str]] = tomllib.load(file)
+    return table.get(f"{kind}.{topic}") or table[kind]

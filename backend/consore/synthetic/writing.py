@@ -4,13 +4,17 @@ A grammar is a folder of TOML files; a rule is a list of alternatives, gathered 
 
     {slot}            what the scene knows under that name: text, or a coded mention
     {slot!negated}    the same, with another assertion for its mentions
+    {n:60-95/5}       a whole number between both, in steps of 5 (1 when not said); {x:0.4-2.1} one with a decimal
     <rule>            an alternative of that rule; <rule?> nothing when none can be written; <rule!history> as above
+    <rule*2-4>        two to four different alternatives, with a space between; <rule*2-4:, > with ", "
+    <<TERM = KIND SYSTEM CODE>>   a coded term written as it is; a fourth word is its assertion
     [a|b|]            one of these
     # heading         at the start of a line: a heading in the author's style, dropped when nothing follows
 
-An alternative that asks for something the scene does not know is not written: another one is tried. A rule
-`name.style` is preferred to `name` for an author of that style. Offsets are kept by construction: spans are joined,
-never searched for.
+An alternative that asks for something the scene does not know is not written: another one is tried; and one that this
+report has used is avoided. A rule `name.style` is preferred to `name` for an author of that style or of one that is
+like it (`styles.toml`). Offsets are kept by construction: spans are joined, never searched for.
+`data/grammar/README.md` is the page for who writes templates.
 """
 
 from __future__ import annotations
@@ -18,13 +22,16 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from random import Random
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
+
+from consore.errors import ConfigurationError
 
 GRAMMARS = Path(__file__).parent / "data" / "grammar"
+SPLITS = ("train", "dev", "test")
 
 
 @dataclass(slots=True, frozen=True)
@@ -38,8 +45,7 @@ class Said:
     assertion: str = "present"
 
 
-@dataclass(slots=True, frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """A run of text, with the fact that it states, if any."""
 
     text: str
@@ -51,48 +57,125 @@ class CannotSay(LookupError):
 
 
 class Scene(Protocol):
-    """What a template may speak of."""
+    """What a template may speak of. `used` remembers which alternatives this report has written."""
 
     style: str
+    used: set[tuple[str, int]]
 
     def say(self, slot: str, rng: Random) -> Sequence[Piece]:
         """The pieces of a slot; raises CannotSay when there is nothing to say."""
         ...
 
 
-Node = tuple  # ("text", str) | ("slot", name, assertion) | ("rule", name, optional, assertion) | ("choice", [[Node]])
+# ("text", Piece) | ("slot", name, assertion) | ("number", low, high, step) | ("decimal", low, high)
+# | ("rule", name, optional, assertion) | ("several", name, low, high, joint, assertion) | ("choice", [[Node]])
+Node = tuple[Any, ...]
 
 
+@dataclass(slots=True, frozen=True)
+class Style:
+    """How an author writes: `like` are the styles whose templates are borrowed; the rest are shares between 0 and 1.
+
+    `abbreviate`: of the words that have an abbreviation; `plain`: of the templates without style of their own that are
+    taken all the same; `bullets`, `capitals`, `speech`, `english`: 1 when every report has it.
+    """
+
+    name: str
+    weight: float = 1.0
+    like: tuple[str, ...] = ()
+    headings: str = ""
+    plain: float = 0.15
+    abbreviate: float = 0.0
+    bullets: float = 0.0
+    capitals: float = 0.0
+    speech: float = 0.0
+    english: float = 0.0
+    copies: float = 0.35
+    quotes: float = 0.0
+
+
+@lru_cache
+def styles() -> dict[str, Style]:
+    """The styles of authors, by name, from `data/grammar/styles.toml`."""
+    with (GRAMMARS / "styles.toml").open("rb") as file:
+        return {
+            name: Style(name=name, **{**item, "like": tuple(item.get("like", ()))})
+            for name, item in tomllib.load(file).items()
+        }
+
+
+@dataclass(slots=True)
 class Grammar:
-    """The sentence templates of one split."""
+    """The sentence templates of one split. `sources` are the split's own, `_rules` also the words common to all."""
 
-    def __init__(self, rules: dict[str, list[str]]) -> None:
-        self.sources = rules
-        self._rules = {name: [_parse(text) for text in texts] for name, texts in rules.items()}
+    sources: dict[str, list[str]]
+    common: dict[str, list[str]] = field(default_factory=dict)
+    _rules: dict[str, list[list[Node]]] = field(default_factory=dict)
+    _chosen: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for rules in (self.common, self.sources):
+            for name, texts in rules.items():
+                self._rules.setdefault(name, []).extend(_parse(text) for text in texts)
 
     def write(self, rule: str, scene: Scene, rng: Random) -> list[Piece]:
         """Expand a rule. Raises CannotSay when no alternative can be written."""
-        chosen = self._rules.get(f"{rule}.{scene.style}")
-        if chosen is None or (rule in self._rules and rng.random() < 0.12):
-            chosen = self._rules.get(rule)
-        if chosen is None:
-            raise CannotSay(rule)
-        for nodes in rng.sample(chosen, len(chosen)):
-            try:
-                return self._expand(nodes, scene, rng)
-            except CannotSay:
-                continue
+        for name in self._names(rule, scene.style, rng):
+            chosen = self._rules[name]
+            for at in self._order(name, len(chosen), scene, rng):
+                try:
+                    pieces = self._expand(chosen[at], scene, rng)
+                except CannotSay:
+                    continue
+                scene.used.add((name, at))
+                return pieces
         raise CannotSay(rule)
+
+    def _names(self, rule: str, style: str, rng: Random) -> list[str]:
+        """The rules to try: that of the style, those it is like, the plain one; sometimes the plain one first."""
+        key = (rule, style)
+        names = self._chosen.get(key)
+        if names is None:
+            suffixes = [f"{rule}.{name}" for name in (style, *styles()[style].like)]
+            names = self._chosen[key] = [name for name in [*suffixes, rule] if name in self._rules]
+        if len(names) > 1 and rng.random() < styles()[style].plain:
+            return names[::-1]
+        return names
+
+    @staticmethod
+    def _order(name: str, size: int, scene: Scene, rng: Random) -> Iterable[int]:
+        used = scene.used
+        if size == 1:
+            yield 0
+            return
+        first = int(rng.random() * size)
+        if (name, first) not in used:
+            yield first
+        rest = rng.sample(range(size), size)
+        again = []
+        for at in rest:
+            if (name, at) in used:
+                again.append(at)
+            elif at != first:
+                yield at
+        yield from again
 
     def _expand(self, nodes: list[Node], scene: Scene, rng: Random) -> list[Piece]:
         pieces: list[Piece] = []
         for node in nodes:
-            if node[0] == "text":
-                pieces.append(Piece(node[1]))
-            elif node[0] == "slot":
+            kind = node[0]
+            if kind == "text":
+                pieces.append(node[1])
+            elif kind == "slot":
                 pieces += asserted(scene.say(node[1], rng), node[2])
-            elif node[0] == "choice":
-                pieces += self._expand(rng.choice(node[1]), scene, rng)
+            elif kind == "choice":
+                pieces += self._expand(node[1][int(rng.random() * len(node[1]))], scene, rng)
+            elif kind == "number":
+                pieces.append(Piece(str(rng.randrange(node[1], node[2] + 1, node[3]))))
+            elif kind == "decimal":
+                pieces.append(Piece(f"{rng.uniform(node[1], node[2]):.1f}".replace(".", ",")))
+            elif kind == "several":
+                pieces += asserted(self._several(node, scene, rng), node[5])
             else:
                 _, name, optional, assertion = node
                 try:
@@ -102,21 +185,51 @@ class Grammar:
                         raise
         return pieces
 
+    def _several(self, node: Node, scene: Scene, rng: Random) -> list[Piece]:
+        _, rule, low, high, joint, _ = node
+        pieces: list[Piece] = []
+        for _ in range(rng.randint(low, high)):
+            names = self._names(rule, scene.style, rng)
+            fresh = [
+                (name, at) for name in names[:1] for at in range(len(self._rules[name])) if (name, at) not in scene.used
+            ]
+            if not fresh:
+                break
+            try:
+                written = self.write(rule, scene, rng)
+            except CannotSay:
+                break
+            pieces += [Piece(joint), *written] if pieces else written
+        if not pieces and low:
+            raise CannotSay(rule)
+        return pieces
+
+
+@lru_cache
+def _common() -> dict[str, list[str]]:
+    return _gather(GRAMMARS / "common")
+
+
+def _gather(folder: Path) -> dict[str, list[str]]:
+    rules: dict[str, list[str]] = {}
+    for path in sorted(folder.glob("*.toml")):
+        for name, texts in tomllib.loads(path.read_text(encoding="utf-8")).items():
+            rules.setdefault(name, []).extend(texts)
+    return rules
+
 
 @lru_cache
 def grammar(split: str) -> Grammar:
-    """The grammar of `train` or `test`: they share no sentence template."""
-    rules: dict[str, list[str]] = {}
-    for path in sorted((GRAMMARS / split).glob("*.toml")):
-        for name, texts in tomllib.loads(path.read_text(encoding="utf-8")).items():
-            rules.setdefault(name, []).extend(texts)
-    return Grammar(rules)
+    """The grammar of a split: no two share a sentence template. Raises ConfigurationError."""
+    if split not in SPLITS:
+        raise ConfigurationError(f"Unknown split {split!r}.", f"One of: {', '.join(SPLITS)}.")
+    return Grammar(_gather(GRAMMARS / split), _common())
 
 
 def asserted(pieces: Iterable[Piece], assertion: str | None) -> list[Piece]:
     """The same pieces under another assertion; what already differs from present keeps its own."""
     if not assertion:
-        return list(pieces)
+        return pieces if isinstance(pieces, list) else list(pieces)
     return [
         Piece(p.text, replace(p.said, assertion=assertion)) if p.said and p.said.assertion == "present" else p
         for p in pieces
@@ -126,7 +239,8 @@ def asserted(pieces: Iterable[Piece], assertion: str | None) -> list[Piece]:
 _FEMININE = re.compile(
     r"(?:néoplasie|tumeur|récidive|rechute|progression|évolution|lésion|localisation|métastase|rémission|réponse|stabilité"
     r"|maladie|bonne|biopsie|macrobiopsie|microbiopsie|fibroscopie|coloscopie|rectoscopie|cystoscopie|cœlioscopie"
-    r"|résection|exérèse|hypertrophie|lobectomie|irradiation|radiothérapie|carcinose|pleurésie|mastectomie|instabilité)\b",
+    r"|résection|exérèse|macrobiopsie|carcinose|masse|leucémie|hormonothérapie|chimiothérapie|adénopathie|rectocolite"
+    r"|(?!foie|comité|silence)\w{3,}(?:ie|tion|sion|ité|ance|ence))\b",
     re.IGNORECASE,
 )
 _SINGULAR = re.compile(r"(?:carcinose|envahissement|pleurésie|métastase) ", re.IGNORECASE)
@@ -170,6 +284,9 @@ def _agreed(word: str, term: str) -> str | None:
     return None
 
 
+_HEADING = re.compile(r"# (\w+)\n")
+
+
 def assemble(pieces: Iterable[Piece], headings: dict[str, str]) -> tuple[str, list[dict[str, object]]]:
     """Join pieces into a document: (text, mentions as JSON with exact offsets).
 
@@ -177,7 +294,7 @@ def assemble(pieces: Iterable[Piece], headings: dict[str, str]) -> tuple[str, li
     """
     lines: list[list[Piece]] = [[]]
     for piece in pieces:
-        parts = [piece.text] if piece.said else piece.text.split("\n")
+        parts = [piece.text] if piece.said else _HEADING.sub(r"\n# \1\n", piece.text).split("\n")
         for number, part in enumerate(parts):
             if number:
                 lines.append([])
@@ -249,7 +366,11 @@ def _mention(text: str, start: int, end: int, said: Said) -> dict[str, object]:
 
 
 _TOKEN = re.compile(
-    r"\{(?P<slot>[\w.:+-]+)(?:!(?P<sa>\w+))?\}|<(?P<rule>[\w.]+)(?P<opt>\?)?(?:!(?P<ra>\w+))?>|(?P<punct>[\[\]|])"
+    r"<<(?P<term>[^=>]+?) = (?P<kind>\w+) (?P<system>\S+?) (?P<code>[^\s>]+)(?: (?P<ta>\w+))?>>"
+    r"|\{n:(?P<low>\d+)-(?P<high>\d+)(?:/(?P<step>\d+))?\}|\{x:(?P<from>[\d.]+)-(?P<to>[\d.]+)\}"
+    r"|\{(?P<slot>[\w.:+-]+)(?:!(?P<sa>\w+))?\}"
+    r"|<(?P<rule>[\w.]+)(?:(?P<opt>\?)|\*(?P<least>\d+)-(?P<most>\d+)(?::(?P<joint>[^>]*))?)?(?:!(?P<ra>\w+))?>"
+    r"|(?P<punct>[\[\]|])"
 )
 
 
@@ -265,16 +386,12 @@ def _sequence(text: str, at: int, inside: bool) -> tuple[list[Node], int]:
     while at < len(text):
         found = _TOKEN.search(text, at)
         if not found:
-            nodes.append(("text", text[at:]))
+            nodes.append(("text", Piece(text[at:])))
             return nodes, len(text)
         if found.start() > at:
-            nodes.append(("text", text[at : found.start()]))
+            nodes.append(("text", Piece(text[at : found.start()])))
         at = found.end()
-        if found["slot"]:
-            nodes.append(("slot", found["slot"], found["sa"]))
-        elif found["rule"]:
-            nodes.append(("rule", found["rule"], bool(found["opt"]), found["ra"]))
-        elif found["punct"] == "[":
+        if found["punct"] == "[":
             options = []
             while True:
                 option, at = _sequence(text, at, inside=True)
@@ -286,41 +403,29 @@ def _sequence(text: str, at: int, inside: bool) -> tuple[list[Node], int]:
                     break
                 at += 1
             nodes.append(("choice", options))
-        elif inside:
-            return nodes, found.start()
-        elif found["punct"] == "|":
-            nodes.append(("text", "|"))
+        elif found["punct"]:
+            if inside:
+                return nodes, found.start()
+            if found["punct"] == "]":
+                raise ValueError(f"Unbalanced brackets in template: {text!r}")
+            nodes.append(("text", Piece("|")))
         else:
-            raise ValueError(f"Unbalanced brackets in template: {text!r}")
+            nodes.append(_node(found))
     return nodes, at
 
 
-_KEYS = "azertyuiopqsdfghjklmwxcvbn"
-
-
-def misspell(pieces: Iterable[Piece], rng: Random, rate: float) -> list[Piece]:
-    """Typing mistakes in long words, `rate` of them; in coded terms three times fewer, and never in codes or drugs."""
-    return [Piece(_misspelt(piece, rng, rate), piece.said) for piece in pieces]
-
-
-def _misspelt(piece: Piece, rng: Random, rate: float) -> str:
-    if piece.said:
-        if piece.said.kind not in ("topography", "morphology", "procedure", "metastasis"):
-            return piece.text
-        rate /= 3
-
-    def slip(match: re.Match[str]) -> str:
-        word = match.group()
-        if rng.random() >= rate:
-            return word
-        at = rng.randrange(1, len(word) - 2)
-        dice = rng.random()
-        if dice < 0.35:
-            return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
-        if dice < 0.65:
-            return word[:at] + word[at + 1 :]
-        if dice < 0.85:
-            return word[:at] + word[at] + word[at:]
-        return word[:at] + rng.choice(_KEYS) + word[at + 1 :]
-
-    return re.sub(r"\b[a-zàâéèêîôûç]{6,}\b", slip, piece.text)
+def _node(found: re.Match[str]) -> Node:
+    if found["term"]:
+        system = None if found["system"] == "-" else found["system"]
+        code = None if found["code"] == "-" else found["code"]
+        return ("text", Piece(found["term"], Said(found["kind"], system, code, None, found["ta"] or "present")))
+    if found["low"]:
+        return ("number", int(found["low"]), int(found["high"]), int(found["step"] or 1))
+    if found["from"]:
+        return ("decimal", float(found["from"]), float(found["to"]))
+    if found["slot"]:
+        return ("slot", found["slot"], found["sa"])
+    if found["least"]:
+        joint = " " if found["joint"] is None else found["joint"]
+        return ("several", found["rule"], int(found["least"]), int(found["most"]), joint, found["ra"])
+    return ("rule", found["rule"], bool(found["opt"]), found["ra"])
