@@ -68,6 +68,8 @@ def test_facets_narrow_and_suggestions_go_on(physician):
     suggestions = physician.ask('{ suggest(prefix: "carcinome cana") { text label kind system code } }')["suggest"]
     assert suggestions
     concepts = physician.ask('{ concepts(text: "sein", systems: ["ICD-O-3-T"]) { code label synonyms } }')["concepts"]
+    brand = physician.ask('{ concepts(text: "keytr", limit: 1) { code label matched } }')["concepts"]
+    assert brand == [{"code": "L01FF02", "label": "pembrolizumab", "matched": "Keytruda"}]
     assert any(concept["code"].startswith("C50") for concept in concepts)
 
 

@@ -75,6 +75,15 @@ class Referential:
     edition: str
     concepts: int
     terms: int
+    name: str = ""
+    folder: str = ""
+    origin: str = ""
+    active_edition: str | None = strawberry.field(
+        default=None, description="The imported edition in force; null: what Consore ships."
+    )
+    available: list[str] = strawberry.field(default_factory=list, description="The imported editions.")
+    imported_at: str | None = strawberry.field(default=None, description="When it was imported (ISO 8601).")
+    imported_by: str | None = None
 
 
 @strawberry.input
@@ -108,7 +117,19 @@ class AccountQuery:
     async def referentials(self, info: Info) -> list[Referential]:
         node = info.context.node
         return [
-            Referential(system=str(one.system), edition=one.edition, concepts=one.concepts, terms=one.terms)
+            Referential(
+                system=str(one.system),
+                edition=one.edition,
+                concepts=one.concepts,
+                terms=one.terms,
+                name=one.name,
+                folder=one.folder,
+                origin=one.origin,
+                active_edition=one.active_edition or None,
+                available=list(one.available),
+                imported_at=one.imported_at or None,
+                imported_by=one.imported_by or None,
+            )
             for one in await in_thread(lambda: node.terminology.editions())
         ]
 

@@ -101,6 +101,9 @@ class Concept:
     label: str
     kind: str
     synonyms: list[str]
+    matched: str | None = strawberry.field(
+        default=None, description="The name that was found, where it is not the label: a brand, a synonym."
+    )
 
 
 @strawberry.type
@@ -176,10 +179,15 @@ class SearchQuery:
         self, info: Info, text: str, systems: list[str] | None = None, limit: int | None = 10
     ) -> list[Concept]:
         node, limit = info.context.node, within("limit", limit, 10)
-        found = await in_thread(lambda: node.terminology.suggest(text[:200], systems, limit))
+        found = await in_thread(lambda: node.terminology.suggestions(text[:200], systems, limit))
         return [
             Concept(
-                system=str(one.system), code=one.code, label=one.label, kind=str(one.kind), synonyms=list(one.synonyms)
+                system=str(one.concept.system),
+                code=one.concept.code,
+                label=one.concept.label,
+                kind=str(one.concept.kind),
+                synonyms=list(one.concept.synonyms),
+                matched=one.matched,
             )
             for one in found
         ]

@@ -14,6 +14,7 @@ from consore.cli.screen import console, print_json, print_table, progress_bar
 from consore.settings import Settings
 
 if TYPE_CHECKING:
+    from consore.referentials import Edition
     from consore.referentials.importing import ImportReport
 
 referentials_app = typer.Typer(help="The code systems.", no_args_is_help=True)
@@ -25,18 +26,41 @@ _SHOWN = 5  # rejections, and differences, of each sort
 
 
 @referentials_app.command("status")
-def status() -> None:
-    """The code systems in force: edition, concepts, terms."""
+def status(as_json: JsonOption = False) -> None:
+    """The code systems in force: edition, concepts, forms, where they come from, the last import."""
+    from dataclasses import asdict
+
     from consore.referentials import terminology
 
     settings = node()
+    editions = terminology(settings.referentials, settings.cache, settings.site_referentials).editions()
+    if as_json:
+        print_json([asdict(edition) for edition in editions])
+        return
     print_table(
-        ["system", "edition", "concepts", "terms"],
+        ["folder", "system", "edition", "concepts", "forms", "in force", "imported"],
         [
-            [edition.system, edition.edition, edition.concepts, edition.terms]
-            for edition in terminology(settings.referentials, settings.cache, settings.site_referentials).editions()
+            [
+                edition.folder,
+                edition.system,
+                edition.edition,
+                edition.concepts,
+                edition.terms,
+                edition.active_edition or "shipped",
+                _imported(edition),
+            ]
+            for edition in editions
         ],
     )
+
+
+def _imported(edition: Edition) -> str:
+    """When, by whom, from what file, and what became of its rows; else how many editions are there to take."""
+    if not edition.active_edition:
+        return f"{len(edition.available)} kept" if edition.available else ""
+    counts = ", ".join(f"{count} {name}" for name, count in edition.import_counts.items())
+    told = (edition.imported_at[:16].replace("T", " "), edition.imported_by, edition.imported_file, counts)
+    return " · ".join(filter(None, told))
 
 
 @referentials_app.command("import")

@@ -3,7 +3,7 @@
 `terminology()` gives them all as one; `normalise` and `tokens_for_index` are the one way in which text is compared.
 """
 
-from consore.referentials.concept import Concept, Edition, Match
+from consore.referentials.concept import Concept, Edition, Match, Suggestion
 from consore.referentials.tables import table_files, tables
 from consore.referentials.terminology import Terminology, terminology
 from consore.referentials.text import fold, normalise, tokens_for_index

@@ -35,7 +35,7 @@ class Names(NamedTuple):
     """The words that concepts are known by, as plain values, the most telling name first.
 
     Of each name: `tokens` (as `tokens_for_index` gives them), the number of its concept, how it is written (empty: its
-    label or its code). `words`, sorted, and the names that hold each.
+    label, its code, or a misspelling). `words`, sorted, and the names that hold each.
     """
 
     tokens: list[str]
@@ -58,8 +58,8 @@ def names_of(concepts: Sequence[Concept]) -> Names:
             found.append((_static(concept, "", False), _compact(concept.code), general, ""))
             continue
         names = {tokens_for_index(concept.label): "", _compact(concept.code): "", tokens_for_index(concept.code): ""}
-        for name in concept.synonyms:
-            names.setdefault(tokens_for_index(name), name)
+        for name, type_ in zip(concept.synonyms, concept.types, strict=True):
+            names.setdefault(tokens_for_index(name), "" if type_ == "misspelling" else name)
         for position, (tokens, written) in enumerate(names.items()):
             if tokens:
                 found.append((_static(concept, tokens, position == 0), tokens, index, written))
@@ -137,11 +137,13 @@ class Suggester:
             like = word
             if not holding:
                 holding, like = self._alike(word)
+            if like in _EMPTY and len(words) > 1:
+                continue
             meant.append(like)
             candidates = holding if candidates is None else candidates & holding
             if not candidates:
                 return set(), words
-        return candidates or set(), meant
+        return candidates or set(), meant or words
 
     def _starting(self, word: str) -> set[int]:
         words = self._names.words

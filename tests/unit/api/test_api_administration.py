@@ -118,9 +118,14 @@ def test_an_administrator_reads_the_trail_without_passwords(admin):
 
 
 def test_the_referentials_in_force_are_listed(admin):
-    rows = admin.ask("{ referentials { system edition concepts terms } }")["referentials"]
-    assert {"ICD-O-3-T", "ATC"} <= {row["system"] for row in rows}
-    assert all(row["concepts"] > 0 for row in rows)
+    asked = "{ referentials { system edition concepts terms folder origin activeEdition available importedAt } }"
+    rows = {row["folder"]: row for row in admin.ask(asked)["referentials"]}
+    assert {"ICD-O-3-T", "ATC"} <= {row["system"] for row in rows.values()}
+    assert all(row["concepts"] > 0 for row in rows.values() if row["folder"] not in ("sections", "context"))
+    drugs = rows["drugs"]
+    assert drugs["terms"] > 0
+    assert drugs["origin"]
+    assert (drugs["activeEdition"], drugs["available"], drugs["importedAt"]) == (None, [], None)
 
 
 def test_a_peer_is_admitted_by_its_key(admin, physician, tmp_path):
