@@ -24,6 +24,8 @@ from consore.referentials import Terminology
 
 _TNM = re.compile(r"^(?P<prefix>(?:[yra]*[cp])|[yra]+)?(?P<rest>T.*|N.*|M.*)$", re.IGNORECASE)
 _NUMBER = re.compile(r"^[<>≥≤~ ]*(\d+(?:[.,]\d+)?)")
+# Other scales (« Binet B », « BI-RADS 4 ») are mentions of their own, not the tumour's stage or grade.
+_OF_TUMOURS = {"stage": ("STAGE:",), "grade": ("GRADE:", "GLEASON:", "ISUP:")}
 _WORDS = BiomarkerStatus._value2member_map_
 
 
@@ -126,9 +128,10 @@ def _add_tnm(item: TumourItem, clues: list[Clue]) -> None:
 
 
 def _add_word(item: TumourItem, attribute: str, clues: list[Clue]) -> None:
-    if getattr(item, attribute) or not clues:
+    told = [clue for clue in clues if clue.code.startswith(_OF_TUMOURS[attribute])]
+    if getattr(item, attribute) or not told:
         return
-    first = clues[0]
+    first = told[0]
     value = first.mention.value or first.code.rpartition(":")[2]
     if value:
         setattr(item, attribute, value)

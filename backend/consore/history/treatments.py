@@ -618,14 +618,14 @@ def _add_responses(items: list[TreatmentItem], reading: Reading, table: Rules) -
     systemic = sorted((one for one in items if one.type in SYSTEMIC and one.start), key=lambda one: str(one.start))
     for clue in reading.clues(MentionKind.RESPONSE):
         told = clue.date
-        if told is None or clue.is_history:
+        if told is None or clue.is_history or not clue.code.startswith("RESP:"):
             continue
         current = [one for one in systemic if one.start and one.start <= told]
         if not current:
             continue
         course = current[-1]
         if course.end is None or (told - course.end).days <= table.treatments["told_merge"]:
-            course.response = clue.code.removeprefix("RESP:") or course.response
+            course.response = clue.code.removeprefix("RESP:")
 
 
 # --- Words ----------------------------------------------------------------------------------------------------

@@ -99,8 +99,13 @@ class Linker:
         return _with_sites(text, _united(seen, known))
 
     def plain_mentions(self, matches: Iterable[Match]) -> list[Mention]:
-        """Mentions of the kinds that the dictionary alone reads: drugs, regimens and procedures."""
-        return [self._from_dictionary(match) for match in matches if match.kind in _FROM_DICTIONARY]
+        """Mentions that the dictionary alone reads: drugs, regimens, procedures, and the classes of named scales."""
+        return [
+            self._from_dictionary(match)
+            for match in matches
+            if match.kind in _FROM_DICTIONARY
+            or (match.kind in _SCALED and not (match.code or "").startswith(_READ_BY_RULES))
+        ]
 
     def _from_dictionary(self, match: Match) -> Mention:
         return Mention(
@@ -171,6 +176,9 @@ def learned_form(written: str) -> str:
 _SURELY_NOTHING = {"topography": 0.3, "morphology": 0.3}
 _FROM_BOTH = frozenset({"topography", "morphology", "metastasis", "recurrence", "response"})
 _FROM_DICTIONARY = frozenset({"drug", "regimen", "procedure"})
+# « Binet B », « BI-RADS 4 », « Karnofsky 80 »: what `rules.grading` reads by its patterns is not read twice.
+_SCALED = frozenset({"stage", "grade", "performance_status"})
+_READ_BY_RULES = ("STAGE:", "GRADE:", "GLEASON:", "ISUP:", "PS:")
 
 
 def _united(seen: list[Mention], known: list[Mention]) -> list[Mention]:
