@@ -42,11 +42,16 @@ def as_pdf(text: str, title: str) -> bytes:
 
 
 def _font(text: str) -> str:
-    """Helvetica where Windows-1252 suffices, else Vera, which comes with reportlab."""
+    """Helvetica where Windows-1252 suffices, else Vera, which comes with reportlab; Helvetica again where Vera has not
+    every sign either: reportlab takes what is missing, such as β, from the standard Symbol.
+    """
+    from reportlab.pdfbase import pdfmetrics
+
     try:
         text.encode("cp1252")
     except UnicodeEncodeError:
-        return _vera()
+        signs = pdfmetrics.getFont(_vera()).face.charToGlyph
+        return "Vera" if all(sign == "\n" or ord(sign) in signs for sign in set(text)) else "Helvetica"
     return "Helvetica"
 
 
@@ -190,9 +195,9 @@ def _scanned(lines: list[str], rng: Random) -> bytes:
     if rng.random() < 0.3:
         x = rng.randrange(width)
         draw.line((x, 0, x + 3, height), fill=60)
-    black = page.point(lambda level: 255 if level > 150 else 0).convert("1")
+    ink = page.point(lambda level: 0 if level > 150 else 255).convert("1")  # 1 is ink, as CCITT has it
     buffer = io.BytesIO()
-    black.save(buffer, "TIFF", compression="group4", tiffinfo={278: height})  # 278: rows per strip
+    ink.save(buffer, "TIFF", compression="group4", tiffinfo={278: height})  # 278: rows per strip
     with Image.open(io.BytesIO(buffer.getvalue())) as image:
         start, length = image.tag_v2[273][0], image.tag_v2[279][0]  # type: ignore[attr-defined]
     return buffer.getvalue()[start : start + length]

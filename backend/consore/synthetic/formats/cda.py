@@ -18,6 +18,7 @@ from consore.synthetic.deltas import Delivery, Item, Molecular
 from consore.synthetic.formats.base import Format, Piece
 from consore.synthetic.formats.codes import Loinc, author_of, document_type, stamp
 from consore.synthetic.formats.site import Site
+from consore.synthetic.knowledge import names
 from consore.synthetic.trajectory import Care, Life, Tumour
 
 LOINC, CIM10, CCAM, ATC = (
@@ -91,6 +92,8 @@ def molecular(item: Item, delivery: Delivery, site: Site) -> bytes:
     )
     conclusion = "; ".join(f"{gene} : {result}" for gene, result in told)
     place, histology = tumour.place.words[0], tumour.histology.words[0]
+    authors = names()[site.split]["authors"]
+    signature = authors[int(site.dice(item.key) * len(authors))]
 
     def section(code: str, label: str, title: str, text: str, templates: tuple[str, ...], entry: str = "") -> str:
         return _section(code, label, title, text, site.uuid(item.key, code), entry, templates)
@@ -157,7 +160,7 @@ def molecular(item: Item, delivery: Delivery, site: Site) -> bytes:
         kind=document_type("molecular"),
         title="Compte-rendu de génétique moléculaire (CR-GM)",
         signed=stamp(found.date, item.key),
-        signature="Dr Laboratoire Biologie",
+        signature=signature,
         service=Loinc("51956-1", "Examen de génétique moléculaire", ""),
         begun=tumour.date,
         templates=(_CR_GM,),
@@ -293,7 +296,7 @@ def _header(
         escape(life.birth_name.upper()),
         escape(life.family_name.upper()),
     )
-    who = _professional(signature, site)
+    who = _professional(signature, kind)
     organisation = _organisation(site)
     time = _time(signed)
     replaced = (
@@ -308,7 +311,7 @@ def _header(
         f'<code code="{kind.code}" displayName={quoteattr(kind.label)} codeSystem="{LOINC}" codeSystemName="LOINC"/>'
         f'<title>{escape(title)}</title><effectiveTime value="{time}"/>'
         '<confidentialityCode code="N" displayName="Normal" codeSystem="2.16.840.1.113883.5.25"/>'
-        f'<languageCode code="fr-FR"/><setId root="{site.oid}.2.{_number(key)}"/><versionNumber value="{version}"/>'
+        f'<languageCode code="fr-FR"/><setId root="{_set(site, key)}"/><versionNumber value="{version}"/>'
         f'<recordTarget><patientRole><id extension="{escape(ipp)}" root="{site.oid}.1"/>'
         f"<addr><postalCode>{escape(life.postcode)}</postalCode><city>{escape(life.town.upper())}</city></addr>"
         f'<telecom nullFlavor="NASK"/><patient classCode="PSN"><name><family qualifier="BR">{birth}</family>'
@@ -338,24 +341,36 @@ def _header(
 
 def document_oid(site: Site, key: str, version: int) -> str:
     """The identifier of a version of a document, as an OID."""
-    return f"{site.oid}.2.{_number(key)}.{version}"
+    return f"{_set(site, key)}.{version}"
 
 
-def _number(key: str) -> int:
-    return int("".join(letter for letter in key if letter.isdigit()) or "0")
+def _set(site: Site, key: str) -> str:
+    """What the versions of a document have in common: documents and molecular reports are numbered apart."""
+    arc = 2 if key.startswith("DOC") else 5
+    return f"{site.oid}.{arc}.{int(''.join(letter for letter in key if letter.isdigit()))}"
 
 
-def _professional(signature: str, site: Site) -> str:
+def _professional(signature: str, kind: Loinc) -> str:
     who = author_of(signature)
+    code, label = _SPECIALTIES.get(kind.code, _ONCOLOGY)
     suffix = f"<suffix>{escape(who.suffix)}</suffix>" if who.suffix else ""
     return (
         f'<id root="1.2.250.1.71.4.2.1" extension="8{who.rpps}"/>'
-        '<code code="G15_10/SM36" displayName="Médecin - Oncologie, opt médicale (SM)" '
-        'codeSystem="1.2.250.1.213.1.1.4.5"/><addr nullFlavor="NASK"/><telecom nullFlavor="NASK"/><assignedPerson>'
+        f'<code code="{code}" displayName="{label}" codeSystem="1.2.250.1.213.1.1.4.5"/>'
+        '<addr nullFlavor="NASK"/><telecom nullFlavor="NASK"/><assignedPerson>'
         "<name>"
         f"<given>{escape(who.given)}</given><family>{escape(who.family.upper())}</family>{suffix}</name>"
         "</assignedPerson>"
     )
+
+
+# Specialties of those who sign, by LOINC type of document.
+_ONCOLOGY = ("G15_10/SM36", "Médecin - Oncologie, opt médicale (SM)")
+_SPECIALTIES = {
+    "11526-1": ("G15_10/SM01", "Médecin - Anatomie et Cytologie pathologiques (SM)"),
+    "18748-4": ("G15_10/SM44", "Médecin - Radio-diagnostic (SM)"),
+    "51969-4": ("G15_10/DSM205", "Médecin - Biologie moléculaire (DNQ)"),
+}
 
 
 def _organisation(site: Site) -> str:

@@ -109,20 +109,21 @@ def _adt(delivery: Delivery, site: Site) -> Iterator[Piece]:
     """Identities (A28 new, A31 changed), visits (A04 for sessions, A01 and A03 for stays, A08), merges (A40)."""
     rows = {item.ipp: item for item in delivery.tables[deltas.PATIENTS]}
     when = stamp(delivery.date, f"adt{delivery.number}")
+    day = "" if delivery.day is None else f"D{delivery.day}"
     for ipp, item in rows.items():
         event = "A28" if item.first else "A31"
-        yield _event(site, event, f"{event}{ipp}", when, [_pid(item.values, ipp, site, when), _pv1("N", site)])
+        yield _event(site, event, f"{event}{ipp}{day}", when, [_pid(item.values, ipp, site, when), _pv1("N", site)])
         if not item.first and delivery.stays and (delivery.date - delivery.stays[-1].leave).days < 60:
             stay = delivery.stays[-1]
             visit = _pv1("R" if stay.sessions else "I", site, stay.number, entry=stay.entry)
-            yield _event(site, "A08", f"A08{ipp}", when, [_pid(item.values, ipp, site, when), visit], "ADT_A01")
+            yield _event(site, "A08", f"A08{ipp}{day}", when, [_pid(item.values, ipp, site, when), visit], "ADT_A01")
     known = _identity(delivery)
     for item in delivery.tables[deltas.STAYS]:
         yield from _visit(item.values, known, item.ipp, site)
     for merge in delivery.merges:
-        day = stamp(merge.date, merge.old)
+        moment = stamp(merge.date, merge.old)
         mrg = segment("MRG", {1: f"{merge.old}^^^{_authority(site)}^PI"})
-        yield _event(site, "A40", f"A40{merge.old}", day, [_pid(known, merge.kept, site, day), mrg], "ADT_A39")
+        yield _event(site, "A40", f"A40{merge.old}", moment, [_pid(known, merge.kept, site, moment), mrg], "ADT_A39")
 
 
 def _identity(delivery: Delivery) -> dict[str, str]:
@@ -138,14 +139,16 @@ def _visit(stay: Stay, row: dict[str, str], ipp: str, site: Site) -> Iterator[Pi
     if stay.sessions:
         visit = _pv1("R", site, stay.number, entry=stay.entry)
         movement = [_zbe(stay, site, entry, "1"), segment("ZFM", {1: "8"})]
-        yield _event(site, "A04", f"A04{stay.number}", entry, [_pid(alive, ipp, site), visit, *movement], "ADT_A01")
+        yield _event(
+            site, "A04", f"A04{int(stay.number)}", entry, [_pid(alive, ipp, site), visit, *movement], "ADT_A01"
+        )
         return
     visit = _pv1("I", site, stay.number, entry=stay.entry)
     movement = [_zbe(stay, site, entry, "1"), segment("ZFM", {1: "8"})]
-    yield _event(site, "A01", f"A01{stay.number}", entry, [_pid(alive, ipp, site), visit, *movement], "ADT_A01")
+    yield _event(site, "A01", f"A01{int(stay.number)}", entry, [_pid(alive, ipp, site), visit, *movement], "ADT_A01")
     visit = _pv1("I", site, stay.number, entry=stay.entry, leave=stay.leave)
     movement = [_zbe(stay, site, leave, "2"), segment("ZFM", {1: "8", 2: "8"})]
-    yield _event(site, "A03", f"A03{stay.number}", leave, [_pid(alive, ipp, site), visit, *movement], "ADT_A03")
+    yield _event(site, "A03", f"A03{int(stay.number)}", leave, [_pid(alive, ipp, site), visit, *movement], "ADT_A03")
 
 
 def _zbe(stay: Stay, site: Site, when: dt.datetime, movement: str) -> str:
