@@ -32,7 +32,7 @@ class _Rule:
 def classify(label: str, code: str, rules: Path | None = None) -> dict[str, str]:
     """The attributes of an act (`treatment_type`, `act`, `site`), those that nothing tells left out.
 
-    `Mastectomie totale`, `QEFA005` → `{"treatment_type": "surgery", "act": "surgery", "site": "C50.9"}`.
+    `Mastectomie totale`, `QEFA019` → `{"treatment_type": "surgery", "act": "surgery", "site": "C50.9"}`.
     Raises ConfigurationError for a rule that is not a regular expression.
     """
     folded = " ".join(fold(label).split())
