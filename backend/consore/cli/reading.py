@@ -177,13 +177,20 @@ def bench_language(documents: Annotated[int, typer.Option(min=10)] = 400, as_jso
 
 @bench_app.command("referentials")
 def bench_referentials(
-    fracco: Annotated[Path | None, typer.Option(help="The FRACCO corpus, for the dictionary's coverage.")] = None,
+    corpus: Annotated[
+        Path | None,
+        typer.Option("--corpus", "--fracco", help="Marked reports (FRACCO, JSONL or .gz), for the coverage."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Terms, build and load time, documents a second, coverage of a real corpus."""
+    """Forms by system and type, build and load times, documents a second, suggestions, recent drugs, coverage."""
+    from itertools import islice
+
+    from consore.language.sample import reports
     from consore.referentials.coverage import bench
 
-    report = bench(node().referentials, fracco)
+    settings = node()
+    report = bench(settings.referentials, corpus, islice(reports(), 300), settings.site_referentials)
     print_json(report.as_json()) if as_json else console.print(report.text(), markup=False, soft_wrap=True)
 
 

@@ -13,6 +13,7 @@ __all__ = [
     "Concept",
     "Edition",
     "Match",
+    "Suggestion",
     "Terminology",
     "ValueGrammar",
     "fold",

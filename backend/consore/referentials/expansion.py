@@ -61,11 +61,20 @@ def _add(forms: dict[str, list[Form]], term: Term, concept: Concept) -> int:
 
 
 def _add_form(forms: dict[str, list[Form]], term: Term, label: str, exact: str | None) -> int:
-    """Adds one written form; 1 if it was new. The first system to claim a form in a layer keeps it."""
-    folded = " ".join(fold(term.text).split())
+    """Adds one written form; 1 if it was new. The first system to claim a form in a layer keeps it.
+
+    A sign inside a form (`lutétium (177Lu) oxodotréotide`) may be written or left out.
+    """
+    written = fold(term.text).strip()
+    folded = " ".join(written.split())
     if not folded:
         return 0
-    claimed = forms.setdefault(folded, [])
+    if written != folded:
+        _claim(forms.setdefault(written, []), term, label, exact)
+    return _claim(forms.setdefault(folded, []), term, label, exact)
+
+
+def _claim(claimed: list[Form], term: Term, label: str, exact: str | None) -> int:
     layer = LAYERS[term.kind]
     for index, other in enumerate(claimed):
         if LAYERS[other.kind] != layer:
@@ -80,9 +89,6 @@ def _add_form(forms: dict[str, list[Form]], term: Term, label: str, exact: str |
     accepted = None if exact is None else frozenset((exact,))
     claimed.append(Form(system, term.code or None, label, term.kind, term.value, accepted))
     return 1
-
-
-_HEAD = ("head", "gender", "form")
 
 
 def _metastases(root: Path, systems: list[CodeSystem]) -> Iterator[tuple[str, Term, str]]:

@@ -89,15 +89,18 @@ def patterns(
         whole = b" %b " % pattern_of(written)
         cut = whole.rfind(b" ", 1, _LONGEST) + 1 if len(whole) > _LONGEST else len(whole)
         head, rest = (whole[:cut], whole[cut:]) if cut > 1 else (whole, b"")
+        plain = " ".join(written.split())
         for form in sorted(found, key=lambda form: not form.mask):  # a mask hides a form that is the same words
             meaning = (form.system, form.code, form.label, form.kind, form.value)
             number = -1 if form.mask else meanings.setdefault(meaning, len(meanings))
-            governing = tuple(rules.get((written, form.kind)) or rules.get((written, "")) or ())
+            governing = tuple(rules.get((plain, form.kind)) or rules.get((plain, "")) or ())
             exact = None if form.exact is None else tuple(sorted(form.exact))
             check = (rest, exact, governing) if rest or exact is not None or governing else None
             layer = LAYERS.get(form.kind, _OTHER_LAYER)
-            entries.setdefault(head, []).append((layer, number, written in ambiguous, check))
-    return Patterns(list(entries), list(entries.values()), list(meanings), len(forms))
+            entries.setdefault(head, []).append((layer, number, plain in ambiguous, check))
+    return Patterns(
+        list(entries), list(entries.values()), list(meanings), sum("  " not in written for written in forms)
+    )
 
 
 class Matcher:

@@ -66,28 +66,27 @@ def squeeze_to_bytes(text: str) -> tuple[bytes, Offsets | None]:
     starts: list[int] = []
     shifts: list[int] = []
     marks: dict[int, int] = {}
-    position = length = 0
+    position = taken = 0
     for gap in _UNEVEN.finditer(marked):
         first, last = gap.span()
-        kept = marked[position:first]
-        length += len(kept)
-        if marked[first : first + 1] == _MARK:
-            marks[length] = last - first
+        pieces.append(marked[position:first])
+        if marked[first] == _MARK[0]:
+            marks[first - taken] = last - first
+            taken += last - first
         else:
             blank = b"  " if marked.count(b"\n", first, last) > 1 else b" "
-            kept += blank
-            length += len(blank)
-        pieces.append(kept)
+            pieces.append(blank)
+            taken += last - first - len(blank)
         position = last
-        starts.append(length)
-        shifts.append(position - length)
+        starts.append(last - taken)
+        shifts.append(taken)
     pieces.append(marked[position:])
     return b"".join(pieces).translate(_EVENED), Offsets(starts, shifts, marks)
 
 
 def pattern_of(form: str) -> bytes:
-    """A dictionary's form as `squeeze` would give it inside a text, without blanks around."""
-    return b" ".join(_marked(form).replace(_MARK, b"").translate(_EVENED).split())
+    """A dictionary's form as `squeeze_to_bytes` would give it inside a text, without blanks around."""
+    return _marked(form).replace(_MARK, b"").translate(_EVENED).strip()
 
 
 def _marked(text: str) -> bytes:
@@ -98,7 +97,7 @@ def _marked(text: str) -> bytes:
             return text.encode(codec).translate(table)
         except UnicodeEncodeError:
             continue
-    return _RARE.sub(_common, text).encode("cp1252").translate(_MARKED[1][1])
+    return _RARE.sub(_common, _LOOSE.sub("\u00ad", text)).encode("cp1252").translate(_MARKED[1][1])
 
 
 def _common(rare: re.Match[str]) -> str:
@@ -209,6 +208,7 @@ def _marking(codec: str) -> bytes:
 _MARKED = (("latin-1", _marking("latin-1")), ("cp1252", _marking("cp1252")))
 # Lines and signs are blanks in the end.
 _EVENED = bytes.maketrans(b"\n\x00", b"  ")
+_LOOSE = re.compile("[\u0300-\u036f]")
 _RARE = re.compile(
     "[^{}]".format(re.escape("".join(bytes((byte,)).decode("cp1252", errors="ignore") for byte in range(256))))
 )

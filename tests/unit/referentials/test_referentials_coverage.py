@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from consore.errors import InputError
-from consore.referentials.coverage import bench, coverage
+from consore.referentials import terminology
+from consore.referentials.coverage import bench, coverage, probed
 from consore.settings import shipped_referentials
 
 CORPUS = Path(__file__).parents[3] / "../shared/data/corpora/fracco_dev.jsonl.gz"
@@ -39,6 +40,22 @@ def test_most_organs_of_real_reports_are_in_the_dictionary() -> None:
 
 
 def test_the_bench_tells_sizes_and_times() -> None:
-    report = bench(shipped_referentials())
-    assert report.as_json()["forms"] == report.forms
-    assert "forms, built in" in report.text()
+    report = bench(shipped_referentials(), texts=["Carcinome canalaire infiltrant du sein gauche. "] * 300)
+    told = report.as_json()
+    assert told["forms"] == report.forms > 30_000
+    assert min(report.documents_per_s.values()) > 0
+    assert report.cache_bytes > 100_000
+    assert report.warm_load_s < report.cold_load_s
+    assert "documents of 500 words/s" in report.text()
+
+
+def test_recent_drugs_and_their_brands_are_all_found() -> None:
+    probes = probed(shipped_referentials() / "probes.csv", terminology())
+    assert probes["drugs"] >= 60
+    assert probes["missed"] == []
+
+
+def test_a_name_that_is_not_found_or_found_as_another_drug_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "probes.csv"
+    file.write_text("year,kind,inn,brands\n2020,x,pembrolizumab,Zorglub|Opdivo\n", encoding="utf-8")
+    assert probed(file, terminology())["missed"] == ["Zorglub", "Opdivo"]
