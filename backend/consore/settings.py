@@ -46,6 +46,10 @@ class Settings(BaseSettings):
     graphiql: bool = Field(default=True, description="Serve the GraphiQL page at /graphql to browsers.")
     allowed_origins: list[str] = Field(default=[], description="Origins of web pages that may call the API.")
 
+    upload_megabytes: int = Field(
+        default=64, ge=1, le=1024, description="Largest file of a code system that an administrator may send."
+    )
+
     access_token_minutes: int = Field(default=15, ge=1, description="Life of an access token.")
     refresh_token_hours: int = Field(default=12, ge=1, description="Life of a refresh token.")
     audit_months: int = Field(default=12, ge=6, le=12, description="Months an audit entry is kept (CNIL: 6–12).")

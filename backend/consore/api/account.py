@@ -1,4 +1,4 @@
-"""Accounts, the audit trail, the referentials in force and oppositions: the rest of the administrator's work."""
+"""Accounts, the audit trail and oppositions: the rest of the administrator's work."""
 
 from __future__ import annotations
 
@@ -69,23 +69,6 @@ class AuditEntry:
         )
 
 
-@strawberry.type(description="A code system in force.")
-class Referential:
-    system: str
-    edition: str
-    concepts: int
-    terms: int
-    name: str = ""
-    folder: str = ""
-    origin: str = ""
-    active_edition: str | None = strawberry.field(
-        default=None, description="The imported edition in force; null: what Consore ships."
-    )
-    available: list[str] = strawberry.field(default_factory=list, description="The imported editions.")
-    imported_at: str | None = strawberry.field(default=None, description="When it was imported (ISO 8601).")
-    imported_by: str | None = None
-
-
 @strawberry.input
 class AccountInput:
     login: str
@@ -112,26 +95,6 @@ class AccountQuery:
     async def audit_log(self, info: Info, first: int | None = 50) -> list[AuditEntry]:
         statement = select(model.AuditEntry).order_by(model.AuditEntry.id.desc()).limit(within("first", first, 50))  # type: ignore[union-attr]
         return [AuditEntry.of(row) for row in await info.context.read(lambda session: session.exec(statement).all())]
-
-    @field(Permission.REFERENTIALS, description="The code systems in force.")
-    async def referentials(self, info: Info) -> list[Referential]:
-        node = info.context.node
-        return [
-            Referential(
-                system=str(one.system),
-                edition=one.edition,
-                concepts=one.concepts,
-                terms=one.terms,
-                name=one.name,
-                folder=one.folder,
-                origin=one.origin,
-                active_edition=one.active_edition or None,
-                available=list(one.available),
-                imported_at=one.imported_at or None,
-                imported_by=one.imported_by or None,
-            )
-            for one in await in_thread(lambda: node.terminology.editions())
-        ]
 
 
 @strawberry.type

@@ -1,4 +1,4 @@
-"""Where GraphQL comes in: POST with JSON, and a WebSocket for subscriptions.
+"""Where GraphQL comes in: POST with JSON, or with a file in a form, and a WebSocket for subscriptions.
 
 No cookie is ever read: a request carries its access token, so another site cannot ask in a user's name.
 """
@@ -20,9 +20,12 @@ from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
 from strawberry.types.unset import UNSET
 
+from consore.access import Permission, require
 from consore.api.context import RequestContext, in_thread, language_of
 from consore.api.node import Node
+from consore.api.problem import words_of
 from consore.api.schema import schema
+from consore.errors import AccessError
 
 MOST_SUBSCRIPTIONS = 10
 
@@ -51,6 +54,7 @@ class GraphQLEndpoint(GraphQL[RequestContext, None]):
             connection_init_wait_timeout=timedelta(seconds=10),
             max_subscriptions_per_connection=MOST_SUBSCRIPTIONS,
             allowed_origins=node.settings.allowed_origins,
+            multipart_uploads_enabled=True,
         )
         self._node = node
 
@@ -59,12 +63,25 @@ class GraphQLEndpoint(GraphQL[RequestContext, None]):
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
+        request = Request(scope, receive)
         try:
-            response = await self.run(Request(scope, receive))
+            if request.headers.get("content-type", "").startswith("multipart/form-data"):
+                await self._require_who_may_send(request)
+            response = await self.run(request)
+        except AccessError as error:
+            message, hint = words_of(error, language_of(request.headers.get("accept-language", "")))
+            problem = {"message": message, "extensions": {"code": error.code, "hint": hint}}
+            response = JSONResponse({"errors": [problem], "data": None}, status_code=403)
         except HTTPException as error:
             problem = {"message": error.reason, "extensions": {"code": "bad_request"}}
             response = JSONResponse({"errors": [problem]}, status_code=error.status_code)
         await response(scope, receive, send)
+
+    async def _require_who_may_send(self, request: Request) -> None:
+        """Refuse a file before it is received, unless it comes from who may import. Raises AccessError."""
+        token = _bearer(request.headers.get("authorization", ""))
+        principal = await in_thread(lambda: self._node.sessions.principal_of(token)) if token else None
+        require(principal, Permission.REFERENTIALS)
 
     def decode_json(self, data: str | bytes) -> object:
         """The body as JSON; bytes that are no text, or nested without end, are a wrong request, not our failure."""

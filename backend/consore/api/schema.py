@@ -18,6 +18,7 @@ from consore.api.federation import FederationMutation, FederationQuery
 from consore.api.guard import unguarded_fields
 from consore.api.limits import extensions
 from consore.api.patient import PatientQuery
+from consore.api.referential import ReferentialMutation, ReferentialQuery
 from consore.api.scalars import DATE_TIME
 from consore.api.search import SearchQuery
 from consore.api.session import SessionMutation, SessionQuery
@@ -27,6 +28,7 @@ from consore.api.source import SourceMutation, SourceQuery, SourceSubscription
 @strawberry.type
 class Query(
     AccountQuery,
+    ReferentialQuery,
     SourceQuery,
     FederationQuery,
     CohortQuery,
@@ -40,7 +42,7 @@ class Query(
 
 
 @strawberry.type
-class Mutation(AccountMutation, SourceMutation, FederationMutation, SessionMutation):
+class Mutation(AccountMutation, ReferentialMutation, SourceMutation, FederationMutation, SessionMutation):
     """Everything that can be changed."""
 
 

@@ -75,7 +75,11 @@ def _routes(node: Node) -> list[BaseRoute]:
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
-    layers = [Middleware(Shield), Middleware(BodyLimit), Middleware(GZipMiddleware, minimum_size=1024)]
+    layers = [
+        Middleware(Shield),
+        Middleware(BodyLimit, uploads=settings.upload_megabytes * 1024 * 1024),
+        Middleware(GZipMiddleware, minimum_size=1024),
+    ]
     if settings.allowed_origins:
         layers.append(
             Middleware(

@@ -27,21 +27,35 @@ _HEADERS = {
 }
 
 
-class BodyLimit:
-    """Refuses a body of more than `most` bytes, whether its length is told or not."""
+class _TooLarge(Exception):
+    """More was sent than may be."""
 
-    def __init__(self, app: ASGIApp, most: int = LARGEST_BODY) -> None:
+
+class BodyLimit:
+    """Refuses a body of more than `most` bytes, whether its length is told or not.
+
+    A form with a file (`multipart/form-data`) may have `uploads` bytes; it is passed on as it comes, never held whole.
+    """
+
+    def __init__(self, app: ASGIApp, most: int = LARGEST_BODY, uploads: int = LARGEST_BODY) -> None:
         self._app = app
         self._most = most
+        self._uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, unless it is too large."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        told = Headers(scope=scope).get("content-length", "0")
-        if not told.isdigit() or int(told) > self._most:
-            await self._refuse(scope, receive, send)
+        headers = Headers(scope=scope)
+        told = headers.get("content-length", "0")
+        form = scope["path"] == "/graphql" and headers.get("content-type", "").startswith("multipart/form-data")
+        most = self._uploads if form else self._most
+        if not told.isdigit() or int(told) > most:
+            await self._refuse(scope, receive, send, most)
+            return
+        if form:
+            await self._stream(scope, receive, send)
             return
         pieces, size, more = [], 0, True
         while more:
@@ -51,8 +65,8 @@ class BodyLimit:
             pieces.append(message.get("body", b""))
             size += len(pieces[-1])
             more = message.get("more_body", False)
-            if size > self._most:
-                await self._refuse(scope, receive, send)
+            if size > most:
+                await self._refuse(scope, receive, send, most)
                 return
         body: Message | None = {"type": "http.request", "body": b"".join(pieces), "more_body": False}
 
@@ -65,8 +79,24 @@ class BodyLimit:
 
         await self._app(scope, replay, send)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        problem = {"message": f"The request is larger than {self._most} bytes.", "extensions": {"code": "too_large"}}
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        size = 0
+
+        async def counted() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > self._uploads:
+                raise _TooLarge
+            return message
+
+        try:
+            await self._app(scope, counted, send)
+        except _TooLarge:
+            await self._refuse(scope, receive, send, self._uploads)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
+        problem = {"message": f"The request is larger than {most} bytes.", "extensions": {"code": "too_large"}}
         await JSONResponse({"errors": [problem]}, status_code=413)(scope, receive, send)
 
 

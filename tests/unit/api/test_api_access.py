@@ -24,6 +24,8 @@ QUESTIONS = {
     "ingestionRuns": "{ ingestionRuns { id } }",
     "rejectedRecords": "{ rejectedRecords { id } }",
     "referentials": "{ referentials { system } }",
+    "importReferential": 'mutation { importReferential(kind: "cim10", file: "x") { __typename } }',
+    "activateEdition": 'mutation { activateEdition(kind: "cim10", edition: "shipped") { __typename } }',
     "accounts": "{ accounts { login } }",
     "auditLog": "{ auditLog { id } }",
     "upsertSource": 'mutation { upsertSource(input: {name: "x", kind: "pmsi", location: "/x"}) { __typename } }',
@@ -39,6 +41,7 @@ QUESTIONS = {
 }
 ADMINISTRATION = {
     "sources", "ingestionRuns", "rejectedRecords", "referentials", "accounts", "auditLog", "upsertSource",
+    "importReferential", "activateEdition",
     "setSchedule", "runIngestion", "recordOpposition", "upsertAccount", "upsertPeer",
 }  # fmt: skip
 READING = {"search", "facets", "suggest", "patient", "document"}

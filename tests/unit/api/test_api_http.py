@@ -73,7 +73,6 @@ def test_the_page_and_its_files_come_from_this_node_alone(http):
     [
         ("application/x-www-form-urlencoded", "query={me{login}}"),
         ("text/plain", '{"query": "{ me { login } }"}'),
-        ("multipart/form-data; boundary=x", "--x--"),
         ("application/json", "{"),
         ("application/json", "[]"),
         ("application/json", '{"query": 7}'),

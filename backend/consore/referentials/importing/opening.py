@@ -65,8 +65,9 @@ def tables_of(path: Path) -> tuple[list[Table], list[str]]:
     """
     if not path.exists():
         raise InputError(f"There is no file or folder {path}.", "Check its name.")
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    files = [file for file in files if not file.name.startswith(".")]
+    files = [path]
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
     if len(files) > MOST_FILES:
         raise InputError(f"{path} holds {len(files)} files.", "Give the folder of one publication only.")
     found: list[Table] = []

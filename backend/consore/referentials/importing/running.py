@@ -86,13 +86,12 @@ def import_referential(
     activate: bool = True,
     force: bool = False,
     by: str = "",
-    name: str | None = None,
     progress: Progress | None = None,
 ) -> ImportReport:
     """Import an official file (or folder) as an edition of the site's own, and put it in force.
 
-    `shipped`: the code systems of Consore; `site`: `CONSORE_HOME/referentials`; `kind`: one of `kinds()`, or `auto`;
-    `name`: what the file is called where `path` is a copy. The same content again is the same edition.
+    `shipped`: the code systems of Consore; `site`: `CONSORE_HOME/referentials`; `kind`: one of `kinds()`, or `auto`.
+    The same content again is the same edition.
     Raises InputError for a wrong file, a name that is taken, or (without `force`) far fewer codes than are in force;
     then nothing changes.
     """
@@ -103,7 +102,7 @@ def import_referential(
     known = _known(shipped / chosen.folder) | _labels_in_force(shipped, site, chosen)
     derive(draft, known, frozenset(row["code"] for row in concepts_of(shipped / "icdo3_topography")))
     concepts, terms = _tables(draft)
-    report = _report(chosen, draft, name or path.name, by, mark, ignored)
+    report = _report(chosen, draft, path.name, by, mark, ignored)
     if dry_run:
         _compare(report, draft, shipped, site, chosen, force=True)
         _name(report, site, chosen, edition, mark)
@@ -147,7 +146,8 @@ def draft_into(shipped: Path, kind: str, path: Path, out: Path, progress: Progre
     """Write what an import gives as the tables of a shipped folder, for those who maintain `referentials/`.
 
     Only the codes that the shipped folder selects are taken (those below one of its codes of three characters for
-    CIM-10; those that it has for other kinds; all where it has none), with its own attributes and kinds.
+    CIM-10; those that it has for other kinds; all where it has none), with its own attributes and kinds. Its headings,
+    and what a partial publication never lists, are kept.
     """
     begin = time.perf_counter()
     chosen, draft, ignored = _draft(shipped, kind, path, progress or (lambda name, rows: None))
@@ -159,11 +159,14 @@ def draft_into(shipped: Path, kind: str, path: Path, out: Path, progress: Progre
             {code for code in draft.entries if code[:3] in known} if chosen.key == "cim10" else set()
         )
         draft.entries = {code: entry for code, entry in draft.entries.items() if code in selected}
-    rows = {row["code"]: row for row in concepts_of(shipped / chosen.folder)}
-    for code, entry in draft.entries.items():
-        if code in rows:
-            own = dict(one.split("=", 1) for one in (rows[code].get("attributes") or "").split("|") if one)
+    for row in concepts_of(shipped / chosen.folder):
+        own = dict(one.split("=", 1) for one in (row.get("attributes") or "").split("|") if one)
+        entry = draft.entries.get(row["code"])
+        if entry is not None:
             entry.attributes = {**entry.attributes, **own}
+        elif chosen.partial or known[row["code"]].kind == GROUP:
+            one = known[row["code"]]
+            draft.entries[row["code"]] = Entry(one.label, one.kind, one.parents, own)
     concepts, terms = _tables(draft)
     report = _report(chosen, draft, path.name, "", mark, ignored)
     _against(report, draft, shipped / chosen.folder)
