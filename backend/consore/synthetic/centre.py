@@ -24,6 +24,7 @@ from consore.errors import InputError
 from consore.synthetic import deltas
 from consore.synthetic.documents import Report, write_reports
 from consore.synthetic.formats import DEFAULT, Format, Site, chosen
+from consore.synthetic.noise import noise_level
 from consore.synthetic.trajectory import Life, draw_life
 from consore.synthetic.truth import TruthWriter
 
@@ -91,6 +92,7 @@ def generate_centre(
         raise InputError(f"Unknown split {split!r}.", f"Known splits: {', '.join(SPLITS)}.")
     if day is not None and not 0 <= day <= deltas.LAST_DAY:
         raise InputError(f"There is no day {day}.", f"Days go from 0 to {deltas.LAST_DAY}.")
+    noise_level(noise)
     _, carriers = chosen(formats)
     root = Path(out) / code if day is None else Path(out) / code / f"jour_{day:02d}"
     arguments = {
@@ -239,12 +241,12 @@ def dossier_of(site: Site, number: int, noise: str = "medium") -> deltas.Dossier
     """All that the centre's systems ever said of its patient `number` (from 1)."""
     life, rng = _life(site, number)
     key = f"{site.seed}/{site.split}/{site.code}/{number}"
-    reports = write_reports(life, site.split, rng, number * 1000 + 1, site.name)
+    reports = write_reports(life, site.split, rng, number * 1000 + 1, site.name, noise)
 
     def stranger() -> Report | None:
         chance = Random(f"{key}/stranger")
         other = draw_life(chance, life.ipp, site.split)
-        return next(write_reports(other, site.split, chance, 1, site.name), None)
+        return next(write_reports(other, site.split, chance, 1, site.name, noise), None)
 
     return deltas.record(life, number, reports, Random(f"{key}/month"), stranger)
 
