@@ -271,12 +271,14 @@ class Terminology:
 
         A code has 8 characters (thésaurus ADICAP, version 5): the way of sampling, the technique, the organ in two
         letters, the lesion in four (`BHGSA7B2`: its last ones may be unknown, its general lesion ends in 0).
+        Some lesions have a name of their own in one organ (`ESA7A0`, the adrenal carcinoma).
         """
         written = "".join(code.upper().split())
         if len(written) != 8:
             return None, None
         organ, lesion = self.concept(_ADICAP, written[2:4]), written[4:]
-        below = (self.concept(_ADICAP, known) for known in (lesion, f"{lesion[:3]}0", f"{lesion[:2]}00"))
+        names = (written[2:], lesion, f"{lesion[:3]}0", f"{lesion[:2]}00")
+        below = (self.concept(_ADICAP, known) for known in names)
         histology = next((concept for concept in below if concept and "morphology" in concept.attributes), None)
         return (
             organ.attributes.get("topography") if organ else None,
