@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from consore.synthetic.osiris import OsirisWriter
+from consore.synthetic.pairs import PairSampler
+from consore.synthetic.questions import questions
 from consore.synthetic.trajectory import Care, Life, Tumour
 
 _PLAIN_STATUSES = ("wild_type", "negative", "positive")
@@ -16,28 +20,58 @@ class TruthWriter:
     """Writes the truth of a centre under `folder`, a life at a time, without holding the lives.
 
     A context manager: `add` each life in the order of the patients; leaving it writes what needs all of them.
-    Files: `patients.jsonl`. `counts` says how many rows each file has, once left.
+    Files: `patients.jsonl`, `osiris/OSIRIS_pivot_….csv` (18), `questions.jsonl` (a line for each phrasing of a
+    question, with its exact answer), `pairs.jsonl`. `counts` says how many rows each has, once left. Opposed patients
+    are in no answer and no pair; a merged person is there once, under the identity that stayed.
     """
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder = folder
-        self.seed = seed
         self.counts: dict[str, int] = {"patients": 0}
+        self._questions = questions()
+        self._pairs = PairSampler(seed)
+        self._osiris = OsirisWriter(folder / "osiris")
 
     def __enter__(self) -> TruthWriter:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._patients = (self.folder / "patients.jsonl").open("w", encoding="utf-8")
+        self._osiris.__enter__()
         return self
 
     def add(self, life: Life) -> None:
         """Take a life into every file."""
-        self._patients.write(json.dumps(truth_of_patient(life), ensure_ascii=False) + "\n")
+        self._patients.write(_json(truth_of_patient(life)))
         self.counts["patients"] += 1
+        self._osiris.add(life)
+        self._pairs.add(life)
+        if not life.opposed:
+            for question in self._questions:
+                if question.test(life):
+                    question.answer.append(life.ipp)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._patients.close()
+        self._osiris.__exit__(kind, error, trace)
+        if error is None:
+            asked = (row for question in self._questions for row in question.rows())
+            self.counts["questions"] = _write(self.folder / "questions.jsonl", asked)
+            self.counts["pairs"] = _write(self.folder / "pairs.jsonl", self._pairs.rows())
+            self.counts["osiris"] = sum(self._osiris.counts.values())
+
+
+def _write(path: Path, rows: Iterable[dict[str, Any]]) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(_json(row))
+            count += 1
+    return count
+
+
+def _json(row: dict[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"
 
 
 def truth_of_patient(life: Life) -> dict[str, Any]:
@@ -80,7 +114,7 @@ def _tumour(tumour: Tumour) -> dict[str, Any]:
         "diagnosis_date": tumour.date.isoformat(),
         "ctnm": tumour.ctnm,
         "ptnm": tumour.ptnm,
-        "stage": tumour.stage,
+        "stage": tumour.stage or None,
         "grade": tumour.grade,
         "biomarkers": [
             {"code": code, "status": status or "unknown", "value": value}
