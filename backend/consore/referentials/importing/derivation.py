@@ -1,7 +1,7 @@
 """What an edition says beyond its rows: parents from codes, maps to other systems, names looked for in texts.
 
-What needs judgement is a rule of `rules/*.csv`, the first (acts) or the longest (diagnoses) that applies, with its
-source beside. Curated attributes of shipped codes win over these when the edition is laid over what is shipped.
+What needs judgement is a rule of `rules/cim10_topography.csv` (the longest prefix applies, its source is beside) or of
+`referentials/ccam/rules.csv`. Curated attributes of shipped codes win over these when the edition is laid over them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from consore.referentials.acts import classify
 from consore.referentials.importing.drafting import Draft, Entry, aliases_of
 from consore.referentials.text import fold
 
@@ -133,50 +134,15 @@ def _has_children(draft: Draft, code: str) -> bool:
 # CCAM
 
 
-@dataclass(frozen=True)
-class _ActRule:
-    act: str
-    treatment: str
-    code: re.Pattern[str] | None
-    label: re.Pattern[str] | None
-    unless: re.Pattern[str] | None
-
-
-@lru_cache(maxsize=1)
-def _act_rules() -> list[_ActRule]:
-    def pattern(text: str) -> re.Pattern[str] | None:
-        return re.compile(text) if text else None
-
-    with (RULES / "ccam_acts.csv").open(encoding="utf-8", newline="") as file:
-        return [
-            _ActRule(row["act"], row["treatment_type"], *(pattern(row[name]) for name in ("code", "label", "unless")))
-            for row in csv.DictReader(file)
-        ]
-
-
-def act_of(code: str, label: str) -> tuple[str, str]:
-    """The kind of act and of treatment of a CCAM act, by `rules/ccam_acts.csv`; empty where no rule applies."""
-    said = " ".join(fold(label).split())
-    for rule in _act_rules():
-        if (
-            (rule.code is None or rule.code.match(code))
-            and (rule.label is None or rule.label.search(said))
-            and not (rule.unless and rule.unless.search(said))
-        ):
-            return rule.act, rule.treatment
-    return "", ""
-
-
 def _finish_ccam(code: str, entry: Entry, draft: Draft, _: frozenset[str]) -> None:
     if code.isdigit():
         entry.kind = GROUP
         entry.label = _sentence(entry.label)
         return
     entry.parents = tuple(dict.fromkeys((code[:4], *entry.parents)))
-    act, treatment = act_of(code, entry.label)
-    entry.attributes |= {"act": act, "treatment_type": treatment}
+    entry.attributes |= classify(entry.label, code)
     entry.words.append((code, "exact", "code"))
-    if act:
+    if "act" in entry.attributes:
         entry.words.append((entry.label, "exact", "label"))
 
 
@@ -189,7 +155,9 @@ def _finish_topography(code: str, entry: Entry, draft: Draft, _: frozenset[str])
 
 
 def _finish_adicap(code: str, entry: Entry, draft: Draft, _: frozenset[str]) -> None:
-    entry.kind = "adicap_organ" if len(code) == 2 else "adicap_lesion"
+    if entry.kind == draft.kind.concept:
+        shape = "organ" if len(code) == 2 else {"D1:": "mode", "D2:": "technique"}.get(code[:3], "lesion")
+        entry.kind = f"adicap_{shape}"
     entry.attributes |= {name: entry.extra.get(name, "") for name in ("topography", "morphology", "dictionary")}
 
 

@@ -19,6 +19,7 @@ from consore.referentials.importing.kinds import KINDS, Kind
 from consore.referentials.importing.opening import Table
 from consore.referentials.importing.recognition import Found
 from consore.referentials.text import fold
+from consore.settings import shipped_referentials
 
 MOST_CODES = 500_000
 MOST_KEPT_REJECTIONS = 20_000  # with their line; beyond, they are only counted
@@ -100,7 +101,8 @@ class Draft:
 @lru_cache(maxsize=1)
 def _rules() -> bytes:
     here = Path(__file__).parent
-    return b"".join(path.read_bytes() for path in (KINDS, *sorted((here / "rules").glob("*.csv"))))
+    of_acts = shipped_referentials() / "ccam" / "rules.csv"
+    return b"".join(path.read_bytes() for path in (KINDS, *sorted((here / "rules").glob("*.csv")), of_acts))
 
 
 def aliases_of(entry: Entry) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import json
 import time
@@ -30,6 +31,7 @@ from consore.referentials.importing.editions import (
 from consore.referentials.importing.kinds import AUTO, Kind, kind_named, kinds
 from consore.referentials.importing.opening import Table, tables_of
 from consore.referentials.importing.recognition import detect, find, members_of, wrong_file
+from consore.referentials.text import fold
 
 LEAST_SHARE = 0.5  # of the codes in force that an import keeps without being forced
 
@@ -145,9 +147,9 @@ def activate_edition(site: Path, kind: str, edition: str) -> str:
 def draft_into(shipped: Path, kind: str, path: Path, out: Path, progress: Progress | None = None) -> ImportReport:
     """Write what an import gives as the tables of a shipped folder, for those who maintain `referentials/`.
 
-    Only the codes that the shipped folder selects are taken (those below one of its codes of three characters for
-    CIM-10; those that it has for other kinds; all where it has none), with its own attributes and kinds. Its headings,
-    and what a partial publication never lists, are kept.
+    The codes that the shipped folder selects are taken (for CIM-10, those below one of its codes of three characters;
+    else those that it has; all where it has none) and keep its attributes and kinds. Its headings stay, and what a
+    partial publication never lists; so do its terms, which those of new codes follow. Raises InputError.
     """
     begin = time.perf_counter()
     chosen, draft, ignored = _draft(shipped, kind, path, progress or (lambda name, rows: None))
@@ -167,17 +169,29 @@ def draft_into(shipped: Path, kind: str, path: Path, out: Path, progress: Progre
         elif chosen.partial or known[row["code"]].kind == GROUP:
             one = known[row["code"]]
             draft.entries[row["code"]] = Entry(one.label, one.kind, one.parents, own)
-    concepts, terms = _tables(draft)
+    concepts, _ = _tables(draft)
     report = _report(chosen, draft, path.name, "", mark, ignored)
     _against(report, draft, shipped / chosen.folder)
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / "concepts.csv").write_bytes(concepts)
-        (out / "terms.csv").write_bytes(terms)
+        (out / "terms.csv").write_bytes(_with_curated(shipped / chosen.folder / "terms.csv", draft))
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror}.", "Choose another folder.") from error
     report.state, report.seconds = "written", _since(begin)
     return report
+
+
+def _with_curated(path: Path, draft: Draft) -> bytes:
+    """The terms of a shipped folder, as they stand, followed by those that a draft adds."""
+    rows: list[tuple[str, ...]] = []
+    if path.exists():
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [tuple(row.get(name) or "" for name in TERMS) for row in csv.DictReader(file)]
+    there = {(row[0], fold(row[1])) for row in rows}
+    for code, entry in sorted(draft.entries.items()):
+        rows += [(code, term, form, "", type_) for term, form, type_ in entry.words if (code, fold(term)) not in there]
+    return tables(TERMS, rows)
 
 
 def _since(begin: float) -> float:
