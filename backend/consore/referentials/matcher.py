@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeAlias
 from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
 from consore.referentials.concept import Match
-from consore.referentials.text import fold_but_plus, pattern_of, squeeze_to_bytes
+from consore.referentials.text import bare, pattern_of, squeeze_to_bytes, with_signs
 
 # Kinds of one layer exclude each other.
 LAYERS: Mapping[str, int] = {
@@ -61,7 +61,7 @@ class Form:
 
 
 # What decides whether an ambiguous form counts: `before` and `after`, regular expressions (empty: none) over the text
-# next to the form, folded but for `+`, and whether one of them must be there, or must not.
+# next to the form, folded but for `+`, `%` and `:`, and whether one of them must be there, or must not.
 Rule: TypeAlias = tuple[str, str, bool]
 Meaning: TypeAlias = tuple[str | None, str | None, str, str, str | None]  # system, code, label, kind, value
 Check: TypeAlias = tuple[bytes, tuple[str, ...] | None, tuple[Rule, ...]]  # rest of the form, writings, rules
@@ -117,8 +117,8 @@ class Matcher:
 
     def match(self, text: str) -> list[Match]:
         """The forms found in `text`, in order; spans are of `text` itself."""
-        body, offsets = squeeze_to_bytes(text)
-        folded = b" %b " % body
+        squeezed, offsets = squeeze_to_bytes(text)
+        folded = b" %b " % bare(squeezed)
         layers: list[list[tuple[int, int, int, bool]]] = [[] for _ in range(_OTHER_LAYER + 1)]
         for index, start, end in self._automaton.find_matches_as_indexes(folded, overlapping=True):
             for layer, meaning, ambiguous, check in self._entries[index]:
@@ -129,12 +129,12 @@ class Matcher:
                         if not folded.startswith(rest, end):
                             continue
                         stop += len(rest)
-                    if exact is not None or rules:
-                        first, last = (offsets.start(start), offsets.end(stop - 2)) if offsets else (start, stop - 2)
-                        if exact is not None and text[first:last] not in exact:
+                    if exact is not None:
+                        first, last = offsets.span(start, stop - 2) if offsets else (start, stop - 2)
+                        if text[first:last] not in exact:
                             continue
-                        if rules and not _admitted(text, first, last, rules):
-                            continue
+                    if rules and not _admitted(squeezed, start, stop - 2, rules):
+                        continue
                 layers[layer].append((start, 2 - stop, meaning, ambiguous))
         found: list[tuple[int, int, int, int, bool]] = []
         for layer, candidates in enumerate(layers):
@@ -149,22 +149,22 @@ class Matcher:
         result: list[Match] = []
         meanings = self._meanings
         for start, minus_end, _, meaning, ambiguous in found:
-            first, last = (offsets.start(start), offsets.end(-minus_end)) if offsets else (start, -minus_end)
+            first, last = offsets.span(start, -minus_end) if offsets else (start, -minus_end)
             system, code, label, kind, value = meanings[meaning]
             result.append(Match(first, last, text[first:last], system, code, label, kind, ambiguous, value))
         return result
 
 
-def _admitted(text: str, start: int, end: int, rules: tuple[Rule, ...]) -> bool:
+def _admitted(squeezed: bytes, start: int, end: int, rules: tuple[Rule, ...]) -> bool:
     """Whether all rules let the form at `start`–`end` count."""
     left = right = None
     for before, after, wants in rules:
         there = False
         if before:
-            left = fold_but_plus(text[max(0, start - _BESIDE) : start]) if left is None else left
+            left = with_signs(squeezed[max(0, start - _BESIDE) : start]) if left is None else left
             there = pattern_before(before).search(left) is not None
         if after and not there:
-            right = fold_but_plus(text[end : end + _BESIDE]) if right is None else right
+            right = with_signs(squeezed[end : end + _BESIDE]) if right is None else right
             there = pattern_after(after).match(right) is not None
         if there is not wants:
             return False

@@ -33,18 +33,14 @@ def fold(text: str) -> str:
     return text.translate(_FOLDED)
 
 
-def fold_but_plus(text: str) -> str:
-    """`fold` that keeps `+`: next to a receptor's name it is a result (`RE+`)."""
-    return text.translate(_FOLDED_BUT_PLUS)
-
-
 def squeeze(text: str) -> tuple[str, Offsets | None]:
     """`fold` for text that wraps lines or carries combining accents: runs of blanks become one, accents vanish.
 
     Gives the shorter text and what finds the original positions again (None when nothing had to be taken away).
     A blank line stays two blanks, so that nothing is matched across paragraphs.
     """
-    plain, offsets = squeeze_to_bytes(text)
+    marked, offsets = squeeze_to_bytes(text)
+    plain = bare(marked)
     letters = plain.decode("latin-1")
     if _OTHER_LETTER not in plain:
         return letters, offsets
@@ -55,13 +51,14 @@ def squeeze(text: str) -> tuple[str, Offsets | None]:
 
 
 def squeeze_to_bytes(text: str) -> tuple[bytes, Offsets | None]:
-    """`squeeze` with one byte (Latin-1) a character, which is much faster; what forms are looked for in.
+    """`squeeze` with one byte (Latin-1) a character, which is much faster. Forms are looked for in `bare` of it.
 
-    Letters of other alphabets are all the same letter, 255, which no French form has.
+    Letters of other alphabets are all the same letter, 255, which no French form has. Signs and line ends are bytes
+    below 32, to be read by `bare` or `with_signs`.
     """
     marked = _marked(text)
     if not any(uneven in marked for uneven in (b"  ", b"\n ", b" \n", b"\n\n", _MARK)):
-        return marked.translate(_EVENED), None
+        return marked, None
     pieces: list[bytes] = []
     starts: list[int] = []
     shifts: list[int] = []
@@ -81,17 +78,27 @@ def squeeze_to_bytes(text: str) -> tuple[bytes, Offsets | None]:
         starts.append(last - taken)
         shifts.append(taken)
     pieces.append(marked[position:])
-    return b"".join(pieces).translate(_EVENED), Offsets(starts, shifts, marks)
+    return b"".join(pieces), Offsets(starts, shifts, marks)
+
+
+def bare(squeezed: bytes) -> bytes:
+    """Letters and digits alone, all else a blank."""
+    return squeezed.translate(_EVENED)
+
+
+def with_signs(squeezed: bytes) -> str:
+    """Letters, digits and the signs that say something beside a name (`RE+`, `30 %`, `AP : `), all else a blank."""
+    return squeezed.translate(_WITH_SIGNS).decode("latin-1")
 
 
 def pattern_of(form: str) -> bytes:
     """A dictionary's form as `squeeze_to_bytes` would give it inside a text, without blanks around."""
-    return _marked(form).replace(_MARK, b"").translate(_EVENED).strip()
+    return bare(_marked(form).replace(_MARK, b"")).strip()
 
 
 def _marked(text: str) -> bytes:
     """One byte a character: a folded letter or digit, a blank, a line end, `_MARK` for what is no letter of its own
-    (a combining accent, a soft hyphen), 0 for other signs."""
+    (a combining accent, a soft hyphen), 2 to 4 for `_SIGNS`, 0 for others."""
     for codec, table in _MARKED:
         try:
             return text.encode(codec).translate(table)
@@ -116,17 +123,24 @@ class Offsets:
 
     def __init__(self, starts: list[int], shifts: list[int], marks: dict[int, int]) -> None:
         self._starts = starts
-        self._shifts = shifts
+        self._shifts = [0, *shifts]
         self._marks = marks
 
     def start(self, position: int) -> int:
         """Where the character at `position` lies in the original."""
-        index = bisect_right(self._starts, position) - 1
-        return position + (self._shifts[index] if index >= 0 else 0)
+        return position + self._shifts[bisect_right(self._starts, position)]
 
     def end(self, position: int) -> int:
         """One past where the character before `position` lies in the original, with the accents that follow it."""
         return self.start(position - 1) + 1 + self._marks.get(position, 0)
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """`start` and `end` of a part of the squeezed text."""
+        starts, shifts = self._starts, self._shifts
+        return (
+            start + shifts[bisect_right(starts, start)],
+            end + shifts[bisect_right(starts, end - 1)] + self._marks.get(end, 0),
+        )
 
 
 def tokens_for_index(text: str) -> str:
@@ -182,9 +196,9 @@ def _plain(character: str) -> str:
 
 
 _NORMAL, _FOLDED = _tables()
-_FOLDED_BUT_PLUS = {point: letter for point, letter in _FOLDED.items() if point != ord("+")}
 _INVISIBLE = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff")
 _MARK = b"\x01"
+_SIGNS = {"+": 2, "%": 3, ":": 4}
 _OTHER_LETTER = 0xFF
 
 
@@ -196,6 +210,8 @@ def _marking(codec: str) -> bytes:
         folded = fold(character)
         if character in _INVISIBLE and character:
             table[byte] = _MARK[0]
+        elif character in _SIGNS:
+            table[byte] = _SIGNS[character]
         elif character.isspace():
             table[byte] = ord("\n" if character == "\n" else " ")
         elif character == "ÿ" and codec == "cp1252":
@@ -207,7 +223,8 @@ def _marking(codec: str) -> bytes:
 
 _MARKED = (("latin-1", _marking("latin-1")), ("cp1252", _marking("cp1252")))
 # Lines and signs are blanks in the end.
-_EVENED = bytes.maketrans(b"\n\x00", b"  ")
+_EVENED = bytes.maketrans(b"\n\x00\x02\x03\x04", b"     ")
+_WITH_SIGNS = bytes.maketrans(b"\n\x00\x02\x03\x04", b"  +%:")
 _LOOSE = re.compile("[\u0300-\u036f]")
 _RARE = re.compile(
     "[^{}]".format(re.escape("".join(bytes((byte,)).decode("cp1252", errors="ignore") for byte in range(256))))

@@ -1,12 +1,14 @@
 """However a form is written in a report, it is found, and its span is of the report itself."""
 
 import unicodedata
+from itertools import islice
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consore.language.sample import reports
 from consore.referentials import Terminology, terminology
 
 KNOWN = terminology()
@@ -123,6 +125,12 @@ def test_spans_hold_in_texts_made_of_forms(parts: list[str]) -> None:
     matches = KNOWN.match(text)
     assert all(text[m.start : m.end] == m.text for m in matches)
     assert matches == sorted(matches, key=lambda m: (m.start, -m.end))
+
+
+def test_loose_accents_change_nothing_that_is_found(known: Terminology) -> None:
+    text = "\n".join(islice(reports(), 20))
+    loose = unicodedata.normalize("NFD", text)
+    assert [m.code for m in known.match(loose)] == [m.code for m in known.match(text)]
 
 
 def test_a_lone_surrogate_does_no_harm(known: Terminology) -> None:
