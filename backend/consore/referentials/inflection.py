@@ -10,7 +10,9 @@ from __future__ import annotations
 _COMPLEMENT = frozenset(
     "a|à|au|aux|de|du|des|en|sur|sous|avec|sans|par|pour|dans|chez|non|sai|type|selon|et|ou".split("|")  # noqa: SIM905
 )
-_INVARIABLE = frozenset(("in", "situ", "sai", "type", "grade", "bas", "haut"))
+_INVARIABLE = frozenset(
+    "in|situ|sai|type|grade|bas|haut|bien|peu|mal|moyennement|modérément|faiblement|très".split("|")  # noqa: SIM905
+)
 _IRREGULAR_PLURALS = {"œil": "yeux", "oeil": "yeux", "os": "os", "col": "cols", "récidivant": "récidivants"}
 
 
@@ -30,11 +32,11 @@ def plural(term: str) -> str:
 
 
 def plural_word(word: str) -> str:
-    """The plural of one word; what already ends in s, x, z, holds a digit or is an abbreviation stays."""
+    """The plural of one word; adverbs, and what ends in s, x, z, holds a digit or is in capitals, stay."""
     lowered = word.lower()
     if lowered in _IRREGULAR_PLURALS:
         return _IRREGULAR_PLURALS[lowered]
-    if not word.isalpha() or lowered in _INVARIABLE or lowered[-1] in "sxz" or (len(word) > 1 and word.isupper()):
+    if not word.isalpha() or lowered in _INVARIABLE or lowered[-1] in "sxz" or word.isupper():
         return word
     if lowered.endswith("al"):
         return f"{word[:-2]}aux"
