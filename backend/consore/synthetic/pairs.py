@@ -1,9 +1,9 @@
 """Pairs of patients with a grade of likeness, 0 to 3, and the reasons: what similar patients are measured on.
 
 The rule. Six things are compared between the first tumours: site (topography category), histology (family of
-morphology), stage (I to IV, or none), biology (the profile that decides of the treatment), treatments (at least half of
-them shared, among drugs, acts and irradiation), course (no recurrence, local or regional, metastatic, metastatic from the
-start; and dead or alive).
+morphology), stage (I to IV, or none), biology (the profile that decides of the treatment), treatments (at least half
+of them shared, among drugs, acts and irradiation), course (no recurrence, local or regional, metastatic, metastatic
+from the start; and dead or alive).
 - 3: same site, histology, stage and biology, and the same treatments or course;
 - 2: same site and histology, and two of the other four;
 - 1: same site, or same histology with the same biology or treatments;

@@ -37,7 +37,7 @@ TODAY = dt.date(2026, 11, 20)
 FIRST_DIAGNOSIS = dt.date(2012, 2, 1)
 
 _BENIGN, _OPPOSED, _MERGED, _DUPLICATE, _LOST = 0.06, 0.03, 0.02, 0.01, 0.04
-_SYNCHRONOUS, _METACHRONOUS = 0.012, 0.075
+_SYNCHRONOUS, _METACHRONOUS = 0.014, 0.14
 _INHERITED_SECOND = 0.18
 _NO_SUBDIVISION = {"C19", "C20", "C23", "C37", "C52", "C56", "C61", "C64", "C73"}
 _NOT_A_RESECTION = {
@@ -639,7 +639,6 @@ class _Story:
             self._give(care)
             if stop >= self.stop:
                 care.end = None if care.type != "cell_therapy" else care.end
-                self._forget_response(care)
                 return
             transplant = raw.get("transplant")
             if (
@@ -673,11 +672,6 @@ class _Story:
             for drug in earlier.drugs
         }
         return bool(given) and {drug.name for drug in care.drugs} <= given
-
-    def _forget_response(self, care: Care) -> None:
-        """A treatment that began less than seventy days before the last news was not evaluated yet."""
-        if (self.stop - care.start).days < 70:
-            care.response = None
 
     def _die(self, date: dt.date) -> None:
         if date <= self.stop and not self.life.lost:
@@ -770,6 +764,9 @@ class _Story:
                 care.end = stop
             elif care.end and care.end > stop:
                 care.end = None
+        for tumour in life.tumours:
+            if tumour.ptnm and not any(care.tumour is tumour and care.type == "surgery" for care in life.cares):
+                tumour.ptnm, tumour.nodes, tumour.operated = None, None, False
         life.happenings.sort(key=lambda item: item.date)
         life.cares.sort(key=lambda care: care.start)
         if life.death:
@@ -777,7 +774,15 @@ class _Story:
             life.last_news = life.death
             return
         latest = max([item.date for item in life.happenings] + [care.end or care.start for care in life.cares])
-        life.last_news = stop if life.lost else min(stop, max(latest, _day_between(self.rng, latest, stop)))
+        if life.lost:
+            life.last_news = stop
+        elif any(care.end is None for care in life.cares):  # under treatment: seen these last weeks
+            life.last_news = max(latest, stop - dt.timedelta(days=self.rng.randint(1, 40)))
+        else:
+            life.last_news = max(latest, _day_between(self.rng, latest, stop))
+        for care in life.cares:
+            if care.end is None and (life.last_news - care.start).days < 70:
+                care.response = None
 
     def _alarms(self) -> None:
         """A suspicious image in the follow-up of some patients without metastases, refuted within weeks."""
@@ -832,16 +837,21 @@ class _Story:
         told = tumour.biomarkers.get(code)
         level = float(told[1]) if told and told[1] else low * (high / low) ** rng.random()
         normal = max(known.get("low", 0.0) * 2.2, known["high"], known["early"][0]) * 0.5
+        vanishing = code in ("PSA", "THYROGLOBULINE", "HCG")  # nothing else of the body makes them
         life.labs.append(_lab(code, tumour.date, level, known))
         turns: list[tuple[dt.date, float]] = []
+        removed = False
         for care in life.cares:
-            if care.tumour is tumour and care.act and care.act.kind != "transplant":
-                zero = code in ("PSA", "THYROGLOBULINE", "HCG")
-                turns.append((care.start + dt.timedelta(days=45), 0.02 if zero else normal * 1.1))
-            elif care.tumour is tumour and care.response in ("partial", "complete"):
+            if care.tumour is not tumour:
+                continue
+            if care.act and care.act.kind != "transplant":
+                removed = removed or care.type == "surgery"
+                turns.append((care.start + dt.timedelta(days=45), 0.02 if vanishing else normal * 1.1))
+            elif care.response in ("partial", "complete"):
                 turns.append((care.start + dt.timedelta(days=80), 0.3 if care.response == "partial" else 0.05))
-            elif care.tumour is tumour and not care.line:
-                turns.append((care.start + dt.timedelta(days=90), normal * rng.uniform(0.8, 1.3)))
+            elif not care.line:
+                after = normal * rng.uniform(0.15, 0.6) if vanishing else normal * rng.uniform(0.8, 1.3)
+                turns.append((care.start + dt.timedelta(days=90), 0.02 if removed and vanishing else after))
         for event in life.happenings:
             if event.tumour is tumour and event.type.endswith(("recurrence", "progression")):
                 spread = event.type == "metastatic_recurrence" or bool(event.sites and tumour.metastatic)
