@@ -269,21 +269,18 @@ class Terminology:
     def icdo3_of_adicap(self, code: str) -> tuple[str | None, str | None]:
         """The ICD-O-3 topography and morphology of an ADICAP code, each None where it is not known.
 
-        A code has 8 characters (thésaurus ADICAP, version 5): the way of sampling, the technique, the organ in two
-        letters, the lesion in four (`BHGSA7B2`: its last ones may be unknown, its general lesion ends in 0).
-        Some lesions have a name of their own in one organ (`ESA7A0`, the adrenal carcinoma).
+        A code has 8 characters (thésaurus ADICAP, version 5): how the sample was taken, the technique, the organ in
+        two letters, the lesion in four (`BHGSA7B2`); what follows is not read. A lesion of one organ goes before the
+        same letters of any organ; one that the thesaurus does not list is read as its family, whose code ends in 0.
         """
         written = "".join(code.upper().split())
-        if len(written) != 8:
+        organ, lesion = written[2:4], written[4:8]
+        if len(lesion) != 4:
             return None, None
-        organ, lesion = self.concept(_ADICAP, written[2:4]), written[4:]
-        names = (written[2:], lesion, f"{lesion[:3]}0", f"{lesion[:2]}00")
-        below = (self.concept(_ADICAP, known) for known in names)
-        histology = next((concept for concept in below if concept and "morphology" in concept.attributes), None)
-        return (
-            organ.attributes.get("topography") if organ else None,
-            histology.attributes["morphology"] if histology else None,
-        )
+        named = (self.concept(_ADICAP, name) for name in (organ + lesion, lesion, f"{lesion[:3]}0"))
+        what, where = next(filter(None, named), None), self.concept(_ADICAP, organ)
+        sites = [concept.attributes.get("topography") for concept in (what, where) if concept]
+        return next(filter(None, sites), None), what.attributes.get("morphology") if what else None
 
     # Documents
 

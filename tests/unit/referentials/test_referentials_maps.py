@@ -92,6 +92,24 @@ def test_every_map_of_an_adicap_code_lands_on_a_code_that_exists(known: Terminol
             assert code is None or known.concept(system, code), (concept.code, code)
 
 
+@pytest.mark.parametrize(
+    ("code", "topography", "morphology"),
+    [
+        ("BHGSA7B2", "C50.9", "8500/3"),
+        ("bh gs a7b2", "C50.9", "8500/3"),
+        ("OHGSA7A0", "C50.9", "8140/3"),
+        ("OHESA7A0", None, "8370/3"),
+        ("BHACA0C8", "C11.9", None),
+    ],
+)
+def test_a_code_of_the_laboratory_gives_organ_and_histology(
+    known: Terminology, code: str, topography: str | None, morphology: str | None
+) -> None:
+    found = known.icdo3_of_adicap(code)
+    assert found[1] == morphology
+    assert topography is None or found[0] == topography
+
+
 @pytest.mark.parametrize("code", ["", "BH", "BHZZ", "BHZZ99990", "🙂🙂🙂🙂🙂🙂🙂🙂"])
 def test_what_is_no_adicap_code_gives_nothing(known: Terminology, code: str) -> None:
     assert known.icdo3_of_adicap(code) == (None, None)
