@@ -148,6 +148,19 @@ WRITINGS = {
     "quoted cells": ('"code";"libelle"\n' + "\n".join(f'"{c}";"{x}"' for c, x in LABELS.items())).encode(),
     "codes without point": ("code,libelle\n" + "\n".join(f'{c},"{x}"' for c, x in ROWS)).encode(),
     "codes in lower case": ("code,libelle\n" + "\n".join(f'{c.lower()},"{x}"' for c, x in ROWS)).encode(),
+    "a renamed column of codes": ("identifiant;libelle\n" + "\n".join(f"{c};{x}" for c, x in LABELS.items())).encode(),
+    "a renamed column of labels": (
+        "code;date;mots\n" + "\n".join(f"{c};01/01/2027;{x}" for c, x in LABELS.items())
+    ).encode(),
+    "a column named at length": (
+        "N°;Code CIM-10 FR (2027);Libellé court;Libellé en clair\n"
+        + "\n".join(f"{n};{c};X;{x}" for n, (c, x) in enumerate(LABELS.items()))
+    ).encode(),
+    "IHE SVS": (
+        '<?xml version="1.0" encoding="UTF-8"?><ValueSet><ConceptList>'
+        + "".join(f'<Concept code="{c}" displayName="{x}" codeSystem="2.16"/>' for c, x in LABELS.items())
+        + "</ConceptList></ValueSet>"
+    ).encode(),
     "gzip": gzip.compress(LIB.encode("latin-1")),
     "JSON": json.dumps({"version": 3, "items": [{"code": c, "libelle": x} for c, x in LABELS.items()]}).encode(),
     "JSON lines": "\n".join(json.dumps({"code": c, "libelle": x}) for c, x in LABELS.items()).encode(),
@@ -173,6 +186,30 @@ def test_every_writing_of_the_same_table_is_one_edition(small, site, tmp_path):
     writings = ("latin-1", "UTF-16 with its mark", "CR alone", "gzip")
     slugs = {import_referential(small, site, "cim10", put(tmp_path, WRITINGS[one])).slug for one in writings}
     assert len(slugs) == 1
+
+
+def test_a_sheet_of_what_was_taken_away_is_not_part_of_the_edition(small, site, tmp_path):
+    book = openpyxl.Workbook()
+    book.active.title = "CIM-10 2027"
+    gone = book.create_sheet("Codes supprimés")
+    for row in [["Code", "Libellé"], *ROWS]:
+        book.active.append(row)
+    for row in [["Code", "Libellé"], ["C501", "Ancienne tumeur"]]:
+        gone.append(row)
+    stream = io.BytesIO()
+    book.save(stream)
+    report = import_referential(small, site, "cim10", put(tmp_path, stream.getvalue()))
+    assert labels(site, report) == LABELS
+    assert [name for name in report.ignored if "supprim" in name]
+
+
+def test_hgnc_s_json_gives_aliases_as_lists(small, site, tmp_path):
+    gene = {"hgnc_id": "HGNC:1097", "symbol": "BRAF", "name": "B-Raf", "status": "Approved", "alias_symbol": ["BRAF1"]}
+    other = {"hgnc_id": "HGNC:5", "symbol": "A1BG", "name": "alpha-1-B glycoprotein", "status": "Approved"}
+    file = put(tmp_path, json.dumps({"response": {"numFound": 2, "docs": [gene, other]}}))
+    report = import_referential(small, site, "auto", file)
+    assert (report.kind, report.kept) == ("genes", 2)
+    assert [match.code for match in terminology(small, site=site).match("BRAF1 muté")] == ["BRAF"]
 
 
 def test_a_zip_of_one_file_is_opened(small, site, tmp_path):
@@ -357,7 +394,10 @@ WRONG = {
         b"code;date\nC50;1\nC504;2\n",
         r"lacks the column label.*Expected.*Found: fichier: code \| date",
     ),
-    "a renamed column": (b"identifiant;libelle\nC50;Sein\nC504;QSE\n", "lacks the column code"),
+    "labels under an unknown name, twice": (
+        b"code;mots;autres mots\nC50;Tumeur du sein;Le sein malade\nC504;Tumeur du QSE;Le quadrant malade\n",
+        "lacks the column label",
+    ),
     "an empty file": (b"", "is empty"),
     "a blank file": (b"\n \r\n", "is empty"),
     "a binary file": (bytes(range(256)) * 40, "not a text"),

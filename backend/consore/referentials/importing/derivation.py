@@ -173,7 +173,11 @@ def _finish_genes(code: str, entry: Entry, draft: Draft, _: frozenset[str]) -> N
     entry.label = code
     roles = [name for column, name in _ROLES if fold(entry.extra.get(column, "")).strip() in ("yes", "oui", "true")]
     said = fold(entry.extra.get("type", ""))
-    roles += [word for word, name in (("oncogene", "oncogene"), ("suppressor", "suppressor")) if name in said]
+    roles += [
+        word
+        for word, name in (("oncogene", "oncogene"), ("suppressor", "suppressor"), ("tsg", "suppressor"))
+        if name in said
+    ]
     entry.attributes |= {"role": "+".join(dict.fromkeys(roles)), "id": entry.extra.get("id", "")}
     if entry.extra.get("cancer"):
         entry.kind = "alteration"

@@ -377,6 +377,8 @@ def _largest_list(value: Any) -> list[Any]:
 def _as_text(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, list):
+        return "|".join(_as_text(one) for one in value)
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return " ".join(str(value).split())
@@ -427,8 +429,9 @@ CLAML_COLUMNS = ["code", "label", "parents", "class", "language"]
 def _classes(part: Part) -> Iterator[Line]:
     """The classes of a ClaML file (EN 14463:2007, versions 2 and 3) as a table; modifiers give their codes too.
 
-    `label` is the preferred rubric, `class` is chapter, block or category. Raises InputError for other XML, for an
-    entity declared in the file, and for XML that is not well formed.
+    `label` is the preferred rubric, `class` is chapter, block or category. A value set of IHE SVS (`code` and
+    `displayName` of each concept) is a table as well. Raises InputError for other XML, for an entity declared in the
+    file, and for XML that is not well formed.
     """
     from xml.etree.ElementTree import ParseError
 
@@ -446,10 +449,11 @@ def _classes(part: Part) -> Iterator[Line]:
                 name = _local(element.tag)
                 if not root:
                     root = name
-                    if root != "ClaML":
-                        raise InputError(
-                            f"{part.name} is XML of {root}, not ClaML.", "Give the ClaML file, or a table."
-                        )
+                if root != "ClaML":
+                    if event == "end" and (label := element.get("displayName", "")):
+                        number += 1
+                        yield number, [element.get("code", ""), label, "", "", ""]
+                    continue
                 if event == "start" or name not in ("Class", "ModifierClass", "Modifier"):
                     continue
                 label, language = _rubric(element)
@@ -471,6 +475,8 @@ def _classes(part: Part) -> Iterator[Line]:
         ) from error
     except ParseError as error:
         raise InputError(f"{part.name} is not valid XML: {error}.", "Download it again.") from error
+    if not number:
+        raise InputError(f"{part.name} is XML of {root}, not ClaML.", "Give the ClaML file, or a table.")
     for number, code, label, ways in modified:
         if code not in parents_of:
             for suffix, meaning in (one for way in ways[:1] for one in modifiers.get(way, [])):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,14 +11,19 @@ from fnmatch import fnmatchcase
 from consore.errors import InputError
 from consore.referentials.importing.kinds import Kind, Member, Shape, kinds
 from consore.referentials.importing.opening import Line, Table
-from consore.referentials.text import fold
+from consore.referentials.text import fold, normalise
 
 _SAMPLE = 2000  # lines
 _HEADER_WITHIN = 25  # lines: some workbooks open with a title
 _ENOUGH = 50  # codes, from which on `some` and `only` are asked for
 _LEAST_SHARE = 0.5  # of the cells of the column of codes are codes
 _SURE_SHARE = 0.8  # the same without a header
+_LEAST_LETTERS = 8  # a cell, on average, of a column of labels that its header does not name
 _LEAST_DISTINCT = 0.3  # different codes a line, without a header: a column of codes seldom says the same twice
+
+
+# Sheets beside the table itself that list what changed: their codes may be those that were taken away.
+_OF_CHANGES = re.compile(r"\[[^]]*(supprim|suppression|modif|ancien|histori|changement|evolution|nouveau|archive)")
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ def find(tables: list[Table], kind: Kind) -> list[Found]:
     found = [one for table in tables if (one := recognise(table, kind, table.sample(_SAMPLE)))]
     if not found:
         raise wrong_file(tables, kind)
-    return found
+    return [one for one in found if not _OF_CHANGES.search(normalise(one.table.name))] or found
 
 
 def wrong_file(tables: list[Table], kind: Kind, lacks: str = "") -> InputError:
@@ -135,13 +141,35 @@ def _as_shape(table: Table, kind: Kind, shape: Shape, sample: list[Line]) -> Fou
     for index, (number, cells) in enumerate(sample[:_HEADER_WITHIN]):
         places = _places(cells, shape.columns)
         partly = partly or bool(places)
+        below = [row for _, row in sample[index + 1 :]]
+        if shape.headerless and places:
+            places = _completed(kind, shape, places, below)
         if not all(any(role in places for role in need) for need in shape.needs):
             continue
-        share, codes = _share(kind, shape, [row for _, row in sample[index + 1 :]], places["code"])
+        share, codes = _share(kind, shape, below, places["code"])
         return Found(table, kind, shape, number, places, share, codes) if share >= _LEAST_SHARE else None
     if not shape.headerless or partly:
         return None
     return _without_header(table, kind, shape, sample)
+
+
+def _completed(kind: Kind, shape: Shape, places: dict[str, int], rows: list[list[str]]) -> dict[str, int]:
+    """The places that a header gives, with those of a column that it calls otherwise but whose cells leave no doubt."""
+    width = max(map(len, rows), default=0)
+    named = "label" in places or "short" in places
+    if "code" not in places and named:
+        sure = [place for place in range(width) if _is_of_codes(kind, shape, rows, place)]
+        return places | {"code": sure[0]} if len(sure) == 1 else places
+    if "code" in places and not named:
+        others = [place for place in range(width) if place not in places.values()]
+        wordy = [place for place in others if _wordiness(rows, place) >= _LEAST_LETTERS]
+        return places | {"label": wordy[0]} if len(wordy) == 1 else places
+    return places
+
+
+def _is_of_codes(kind: Kind, shape: Shape, rows: list[list[str]], place: int) -> bool:
+    share, codes = _share(kind, shape, rows, place)
+    return share >= _SURE_SHARE and codes >= _LEAST_DISTINCT * len(rows)
 
 
 def _without_header(table: Table, kind: Kind, shape: Shape, sample: list[Line]) -> Found | None:
@@ -185,22 +213,26 @@ def _share(kind: Kind, shape: Shape, rows: list[list[str]], place: int) -> tuple
 
 
 def _places(cells: list[str], columns: dict[str, list[str]]) -> dict[str, int]:
-    """The place of each column that a line names; the first name that is known wins."""
+    """The place of each column that a line names: by its very name first, else by a pattern, no column twice."""
     named = [_plain(cell) for cell in cells]
     result: dict[str, int] = {}
     for role, names in columns.items():
         place = next((named.index(name) for name in names if name in named), None)
-        if place is None:
-            patterns = [name for name in names if "*" in name]
-            place = next((i for i, cell in enumerate(named) if any(fnmatchcase(cell, name) for name in patterns)), None)
         if place is not None:
             result[role] = place
+    for role, names in columns.items():
+        if role not in result:
+            patterns = [name for name in names if "*" in name]
+            for place, cell in enumerate(named):
+                if place not in result.values() and any(fnmatchcase(cell, pattern) for pattern in patterns):
+                    result[role] = place
+                    break
     return result
 
 
 def _plain(name: str) -> str:
-    """A column’s name without case, accents and punctuation (`Libellé_long` → `libelle long`)."""
-    return " ".join(fold(name).split())
+    """A column's name without case, accents, punctuation and what is in brackets (`Libellé_long (1)`)."""
+    return " ".join(fold(re.sub(r"\(.*?\)", " ", name)).split())
 
 
 def _as_member(table: Table, member: Member, sample: list[Line]) -> FoundMember | None:
