@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
+import structlog
+
+from consore.errors import ConfigurationError
 from consore.model import DocumentKind, System, TreatmentType
 from consore.referentials.compiled import Compiled, compiled, stamp
 from consore.referentials.concept import Concept, Edition, Match, Suggestion
@@ -16,6 +19,8 @@ from consore.referentials.sites import listed_sites
 from consore.referentials.suggestion import Suggester
 from consore.referentials.text import fold
 from consore.settings import shipped_referentials
+
+log = structlog.get_logger("consore.referentials")
 
 _T, _M, _ATC, _CCAM, _CIM10, _LOCAL = (
     System.ICDO3_T.value,
@@ -33,20 +38,33 @@ def terminology(path: Path | None = None, cache: Path | None = None, site: Path 
 
     `site` is the node's own folder (`CONSORE_HOME/referentials`: imported editions, local words). `cache` is the folder
     where what was made of the files is kept for the next process; without it they are read anew. Loaded once per
-    process, and again by itself when one of the files has changed since.
-    Raises ConfigurationError naming the file and line that cannot be read.
+    process, and again by itself when one of the files has changed since; a change that cannot be read is logged, and
+    what was loaded before it stays in force.
+    Raises ConfigurationError naming the file and line that cannot be read, where nothing was loaded before.
     """
     root, own = (path or shipped_referentials()).resolve(), site.resolve() if site else None
     now = stamp(root, own)
     with _LOADING:
         known = _LOADED.get((root, own))
         if known is None or known[0] != now:
-            known = (now, Terminology(root, compiled(root, own, cache, now)))
+            known = (now, _loaded_or_kept(root, own, cache, now, known[1] if known else None))
             _LOADED.pop((root, own), None)
             _LOADED[root, own] = known
             if len(_LOADED) > _MOST_LOADED:
                 del _LOADED[next(iter(_LOADED))]
     return known[1]
+
+
+def _loaded_or_kept(
+    root: Path, site: Path | None, cache: Path | None, now: str, before: Terminology | None
+) -> Terminology:
+    try:
+        return Terminology(root, compiled(root, site, cache, now))
+    except ConfigurationError as error:
+        if before is None:
+            raise
+        log.warning("referentials_not_changed", problem=str(error))
+        return before
 
 
 _LOADING = threading.Lock()

@@ -107,6 +107,15 @@ def test_the_words_of_a_site_are_found_and_seen_without_a_restart(shipped: Path,
     assert codes(terminology(shipped, site=site), "deux bidulages") == ["AAAA003"]
 
 
+def test_a_mistake_in_the_words_of_a_site_does_not_stop_a_running_server(shipped: Path, site: Path) -> None:
+    before = terminology(shipped, site=site)
+    words = site / "ccam" / "local_terms.csv"
+    words.write_text("code,term\nZZZZ999,bidulage\n", encoding="utf-8")
+    assert terminology(shipped, site=site) is before
+    words.write_text("code,term\nAAAA003,bidulage\n", encoding="utf-8")
+    assert codes(terminology(shipped, site=site), "bidulage") == ["AAAA003"]
+
+
 def test_without_an_active_edition_what_is_shipped_is_in_force(shipped: Path, site: Path) -> None:
     (site / "ccam" / "active").unlink()
     known = terminology(shipped, site=site)
