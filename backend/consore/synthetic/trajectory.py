@@ -715,7 +715,7 @@ class _Story:
             related = [
                 c for c in health()["predispositions"].get(gene, {}).get("cancers", ()) if self._may_have(c, first)
             ]
-            drawn = rng.choice(related) if related and rng.random() < 0.7 else self._other(first)
+            drawn = rng.choice(related) if related and rng.random() < 0.7 else self._other(first, life.age(date))
             if drawn is None:
                 return
             cancer = cancers()[drawn]
@@ -726,11 +726,13 @@ class _Story:
             second.alterations[gene] = life.predisposition.variant
         self._live_through(second)
 
-    def _other(self, first: Tumour) -> str | None:
-        for _ in range(6):
-            drawn = cancer_table().draw(self.rng).key
-            if self._may_have(drawn, first):
-                return drawn
+    def _other(self, first: Tumour, age: int) -> str | None:
+        for _ in range(12):
+            cancer = cancer_table().draw(self.rng)
+            mean, spread, *_ = cancer.raw["age"]
+            likely = math.exp(-(((age - mean) / spread) ** 2) / 2)  # as often as at this age
+            if self.rng.random() < likely and self._may_have(cancer.key, first):
+                return cancer.key
         return None
 
     def _may_have(self, key: str, first: Tumour) -> bool:
@@ -839,6 +841,7 @@ class _Story:
         normal = max(known.get("low", 0.0) * 2.2, known["high"], known["early"][0]) * 0.5
         vanishing = code in ("PSA", "THYROGLOBULINE", "HCG")  # nothing else of the body makes them
         life.labs.append(_lab(code, tumour.date, level, known))
+        floor = known.get("low", 0.0)
         turns: list[tuple[dt.date, float]] = []
         removed = False
         for care in life.cares:
@@ -862,7 +865,7 @@ class _Story:
         for when, target in turns:
             if when > life.last_news:
                 break
-            level = level * target if 0 < target < 1 and target in (0.3, 0.05) else target
+            level = max(level * target, floor) if target in (0.3, 0.05) else target
             life.labs.append(_lab(code, when, level * rng.uniform(0.9, 1.1), known))
             date = when
         while clock < 4:
