@@ -66,6 +66,13 @@ def reader() -> Reader:
         ("Antécédent de mélanome en 2005.", C, "history"),
         ("Antécédents : mélanome en 2005.\nHistoire de la maladie : adénocarcinome du côlon.", C, "history"),
         ("Lymphome non hodgkinien.", C, "present"),
+        ("Ne permet pas d'exclure des métastases hépatiques.", M, "hypothetical"),
+        ("Des métastases osseuses ne peuvent être formellement éliminées.", M, "hypothetical"),
+        ("Examen ss métastase hépatique.", M, "negated"),
+        ("Évérolimus non retenu en raison de l'âge.", D, "negated"),
+        ("Avis favorable pour axitinib.", D, "hypothetical"),
+        ("Traitement : tamoxifène, antalgique si besoin, abiratérone.", D, "present"),
+        ("Geste prévu : mastectomie.", MentionKind.PROCEDURE, "hypothetical"),
         ("Aspect compatible avec un adénocarcinome.", C, "present"),
     ],
 )
