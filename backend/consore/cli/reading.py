@@ -208,6 +208,27 @@ def bench_search(
     print_json(report.as_json()) if as_json else console.print(report.text(), markup=False, soft_wrap=True)
 
 
+@bench_app.command("realism")
+def bench_realism(
+    corpus: Annotated[Path, typer.Option(help="A real corpus to stand beside, as FRACCO: JSON lines, or .gz.")],
+    split: Annotated[str, typer.Option(help="train, dev or test.")] = "train",
+    noise: Annotated[str, typer.Option(help="none, low, medium or high.")] = "medium",
+    words: Annotated[int, typer.Option(min=10_000)] = 200_000,
+    seed: int = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """How far generated reports are from real prose: vocabulary, sentences, repetition, a detector."""
+    from consore.synthetic import realism
+
+    real, made = realism.read_corpus(corpus), realism.generated_texts(split, words, seed=seed, noise=noise)
+    sides = {corpus.name: realism.measure(real, words), f"{split}, {noise}": realism.measure(made, words)}
+    found = realism.detect(real, made)
+    if as_json:
+        print_json({**sides, "detector": found})
+        return
+    print_table(("", *sides), [*realism.table(sides), ("detector, balanced accuracy", "", f"{found:.3f}")])
+
+
 def _text_of(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")

@@ -97,7 +97,15 @@ def write_reports(
             pieces = [*pieces, Piece("\n\n"), *grammar(split).write("boilerplate", scene, rng)]
         text, mentions = assemble(agree(pieces), _headings(style, rng))
         head = f"{centre} - {life.family_name.upper()} {life.given_name} - IPP {life.ipp}"
-        text, mentions = disturb(text, mentions, level, styles()[style], rng, running_head=head)
+        text, mentions = disturb(
+            text,
+            mentions,
+            level,
+            styles()[style],
+            rng,
+            running_head=head,
+            openers=grammar(split).sources.get("opener", ()),
+        )
         words = kind_words(moment.kind, moment.topic)
         yield Report(
             id=f"DOC{number:08d}",

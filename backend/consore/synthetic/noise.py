@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
@@ -82,13 +82,23 @@ def noise_level(noise: str | NoiseLevel) -> NoiseLevel:
 
 
 def disturb(
-    text: str, mentions: list[Mention], level: NoiseLevel, style: Style, rng: Random, *, running_head: str = ""
+    text: str,
+    mentions: list[Mention],
+    level: NoiseLevel,
+    style: Style,
+    rng: Random,
+    *,
+    running_head: str = "",
+    openers: Sequence[str] = (),
 ) -> tuple[str, list[Mention]]:
     """The text as it reaches the record, and its mentions where they now stand.
 
-    `running_head` is what is printed on top of each page. Mentions are in order and do not overlap.
+    `running_head` is what is printed on top of each page, `openers` what may begin a sentence ("Par ailleurs, ").
+    Mentions are in order and do not overlap. How sentences are joined is the author's style, whatever the level.
     """
     segments = _cut(text, mentions)
+    if style.joins:
+        segments = _flowing(segments, rng, style.joins * rng.uniform(0.3, 1.6), style.opens, openers)
     if style.bullets and rng.random() < style.bullets:
         segments = _plainly(segments, _bulleted)
     if level.speech and rng.random() < style.speech * level.speech:
@@ -144,6 +154,45 @@ def _rate(said: Mention | None, rate: float) -> float:
     if said is None:
         return rate
     return rate / 3 if said["kind"] in _TERMS else 0.0
+
+
+_STOP = re.compile(r"(?<=[a-zàâéèêîôûç0-9%)])\. ([A-ZÀÉÈÊÎÔ][a-zàâéèêîôûç]*)(?='|\b)")
+_LAST_STOP = re.compile(r"(?<=[a-zàâéèêîôûç0-9%)])\. $")
+_STARTS = re.compile(r"[A-ZÀÉÈ][a-zàâéèêîôûçœ]")
+_NAMES = frozenset("Madame Monsieur Mme Mr Dr Pr Hb Na Mallampati Charlson Gleason Girerd Romberg Glasgow Lee".split())
+_LOWERED = (*_TERMS, "recurrence", "response")
+
+
+def _flowing(segments: list[Segment], rng: Random, joins: float, opens: float, openers: Sequence[str]) -> list[Segment]:
+    """Some sentences continue the one before, some begin with a word that links them to it."""
+
+    def flow(match: re.Match[str]) -> str:
+        word = match.group(1)
+        if word in _NAMES or (len(word) == 1 and word not in "ÀL"):
+            return match.group()
+        dice = rng.random()
+        if dice < joins:
+            near = min(match.start(), len(match.string) - match.end()) < 50
+            joint = " ; " if near and rng.random() < 0.7 else ", "
+            return joint + word[0].lower() + word[1:]
+        if openers and dice > 1 - opens:
+            opener = openers[int(rng.random() * len(openers))]
+            return match.group() if opener.startswith(word) else f". {opener}{word[0].lower()}{word[1:]}"
+        return match.group()
+
+    out: list[Segment] = []
+    for number, (part, said) in enumerate(segments):
+        if said is not None:
+            if out and out[-1][0].endswith(" ; ") and said["kind"] in _LOWERED and _STARTS.match(part):
+                part = part[0].lower() + part[1:]
+            out.append((part, said))
+            continue
+        part = _STOP.sub(flow, part)
+        after = segments[number + 1][1] if number + 1 < len(segments) else None
+        if after is not None and rng.random() < joins:
+            part = _LAST_STOP.sub(" ; ", part)
+        out.append((part, said))
+    return out
 
 
 def _bulleted(part: str) -> str:
@@ -244,7 +293,7 @@ def _misread(text: str, rng: Random, rate: float) -> str:
 def _paged(segments: list[Segment], rng: Random, running_head: str) -> list[Segment]:
     """A page ends in the middle of the text: its foot and the next one's head come between two lines."""
     places = [number for number, (part, said) in enumerate(segments) if said is None and "\n" in part]
-    if len(places) < 3:
+    if sum(segments[number][0].count("\n") for number in places) < 3:
         return segments
     number = places[len(places) // 2]
     part = segments[number][0]
@@ -260,7 +309,7 @@ def _wrapped(segments: list[Segment], rng: Random, width: int, hyphens: float) -
     out: list[Segment] = []
     for text, said in segments:
         parts: list[str] = []
-        for token in re.split(r"( |\n)", text):
+        for token in re.split(r"( (?![;:?!%])|\n)", text):
             if token == "\n":
                 column = 0
             elif token == " " and column >= width - 4:

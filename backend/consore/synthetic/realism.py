@@ -38,12 +38,12 @@ def read_corpus(path: Path) -> list[str]:
         opener = gzip.open if path.suffix == ".gz" else open
         with opener(path, "rt", encoding="utf-8") as file:
             texts = [json.loads(line)["text"] for line in file]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"The corpus {path} cannot be read: {error}.", hint='Give JSON lines with "text", plain or .gz.'
+            f"The corpus {path} cannot be read: {error}.", 'Give JSON lines with "text", or .gz.'
         ) from error
     if not texts:
-        raise InputError(f"The corpus {path} is empty.", hint='Give JSON lines with "text".')
+        raise InputError(f"The corpus {path} is empty.", 'Give JSON lines with "text".')
     return texts
 
 

@@ -404,11 +404,11 @@ class PatientScene:
         return (
             f"{hit}N+/{total}N"
             if rng.random() < 0.5
-            else f"{hit} ganglion{'s' if hit > 1 else ''} métastatique{'s' if hit > 1 else ''} sur {total}"
+            else f"{hit} ganglion{'s' if hit > 1 else ''} envahi{'s' if hit > 1 else ''} sur {total}"
         )
 
     def _slot_no_markers(self, rng: Random) -> str | None:
-        return None if self.tumour.biomarkers else ""
+        return None if self._slot_markers(rng) else ""
 
     def _slot_no_ptnm(self, rng: Random) -> str | None:
         return None if self._ptnm() else ""
@@ -453,7 +453,12 @@ class PatientScene:
 
     def _slot_markers(self, rng: Random) -> list[Piece] | None:
         """Every biomarker known of the tumour, in one go."""
-        codes = [code for code in self.tumour.biomarkers if code != "TNBC" or rng.random() < 0.6]
+        codes = [
+            code
+            for code in self.tumour.biomarkers
+            if (code != "TNBC" or rng.random() < 0.6)
+            and not (self.moment.kind == "pathology" and biomarkers()[code].get("unit") in _OF_BLOOD)
+        ]
         if not codes:
             return None
         separator = rng.choice([", ", ", ", " ; ", " - "])
@@ -962,6 +967,7 @@ def _a(article: str) -> str:
     return {"le": "au ", "la": "à la ", "l'": "à l'", "les": "aux "}[article]
 
 
+_OF_BLOOD = ("ng/mL", "U/mL", "UI/L", "g/L", "mg/L")
 _PANELS = ["blood", "clotting", "ions", "kidney", "liver", "protein", "iron", "thyroid", "urine"]
 _LAYOUTS = ("colon", "wide", "pipe", "range")
 
@@ -974,7 +980,7 @@ def _lab_line(layout: str, item: dict[str, Any], value: float, rng: Random) -> s
     if layout == "colon":
         return f"{name} : {text} {unit}{' *' if flag else ''}"
     if layout == "wide":
-        return f"{name} {'.' * max(2, 28 - len(name))} {text} {unit} ({low} à {high}){' ' + flag if flag else ''}"
+        return f"{name} {'.' * max(3, 40 - len(name))} {text} {unit} ({low} à {high}){' ' + flag if flag else ''}"
     if layout == "pipe":
         return f"{name} | {text} | {unit} | {low}-{high} | {flag}"
     return f"{name}\t{text}\t{unit}\tN : {low}-{high}"

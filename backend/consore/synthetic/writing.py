@@ -7,7 +7,7 @@ A grammar is a folder of TOML files; a rule is a list of alternatives, gathered 
     {n:60-95/5}       a whole number between both, in steps of 5 (1 when not said); {x:0.4-2.1} one with a decimal
     <rule>            an alternative of that rule; <rule?> nothing when none can be written; <rule!history> as above
     <rule*2-4>        two to four different alternatives, with a space between; <rule*2-4:, > with ", "
-    <<TERM = KIND SYSTEM CODE>>   a coded term written as it is; a fourth word is its assertion
+    <<TERM = KIND SYSTEM CODE>>   a coded term written as it is; a fourth word is its assertion, a fifth its value
     [a|b|]            one of these
     # heading         at the start of a line: a heading in the author's style, dropped when nothing follows
 
@@ -76,6 +76,7 @@ Node = tuple[Any, ...]
 class Style:
     """How an author writes: `like` are the styles whose templates are borrowed; the rest are shares between 0 and 1.
 
+    `joins`: of the sentences that continue the one before, `opens`: that begin with a linking word;
     `abbreviate`: of the words that have an abbreviation; `plain`: of the templates without style of their own that are
     taken all the same; `bullets`, `capitals`, `speech`, `english`: 1 when every report has it.
     """
@@ -86,6 +87,8 @@ class Style:
     headings: str = ""
     plain: float = 0.15
     abbreviate: float = 0.0
+    joins: float = 0.0
+    opens: float = 0.0
     bullets: float = 0.0
     capitals: float = 0.0
     speech: float = 0.0
@@ -263,7 +266,15 @@ def agree(pieces: Iterable[Piece]) -> list[Piece]:
             out[-1] = Piece(before.text + piece.text)
         else:
             out.append(piece)
-    return out
+    return [piece if piece.said else Piece(_CONTRACTED.sub(_contract, piece.text)) for piece in out]
+
+
+_CONTRACTED = re.compile(r"\b(de|à) (les?) (?=[a-zàâéèêîôœ])")
+_CONTRACTIONS = {("de", "le"): "du ", ("de", "les"): "des ", ("à", "le"): "au ", ("à", "les"): "aux "}
+
+
+def _contract(match: re.Match[str]) -> str:
+    return _CONTRACTIONS[match.group(1), match.group(2)]
 
 
 def _agreed(word: str, term: str) -> str | None:
@@ -366,7 +377,7 @@ def _mention(text: str, start: int, end: int, said: Said) -> dict[str, object]:
 
 
 _TOKEN = re.compile(
-    r"<<(?P<term>[^=>]+?) = (?P<kind>\w+) (?P<system>\S+?) (?P<code>[^\s>]+)(?: (?P<ta>\w+))?>>"
+    r"<<(?P<term>[^=>]+?) = (?P<kind>\w+) (?P<system>\S+?) (?P<code>[^\s>]+)(?: (?P<ta>\w+)(?: (?P<value>\w+))?)?>>"
     r"|\{n:(?P<low>\d+)-(?P<high>\d+)(?:/(?P<step>\d+))?\}|\{x:(?P<from>[\d.]+)-(?P<to>[\d.]+)\}"
     r"|\{(?P<slot>[\w.:+-]+)(?:!(?P<sa>\w+))?\}"
     r"|<(?P<rule>[\w.]+)(?:(?P<opt>\?)|\*(?P<least>\d+)-(?P<most>\d+)(?::(?P<joint>[^>]*))?)?(?:!(?P<ra>\w+))?>"
@@ -418,7 +429,10 @@ def _node(found: re.Match[str]) -> Node:
     if found["term"]:
         system = None if found["system"] == "-" else found["system"]
         code = None if found["code"] == "-" else found["code"]
-        return ("text", Piece(found["term"], Said(found["kind"], system, code, None, found["ta"] or "present")))
+        return (
+            "text",
+            Piece(found["term"], Said(found["kind"], system, code, found["value"], found["ta"] or "present")),
+        )
     if found["low"]:
         return ("number", int(found["low"]), int(found["high"]), int(found["step"] or 1))
     if found["from"]:
