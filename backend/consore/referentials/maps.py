@@ -27,7 +27,7 @@ _PARTS = {
 }
 _UNKNOWN_PRIMARY = "C80"
 # « autres sièges précisés » of the parts where a site without a code of its own belongs there
-_OTHER_SITE = {"2": "D09.7", "0": "D36.7", "1": "D48.7", "6": "C79.8"}
+_OTHER_SITE = {"2": "D09.7", "6": "C79.8"}
 _MORPHOLOGY = re.compile(r"(?:M-?)?(\d{4})/?(\d)")
 
 
@@ -102,11 +102,9 @@ class TumourCodes:
             for code in self._by_site.get(asked, ()):
                 if may_be(code):
                     return code
-        return (
-            None
-            if behaviour in "39"
-            else self._of_group(site, may_be, behaviour) or self._known(_OTHER_SITE[behaviour])
-        )
+        if behaviour in "39":
+            return None
+        return self._of_group(site, may_be, behaviour) or self._known(_OTHER_SITE.get(behaviour, ""))
 
     def _of_group(self, site: str, may_be: Callable[[str], bool], behaviour: str) -> str | None:
         """The code of a site's group: of its other and ill-defined organs (`C15-C26`: `C26`), or its only one.

@@ -60,7 +60,7 @@ def test_every_topography_with_every_behaviour_lands_on_a_code_that_exists(known
     for site in known.concepts("ICD-O-3-T", "topography"):
         for behaviour in "01236":
             code = known.cim10_of(site.code, f"8010/{behaviour}")
-            if not site.code.startswith(("C42", "C77")):
+            if behaviour in "236" and not site.code.startswith(("C42", "C77")):
                 assert code, (site.code, behaviour)
             assert code is None or known.concept("CIM-10", code), (site.code, behaviour, code)
 
