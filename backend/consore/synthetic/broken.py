@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -25,7 +26,9 @@ def break_some(centre: Path, seed: int) -> list[BrokenInput]:
 
     In place: a truncated PDF and a DOCX that is a ZIP of something else (both in the index of documents), a patient
     born in 2090, an RSS line cut short and one with a few characters too many. As new files: a CSV with a wrong
-    separator, a CSV in Latin-1.
+    separator, a CSV in Latin-1. Where the centre has such files, beside them: an MDM whose base64 is cut, one with
+    line feeds for carriage returns; a CDA without its namespace, one in Latin-1 that says UTF-8; a FHIR export whose
+    last line is cut; and, in place, an RSA line cut short.
     """
     rng = Random(f"broken/{seed}")
     return [
@@ -34,6 +37,7 @@ def break_some(centre: Path, seed: int) -> list[BrokenInput]:
         *_wrong_rss_lines(centre, rng),
         _tabulated(centre),
         _latin1(centre),
+        *_bad_messages(centre, rng),
     ]
 
 
@@ -85,6 +89,32 @@ def _latin1(centre: Path) -> BrokenInput:
     text = (centre / "chimiotherapie.csv").read_text(encoding="utf-8")
     path.write_bytes(text.replace("œ", "oe").encode("latin-1", errors="replace"))
     return BrokenInput(path, "wrong_encoding")
+
+
+def _bad_messages(centre: Path, rng: Random) -> Iterator[BrokenInput]:
+    if (rsa := centre / "pmsi_rsa.txt").exists():
+        lines = rsa.read_bytes().split(b"\r\n")[:-1]
+        rsa.write_bytes(b"\r\n".join([*lines, rng.choice(lines)[:90]]) + b"\r\n")
+        yield BrokenInput(rsa, "short_rsa_line", f"ligne {len(lines) + 1}")
+    if messages := sorted((centre / "hl7" / "mdm").rglob("*.hl7")):
+        segments = rng.choice(messages).read_bytes().split(b"\r")
+        place = next(place for place, segment in enumerate(segments) if segment.startswith(b"OBX|1|ED"))
+        cut, feeds = centre / "hl7" / "mdm" / "MDM_TRONQUE.hl7", centre / "hl7" / "mdm" / "MDM_LF.hl7"
+        cut.write_bytes(b"\r".join([*segments[:place], segments[place][: len(segments[place]) // 2 + 1]]))
+        feeds.write_bytes(b"\n".join(segments))
+        yield BrokenInput(cut, "truncated_base64")
+        yield BrokenInput(feeds, "line_feeds")
+    if reports := sorted((centre / "cda").rglob("*.xml")):
+        whole = rng.choice(reports).read_text(encoding="utf-8")
+        bare, liar = centre / "cda" / "CDA_SANS_ESPACE.xml", centre / "cda" / "CDA_LATIN1.xml"
+        bare.write_text(whole.replace(' xmlns="urn:hl7-org:v3"', ""), encoding="utf-8")
+        liar.write_bytes(whole.encode("latin-1", errors="replace"))
+        yield BrokenInput(bare, "no_namespace")
+        yield BrokenInput(liar, "wrong_declared_encoding")
+    if (export := centre / "fhir" / "Patient.ndjson").exists():
+        cut = centre / "fhir" / "Patient_tronque.ndjson"
+        cut.write_bytes(export.read_bytes()[:-40])
+        yield BrokenInput(cut, "truncated_line")
 
 
 def _some_ipp(centre: Path, rng: Random) -> str:

@@ -179,7 +179,8 @@ def _write(job: _Job, workers: int, progress: Callable[[int, int], None] | None)
                 streams[path].write(end.replace(b"{count}", str(counts[path]).encode()))
     for made in writers:
         made.close(job.root, job.site, counts)
-    return counts
+    told = {f"verite/{name}": rows for name, rows in truth.counts.items()} if truth else {}
+    return {path: rows for path, rows in counts.items() if (job.root / path).exists()} | told
 
 
 def _opened(path: Path, made: Format) -> BinaryIO:

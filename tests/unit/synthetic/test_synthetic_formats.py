@@ -24,7 +24,7 @@ import pytest
 from lxml import etree
 from striprtf.striprtf import rtf_to_text
 
-from consore.synthetic import deltas, generate_centre
+from consore.synthetic import break_some, deltas, generate_centre
 from consore.synthetic.deltas import deliver
 from consore.synthetic.formats import FORMATS, Site, chosen
 from consore.synthetic.formats.codes import author_of
@@ -456,3 +456,25 @@ def test_a_bulk_export_is_counted_by_its_manifest_and_its_references_lead_somewh
         "DiagnosticReport": ("status", "code"),
     }.items():
         assert all(name in one for one in resources[kind] for name in needed)
+
+
+# What is broken
+
+
+def test_broken_messages_are_broken_as_they_say_and_the_good_ones_stay(tmp_path: Path) -> None:
+    asked = ("administrative", "pmsi", "rsa", "tumour_sheet", "chemotherapy", "txt", "mdm", "molecular_cda", "fhir")
+    made = generate_centre(tmp_path, code="B", name="B", patients=12, seed=6, formats=asked)
+    before = {path: path.read_bytes() for path in (made.root / "hl7" / "mdm").glob("*.hl7")}
+    faults = {item.fault: item.path for item in break_some(made.root, seed=2)}
+    assert all(path.read_bytes() == content for path, content in before.items())
+    content = str(hl7.parse(faults["truncated_base64"].read_bytes().decode())["OBX.F5.R1.C5"])
+    whole = base64.b64decode(content + "=" * (-len(content) % 4), validate=True)
+    assert b"%%EOF" not in whole[-20:]
+    assert b"</ClinicalDocument>" not in whole
+    assert b"\r" not in faults["line_feeds"].read_bytes()
+    assert etree.parse(faults["no_namespace"]).getroot().tag == "ClinicalDocument"
+    with pytest.raises(etree.XMLSyntaxError):
+        etree.fromstring(faults["wrong_declared_encoding"].read_bytes())
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(faults["truncated_line"].read_text().splitlines()[-1])
+    assert len(faults["short_rsa_line"].read_bytes().split(b"\r\n")[-2]) == 90
