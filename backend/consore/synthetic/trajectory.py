@@ -269,9 +269,12 @@ def _horizon(rng: Random, life: Life, date: dt.date) -> dt.date:
     """The day after which nothing is known: today, a death of another cause, or the last visit of someone lost.
 
     Deaths of other causes follow Gompertz, close to the French life table (Insee, 2020-2022): half of men live to 82,
-    half of women to 87.
+    half of women to 87. Smoking doubles them (Santé publique France, 2015), cirrhosis multiplies them by six (order of
+    magnitude).
     """
     slope, level = 0.1, 2.1e-5 if life.sex == "M" else 1.15e-5
+    level *= 1.7 if life.pack_years else 0.85
+    level *= 6 if any(item.cim10 == "K74.6" for item in life.comorbidities) else 1
     start = (date - life.birth).days / 365.25
     years = math.log(1 - slope * math.log(1 - rng.random()) / (level * math.exp(slope * start))) / slope
     natural = date + dt.timedelta(days=40 + int(years * 365.25))
@@ -591,7 +594,7 @@ class _Story:
         self._happen(f"{kind}_recurrence", date, tumour, [where])
         after = self._cure(tumour, list(steps), after)
         later = after + dt.timedelta(days=max(120, int(raw["relapse_days"] * 0.6 * math.exp(rng.gauss(0, 0.5)))))
-        if raw["sites"] and rng.random() < 0.4 and later < self.stop - dt.timedelta(days=30):
+        if raw["sites"] and rng.random() < raw.get("spread_later", 0.4) and later < self.stop - dt.timedelta(days=30):
             self._stop_care(tumour, later)
             self._spread(tumour, later, later + dt.timedelta(days=20))
 
