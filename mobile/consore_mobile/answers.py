@@ -435,6 +435,44 @@ class IngestionRun:
 
 
 @dataclass(slots=True, frozen=True)
+class ReferentialEdition:
+    """An edition of a code system that was imported by the centre."""
+
+    slug: str
+    name: str
+    active: bool
+
+
+@dataclass(slots=True, frozen=True)
+class ImportCounts:
+    """What the import of the edition in force counted."""
+
+    read: int
+    kept: int
+    changed: int
+    rejected: int
+
+
+@dataclass(slots=True, frozen=True)
+class Referential:
+    """A code system in force; `kind` is null where it is not imported, `active_edition` where Consore's own is used."""
+
+    folder: str
+    system: str
+    name: str
+    edition: str
+    concepts: int
+    terms: int
+    licence: str
+    kind: str | None = None
+    active_edition: str | None = None
+    imported_at: dt.datetime | None = None
+    imported_by: str | None = None
+    last_import: ImportCounts | None = None
+    editions: list[ReferentialEdition] = field(default_factory=list)
+
+
+@dataclass(slots=True, frozen=True)
 class Source:
     """An extract of the hospital that is read on a schedule."""
 

@@ -36,10 +36,11 @@ DESTINATIONS = {
     "search": "magnify",
     "centres": "hospital-building",
     "sources": "database-outline",
+    "referentials": "book-open-variant-outline",
     "settings": "cog-outline",
 }
 DESTINATIONS_OF_ROLE = {
-    "ADMIN": ["sources", "settings"],
+    "ADMIN": ["sources", "referentials", "settings"],
     "INTEGRATOR": ["settings"],
 }
 WITH_DETAIL = {"search", "sources"}
@@ -48,6 +49,7 @@ MODULES = {
     "search": "SearchPage",
     "centres": "CentresPage",
     "sources": "SourcesPage",
+    "referentials": "ReferentialsPage",
     "settings": "SettingsPage",
     "patient": "PatientPage",
     "document": "DocumentPage",

@@ -152,6 +152,15 @@ class Client:
         answer = await self.call("run_ingestion", sourceId=source_id)
         return answers.decode(answers.IngestionRun, accepted(answer["runIngestion"]))
 
+    async def referentials(self) -> list[answers.Referential]:
+        """The code systems in force and the editions that may be (admin)."""
+        return answers.decode_list(answers.Referential, (await self.call("referentials"))["referentials"])
+
+    async def activate_edition(self, kind: str, edition: str) -> answers.Referential:
+        """Put an imported edition in force, or `shipped` (admin)."""
+        answer = await self.call("activate_edition", kind=kind, edition=edition)
+        return answers.decode(answers.Referential, accepted(answer["activateEdition"]))
+
     async def call(self, name: str, **variables: Any) -> dict[str, Any]:
         """Send one operation as who is signed in; renew the session once when it has expired.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from app_network import AppNetwork
@@ -28,7 +30,7 @@ def _open(hand: Hand, name: str) -> None:
 
 
 def test_the_admin_sees_the_sources_and_nothing_of_a_patient(admin: Hand) -> None:
-    assert admin.app.shell.destinations == ["sources", "settings"]
+    assert admin.app.shell.destinations == ["sources", "referentials", "settings"]
     cards = {card.name: card for card in admin.all("SourceCard")}
     assert set(cards) == {"administratif", "pmsi", "fiches-tumeur", "chimiotherapie", "biobanque", "comptes-rendus"}
     assert "terminée" in cards["administratif"].last
@@ -58,6 +60,41 @@ def test_a_schedule_that_is_changed_in_the_app_is_obeyed_by_the_worker(admin: Ha
     assert page.source.id in [str(run.source_id) for run in runs]
     admin.app.shell.back()
     admin.until(lambda: any(c.schedule.startswith("Chaque jeudi") for c in admin.all("SourceCard", name="biobanque")))
+
+
+def test_the_edition_in_force_of_a_code_system_is_seen_and_changed(
+    admin: Hand, two_centres: AppNetwork, tmp_path: Path
+) -> None:
+    from consore.referentials import terminology
+    from consore.referentials.importing import import_referential
+
+    settings = two_centres.centres[0].settings
+    table = tmp_path / "topographies.csv"
+    rows = [f"C{number:02}{digit};Siège imaginaire {number} {digit}" for number in range(77) for digit in range(10)]
+    table.write_text("\n".join(["code;libelle", *rows]), encoding="utf-8")
+    site = settings.site_referentials
+    options = {"edition": "Essai 2027", "by": "admin", "activate": False}
+    import_referential(settings.referentials, site, "icdo3-topography", table, **options)
+
+    def card() -> Any:
+        return next(one for one in admin.all("ReferentialCard") if one.has_choice)
+
+    def label() -> str:
+        return terminology(settings.referentials, site=site).label("ICD-O-3-T", "C50.4")
+
+    before = label()
+    admin.tap(next(item for item in admin.all("NavItem") if item.name == "referentials"))
+    admin.until(lambda: admin.all("ReferentialCard") and any(one.has_choice for one in admin.all("ReferentialCard")))
+    admin.settle(0.2)
+    admin.tap(next(chip for chip in admin.all("Chip", root=card()) if chip.payload == "essai-2027"))
+    admin.until(lambda: card().chosen == "essai-2027" and "Essai 2027" in card().edition)
+    assert "770 lignes lues" in card().counts.replace("\u202f", "")
+    assert card().imported.endswith("par admin")
+    assert label() == "Siège imaginaire 50 4"
+    admin.settle(0.2)
+    admin.tap(next(chip for chip in admin.all("Chip", root=card()) if chip.payload == "shipped"))
+    admin.until(lambda: card().chosen == "shipped")
+    assert label() == before
 
 
 def test_a_source_is_read_now_and_its_run_is_followed(admin: Hand) -> None:
