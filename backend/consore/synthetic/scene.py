@@ -344,16 +344,20 @@ class PatientScene:
             code = code[:-2] if not text.endswith(("M0", "M1")) else code
         return [Piece(text, Said("tnm", "TNM", code, code))]
 
-    def _slot_stage(self, rng: Random) -> list[Piece]:
+    def _slot_stage(self, rng: Random) -> list[Piece] | None:
         stage = self.tumour.stage
+        if not stage:
+            return None
         word = rng.choice(["stade", "stade"])
         return [Piece(f"{word} {stage}", Said("stage", "LOCAL", f"STAGE:{stage}", stage))]
 
     def _slot_ann_arbor(self, rng: Random) -> list[Piece] | None:
-        if not self.tumour.cancer.raw.get("haematology"):
+        """The stage with the name of its classification, for the diseases of the blood that have one."""
+        staging, stage = self.tumour.cancer.raw.get("staging"), self.tumour.stage
+        if not staging or not stage:
             return None
-        stage = self.tumour.stage
-        return [Piece(f"stade {stage}", Said("stage", "LOCAL", f"STAGE:{stage}", stage)), Piece(" d'Ann Arbor")]
+        after = " d'Ann Arbor" if staging == "Ann Arbor" else f" {staging}"
+        return [Piece(f"stade {stage}", Said("stage", "LOCAL", f"STAGE:{stage}", stage)), Piece(after)]
 
     def _slot_grade(self, rng: Random) -> list[Piece] | None:
         grade = self.tumour.grade
