@@ -13,18 +13,20 @@ from consore.api import create_app
 from consore.model import AuditEntry, Role
 from consore.settings import Settings
 
-IMPORT = """mutation ($kind: String!, $file: Upload!, $edition: String, $dryRun: Boolean! = false,
-    $force: Boolean! = false) { importReferential(kind: $kind, file: $file, edition: $edition, dryRun: $dryRun, force: $force) {
+IMPORT = """mutation ($kind: String!, $file: Upload!, $edition: String, $dryRun: Boolean! = false) {
+  importReferential(kind: $kind, file: $file, edition: $edition, dryRun: $dryRun) {
     ... on ReferentialImport { kind folder slug state active read kept changed rejected against
       reasons { reason count } rejections(first: 5) { file line reason value } }
     ... on InputProblem { code message hint field } } }"""
 ACTIVATE = """mutation ($kind: String!, $edition: String!) { activateEdition(kind: $kind, edition: $edition) {
     ... on Referential { system edition activeEdition } ... on InputProblem { message hint field } } }"""
 LIST = """{ referentials { system folder name edition concepts terms licence origin kind activeEdition available
-    importedAt importedBy lastImport { read kept changed rejected } editions { slug name active concepts importedBy } } }"""
-TOPOGRAPHIES = "code;libelle\n" + "".join(
-    f"C{number:02}{digit};Siège imaginaire {number} {digit}\n" for number in range(77) for digit in range(10)
-)
+    importedAt importedBy lastImport { read kept changed rejected }
+    editions { slug name active concepts importedBy } } }"""
+TOPOGRAPHY_ROWS = [
+    f"C{number:02}{digit};Siège imaginaire {number} {digit}" for number in range(77) for digit in range(10)
+]
+TOPOGRAPHIES = "\n".join(["code;libelle", *TOPOGRAPHY_ROWS, ""])
 
 
 @pytest.fixture(scope="module")
