@@ -77,7 +77,7 @@ def prepare_centre(
     extracts = folder / "extracts" / code
     if not is_complete(extracts):
         with _timed(f"{name}: extracts generated", stages, bar):
-            generate_centre(extracts.parent, code=code, name=name, patients=patients, seed=100 + number)
+            generate_centre(extracts.parent, code=code, name=name, patients=patients, seed=100 + number, force=True)
     store = Store.of(settings)
     try:
         _declare(store, extracts, accounts)

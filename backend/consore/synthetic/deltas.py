@@ -143,7 +143,25 @@ def record(
             Version(wrong.id, entered, life.ipp, Issue(wrong)),
             Version(wrong.id, found, life.ipp, None, WRONG_PATIENT),
         ]
+    if arrival := _arrival(life, merges, rng):
+        dossier.merges = [replace(merge, day=max(merge.day, arrival)) for merge in merges]
+        dossier.tables = {
+            table: [replace(version, day=max(version.day, arrival)) for version in versions]
+            for table, versions in dossier.tables.items()
+        }
     return dossier
+
+
+def _arrival(life: Life, merges: list[Merge], rng: Random) -> int:
+    """The day on which a patient first comes, with all that others did before: half of those of the last months, and
+    four in a thousand of the others, for another opinion. 0: before the month.
+    """
+    dates = [tumour.date for tumour in life.tumours] + [item.date for item in life.benign]
+    recent = min(dates, default=TODAY) > TODAY - dt.timedelta(days=100)
+    dice, day = rng.random(), rng.randint(1, LAST_DAY)
+    if any(merge.day > 0 for merge in merges) or (life.death and day_of(life.death) < day):
+        return 0
+    return day if dice < (0.5 if recent else 0.004) else 0
 
 
 def deliver(dossier: Dossier, day: int | None) -> Delivery:

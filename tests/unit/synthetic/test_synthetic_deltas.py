@@ -118,6 +118,7 @@ def test_a_month_has_new_corrected_deleted_and_merged_things(dossiers: list[Doss
         assert seen[f"{table} new"] + seen[f"{table} changed"] > 10, seen
     assert seen["merged"] > 0
     assert seen["deleted"] > 0
+    assert seen[f"{deltas.PATIENTS} new"] > 0
     assert seen[f"{deltas.DOCUMENTS} changed"] > 3
     assert seen[f"{deltas.SHEETS} new"] + seen[f"{deltas.SHEETS} changed"] > 0
     assert seen[f"{deltas.STAYS} new"] > 3

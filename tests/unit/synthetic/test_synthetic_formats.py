@@ -254,9 +254,11 @@ def test_adt_messages_tell_each_patient_their_stays_and_their_merges(root: Path)
     assert seen["A01"] == seen["A03"]
     assert len(set(controls)) == len(controls)
     people = {row["ipp"]: row for row in rows(root / "administratif.csv")}
-    assert set(told) == set(people)
-    for ipp, message in told.items():
-        person = people[ipp]
+    merged = {row["ipp_ancien"] for row in rows(root / "fusions.csv")}
+    assert seen["A40"] == len(merged)
+    assert set(told) == set(people) | merged
+    for ipp, person in people.items():
+        message = told[ipp]
         born = person["nom_naissance"] or person["nom_usage"]
         assert str(message["PID.F5.R1.C1"]) == born.upper()
         assert str(message["PID.F7"]) == person["date_naissance"].replace("-", "")

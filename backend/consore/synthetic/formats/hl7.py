@@ -122,6 +122,10 @@ def _adt(delivery: Delivery, site: Site) -> Iterator[Piece]:
         yield from _visit(item.values, known, item.ipp, site)
     for merge in delivery.merges:
         moment = stamp(merge.date, merge.old)
+        if delivery.day is None or merge.day == 0:  # its identity was never delivered: it is announced first
+            earlier = moment - dt.timedelta(days=2)
+            again = [_pid({**known, "nom_naissance": ""}, merge.old, site, earlier), _pv1("N", site)]
+            yield _event(site, "A28", f"A28{merge.old}", earlier, again)
         mrg = segment("MRG", {1: f"{merge.old}^^^{_authority(site)}^PI"})
         yield _event(site, "A40", f"A40{merge.old}", moment, [_pid(known, merge.kept, site, moment), mrg], "ADT_A39")
 
@@ -205,7 +209,9 @@ def _oru(delivery: Delivery, site: Site) -> Iterator[Piece]:
 
 def _obx(place: int, lab: Lab, when: dt.datetime) -> str:
     loinc = analysis(lab.code)
-    code = f"{loinc.code}^{escape(loinc.label)}^LN^{escape(lab.code)}^{escape(lab.code)}^L" if loinc else ""
+    local = f"{escape(lab.code)}^{escape(lab.code)}^L"
+    code = f"{loinc.code}^{escape(loinc.label)}^LN^{local}" if loinc else local
+    unit = f"{escape(loinc.unit)}^{escape(lab.unit)}^UCUM" if loinc else f"{escape(lab.unit)}^{escape(lab.unit)}^L"
     low = "" if lab.low is None else f"{lab.low:g}"
     high = "" if lab.high is None else f"{lab.high:g}"
     flag = "L" if lab.low is not None and lab.value < lab.low else ""
@@ -216,9 +222,9 @@ def _obx(place: int, lab: Lab, when: dt.datetime) -> str:
         {
             1: str(place),
             2: "NM",
-            3: code or f"{escape(lab.code)}^{escape(lab.code)}^L",
+            3: code,
             5: f"{lab.value:g}",
-            6: f"{escape(lab.unit)}^{escape(lab.unit)}^L",
+            6: unit,
             7: bounds,
             8: flag or "N",
             11: "F",
