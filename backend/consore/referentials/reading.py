@@ -160,11 +160,24 @@ def _read_folder(path: Path, default: dict[str, Any] | None = None) -> _Folder:
     return folder
 
 
-def _read_terms(path: Path, concepts: dict[str, Concept]) -> dict[str, list[Term]]:
-    """The terms of a file by code. Raises ConfigurationError for a code without a concept."""
+def _codes_of_editions(site: Path) -> set[str]:
+    """The codes of every imported edition of a site's folder."""
+    return {row["code"] for path in site.glob("editions/*/concepts.csv") for row in rows(path, "code")}
+
+
+def _read_terms(path: Path, concepts: dict[str, Concept], site: Path | None = None) -> dict[str, list[Term]]:
+    """The terms of a file by code. Raises ConfigurationError for a code without a concept.
+
+    A code that only another edition of `site` has is left out: its words wait until that edition is back in force.
+    """
     result: dict[str, list[Term]] = {}
+    waiting: set[str] = set()
     for line, row in numbered_rows(path, "code", "term"):
         code, form, type_ = row["code"], row.get("form") or "noun", row.get("type") or ""
+        if code not in concepts and site:
+            waiting = waiting or _codes_of_editions(site)
+            if code in waiting:
+                continue
         if code not in concepts:
             raise ConfigurationError(
                 f"{path}, line {line}: concepts.csv does not have the code {code or '(empty)'}.",
@@ -229,7 +242,7 @@ def _joined(name: str, shipped: _Folder | None, path: Path, site: Path | None) -
     if edition is not None and edition is not first:
         _lay_over(edition, concepts, terms, by_label)
     if site and (site / "local_terms.csv").exists():
-        for code, words in _read_terms(site / "local_terms.csv", concepts).items():
+        for code, words in _read_terms(site / "local_terms.csv", concepts, site).items():
             terms[code] = [*words, *terms.get(code, [])]
     system = CodeSystem(name, header["system"], header["name"], header["edition"], header["licence"], header["origin"])
     # What is withdrawn comes last: where old and new codes claim the same words, the new one has them.

@@ -514,6 +514,17 @@ def test_words_of_the_site_survive_imports(small, site, tmp_path):
     assert terminology(small, site=site).match("nodule du QSE") == []
 
 
+def test_words_for_a_code_of_another_edition_wait_until_it_is_back(small, site, tmp_path):
+    file = put(tmp_path, "C50;Sein\nC509;Sein, SAI\nC349;Poumon\n")
+    edition = import_referential(small, site, "icdo3-topography", file)
+    add_local_term(small, site, "ICD-O-3-T", "C34.9", "champ pulmonaire")
+    activate_edition(site, "icdo3-topography", "shipped")
+    assert terminology(small, site=site).concept("ICD-O-3-T", "C34.9") is None
+    assert terminology(small, site=site).match("champ pulmonaire") == []
+    activate_edition(site, "icdo3-topography", edition.slug)
+    assert [match.code for match in terminology(small, site=site).match("champ pulmonaire")] == ["C34.9"]
+
+
 @pytest.mark.parametrize(
     ("system", "code", "term", "said"),
     [
