@@ -24,6 +24,7 @@ def consore(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_four_times_the_patients_do_not_take_more_memory(tmp_path: Path) -> None:
     def peak(patients: int) -> int:
         tracemalloc.start()
