@@ -478,12 +478,14 @@ class _Story:
         """The first care; gives the date when the next thing may happen."""
         before = False
         started = clock
-        for step in steps:
+        for number, step in enumerate(steps, start=1):
             care = self._step(tumour, step, started if step.together else clock)
             if care is None:
                 continue
             if care.start > self.stop:
                 break
+            if care.type in ("radiotherapy", "chemotherapy") and any(_resects(later) for later in steps[number:]):
+                care.intent = "neoadjuvant"
             self._give(care)
             if care.type == "surgery" and care.act and care.act.local not in _NOT_A_RESECTION:
                 self._operate(tumour, care.act, after=before)
@@ -499,7 +501,7 @@ class _Story:
     def _step(self, tumour: Tumour, step: Step, start: dt.date) -> Care | None:
         if step.kind == "surgery":
             act = acts()[_preferred(self.rng, step.options)]
-            intent = "palliative" if act.key == "chimioembolisation" and tumour.metastatic else "curative"
+            intent = "palliative" if act.local == "PROC:chemoembolisation" else "curative"
             return Care(act.kind, tumour, start, start, intent, act=act)
         if step.kind == "rt":
             end = start + dt.timedelta(days=max(1, int(step.fractions * 1.4)))
@@ -643,22 +645,16 @@ class _Story:
             if stop >= self.stop:
                 care.end = None if care.type != "cell_therapy" else care.end
                 return
-            transplant = raw.get("transplant")
-            if (
-                transplant
-                and number == transplant["line"]
-                and life.age(clock) < transplant["below"]
-                and care.response
-                and rng.random() < transplant["share"]
-            ):
-                care.end = min(stop, care.start + dt.timedelta(days=80))
-                graft = care.end + dt.timedelta(days=30)
-                if graft < self.stop:
-                    act = acts()[transplant["act"]]
-                    self._give(Care(act.kind, tumour, graft, graft, "curative", act=act))
-                    if rng.random() < 0.55:
+            act = self._act_after(tumour, care, where)
+            if act:
+                if act.kind == "transplant":  # consolidates a few cycles
+                    care.end = min(stop, care.start + dt.timedelta(days=80))
+                day = (care.end or stop) + dt.timedelta(days=30)
+                if day < self.stop:
+                    self._give(Care(act.kind, tumour, day, day, "curative", act=act))
+                    if rng.random() < (0.55 if act.kind == "transplant" else 0.25):
                         return
-                    stop = graft + dt.timedelta(days=rng.randint(200, 900))
+                    stop = day + dt.timedelta(days=rng.randint(200, 900))
                     if stop >= self.stop:
                         return
             site = [rng.choice(where)] if where else []
@@ -666,6 +662,19 @@ class _Story:
             clock = stop + dt.timedelta(days=rng.randint(14, 35))
         if rng.random() < 0.93:
             self._die(clock + dt.timedelta(days=max(12, int(110 * pace**0.5 * math.exp(rng.gauss(0, 0.8))))))
+
+    def _act_after(self, tumour: Tumour, care: Care, where: list[str]) -> SurgicalAct | None:
+        """A transplant, or the removal of metastases, for some of those who respond to a line."""
+        raw, age = tumour.cancer.raw, self.life.age(care.start)
+        graft = raw.get("transplant")
+        if graft and care.response and care.line == graft["line"] and age < graft["below"]:
+            return acts()[graft["act"]] if self.rng.random() < graft["share"] else None
+        removal = (
+            raw.get("metastasectomy", {}).get(where[0]) if len(where) == 1 and care.line == 1 and age < 80 else None
+        )
+        if removal and care.response in ("partial", "complete") and self.rng.random() < 0.35:
+            return acts()[removal]
+        return None
 
     def _same_as_before(self, care: Care) -> bool:
         given = {
@@ -877,6 +886,12 @@ class _Story:
             if date > life.last_news:
                 return
             life.labs.append(_lab(code, date, level * rng.uniform(0.8, 1.25), known))
+
+
+def _resects(step: Step) -> bool:
+    """Whether a step removes the tumour."""
+    found = [acts()[option] for option in step.options] if step.kind == "surgery" else []
+    return any(act.kind == "surgery" and act.local not in _NOT_A_RESECTION for act in found)
 
 
 def _lab(code: str, date: dt.date, value: float, known: dict[str, Any]) -> Lab:
