@@ -186,8 +186,8 @@ def moments(life: Life, rng: Random) -> list[Moment]:
     return kept
 
 
-_SPARE = ("nurse", "biology", "chemotherapy", "hospital_stay", "discharge", "other")
-_SPARE_TOPICS = ("gp", "anaesthesia", "surgeon", "palliative", "treating", "followup")
+_SPARE = ("biology", "chemotherapy")
+_SPARE_TOPICS = ("gp", "anaesthesia", "cycle", "surgery", "treating", "followup", "line")
 
 
 def _last_tumour(life: Life) -> Tumour | None:
@@ -225,7 +225,10 @@ def _around_benign(life: Life, benign: Benign, rng: Random) -> list[Moment]:
 def _laboratory(life: Life, rng: Random) -> list[Moment]:
     """Reports of biology on some of the days when blood was taken."""
     days = sorted({lab.date for lab in life.labs})
-    return [Moment(day, "biology", "routine", _known(life, day)) for day in rng.sample(days, min(len(days), 3))]
+    return [
+        Moment(day, "biology", "routine", _known(life, day))
+        for day in rng.sample(days, min(len(days), rng.randint(1, 2)))
+    ]
 
 
 def _last_months(life: Life, death: dt.date, rng: Random) -> list[Moment]:
@@ -282,7 +285,7 @@ def _around_diagnosis(life: Life, tumour: Tumour, rng: Random) -> list[Moment]:
     ]
     if tumour.alterations:
         found.append(at(rng.randint(12, 25), "molecular", "result"))
-    if rng.random() < 0.5:
+    if not life.labs and rng.random() < 0.5:
         found.append(at(rng.randint(1, 15), "biology", "routine"))
     return found
 
@@ -381,7 +384,8 @@ def _follow_up(life: Life, rng: Random, room: int) -> list[Moment]:
                 + [("letter", "treating")] * 2
                 + [("imaging", "followup"), ("biology", "routine"), ("letter", "gp_news")]
             )
-        found.append(Moment(start, kind, topic, tumour))
+        if kind != "biology" or not life.labs:
+            found.append(Moment(start, kind, topic, tumour))
         start += dt.timedelta(days=rng.randint(120, 380))
     return found
 

@@ -894,12 +894,30 @@ class PatientScene:
 
     def _slot_lab(self, rng: Random, what: str) -> str:
         told = self._memory.get(f"lab {what}")
+        if told is None and what == "weight":
+            told = self._memory["lab weight"] = f"{self._build().randint(50, 88) + self.moment.date.toordinal() % 5} kg"
         if told is None:
             item = lab_words()[what]
             known = self._known_lab(item["code"])
             value, unit = (known.value, known.unit) if known else (rng.uniform(*item["seen"]), item["unit"])
             told = self._memory[f"lab {what}"] = f"{_decimal(value, item['digits'])} {unit}".strip()
         return told
+
+    def _build(self) -> Random:
+        """A generator that is always the same for this person: their weight and height."""
+        return Random(f"build/{self.life.ipp}/{self.life.birth}")
+
+    def _slot_height(self, rng: Random) -> str:
+        low, high = (150, 176) if self.life.sex == "F" else (163, 190)
+        return str(self._build().randint(low, high))
+
+    def choices(self, rule: str, size: int) -> Sequence[int]:
+        """A person has one job and few usual drugs: which alternatives of a rule are theirs, in order."""
+        kept = _OWN.get(rule)
+        if kept is None:
+            return ()
+        order = Random(f"{rule}/{self.life.ipp}/{self.life.birth}").sample(range(size), size)
+        return order if kept == 1 else order[:kept]
 
     def _slot_lab_table(self, rng: Random) -> list[Piece]:
         """Results of biology, one a line: those known of the patient, then usual ones of the same panels."""
@@ -971,6 +989,8 @@ def _a(article: str) -> str:
     return {"le": "au ", "la": "à la ", "l'": "à l'", "les": "aux "}[article]
 
 
+# How many alternatives of a rule one person keeps; 1: always the first that fits.
+_OWN = {"drug_item": 8, "old_minor": 7, "old_minor_woman": 6, "hobby": 4, "relation": 8, "job": 1, "allergen": 1}
 _OF_BLOOD = ("ng/mL", "U/mL", "UI/L", "g/L", "mg/L")
 _PANELS = ["blood", "clotting", "ions", "kidney", "liver", "protein", "iron", "thyroid", "urine"]
 _LAYOUTS = ("colon", "wide", "pipe", "range")

@@ -66,6 +66,10 @@ class Scene(Protocol):
         """The pieces of a slot; raises CannotSay when there is nothing to say."""
         ...
 
+    def choices(self, rule: str, size: int) -> Sequence[int]:
+        """Which of the `size` alternatives of a rule are this patient's own; empty: any."""
+        ...
+
 
 # ("text", Piece) | ("slot", name, assertion) | ("number", low, high, step) | ("decimal", low, high)
 # | ("rule", name, optional, assertion) | ("several", name, low, high, joint, assertion) | ("choice", [[Node]])
@@ -148,6 +152,11 @@ class Grammar:
     @staticmethod
     def _order(name: str, size: int, scene: Scene, rng: Random) -> Iterable[int]:
         used = scene.used
+        own = scene.choices(name, size)
+        if own:
+            free = [at for at in own if (name, at) not in used] or list(own)
+            yield from own if len(own) == size else rng.sample(free, len(free))
+            return
         if size == 1:
             yield 0
             return
@@ -193,10 +202,10 @@ class Grammar:
         pieces: list[Piece] = []
         for _ in range(rng.randint(low, high)):
             names = self._names(rule, scene.style, rng)
-            fresh = [
-                (name, at) for name in names[:1] for at in range(len(self._rules[name])) if (name, at) not in scene.used
-            ]
-            if not fresh:
+            if not names:
+                raise CannotSay(rule)
+            size = len(self._rules[names[0]])
+            if all((names[0], at) in scene.used for at in scene.choices(names[0], size) or range(size)):
                 break
             try:
                 written = self.write(rule, scene, rng)
@@ -256,12 +265,12 @@ def agree(pieces: Iterable[Piece]) -> list[Piece]:
     out: list[Piece] = []
     for piece in pieces:
         before = out[-1] if out else None
-        if piece.text[:1].isalpha() and before and not before.said and (found := _DETERMINER.search(before.text)):
+        if piece.text[:1].isalpha() and before and not before.said and (found := _DETERMINER.search(before.text[-9:])):
             word = found.group(1)
             new = _agreed(word.lower(), piece.text)
             if new:
                 new = new[0].upper() + new[1:] if word[0].isupper() else new
-                out[-1] = before = Piece(before.text[: found.start()] + new)
+                out[-1] = before = Piece(before.text[: found.start() - len(before.text[-9:])] + new)
         if before and not before.said and not piece.said:
             out[-1] = Piece(before.text + piece.text)
         else:

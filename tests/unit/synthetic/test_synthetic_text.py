@@ -81,7 +81,7 @@ def test_every_kind_is_written_in_several_manners(split: str) -> None:
 @pytest.mark.parametrize("split", SPLITS)
 def test_no_report_shows_the_syntax_of_its_template(split: str) -> None:
     for report in reports(split):
-        assert not re.search(r"[{}]|<\w|<<|>>|\|\||^#| = \w+ \w+ |\[[^X ]", report.text, re.MULTILINE), report.text
+        assert not re.search(r"[{}]|<\w|<<|>>|\|\||^#| = [a-z]+ [A-Z]|\[[^X ]", report.text, re.MULTILINE), report.text
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -162,6 +162,9 @@ class _Words:
         if slot == "organ":
             return [Piece("sein", Said("topography", "ICD-O-3-T", "C50.9"))]
         raise CannotSay(slot)
+
+    def choices(self, rule: str, size: int) -> list[int]:
+        return []
 
 
 def written(rules: dict[str, list[str]], seed: int = 1) -> str:
