@@ -177,7 +177,7 @@ _SURELY_NOTHING = {"topography": 0.3, "morphology": 0.3}
 _FROM_BOTH = frozenset({"topography", "morphology", "metastasis", "recurrence", "response"})
 _FROM_DICTIONARY = frozenset({"drug", "regimen", "procedure"})
 # « Binet B », « BI-RADS 4 », « Karnofsky 80 »: what `rules.grading` reads by its patterns is not read twice.
-_SCALED = frozenset({"stage", "grade", "performance_status"})
+_SCALED = frozenset({"stage", "grade", "performance_status", "measurement"})
 _READ_BY_RULES = ("STAGE:", "GRADE:", "GLEASON:", "ISUP:", "PS:")
 
 

@@ -36,6 +36,7 @@ LAYERS: Mapping[str, int] = {
     "grade": 7,
     "line": 7,
     "performance_status": 7,
+    "measurement": 7,
     "laterality": 8,
 }
 _OTHER_LAYER = 9

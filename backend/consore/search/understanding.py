@@ -338,7 +338,7 @@ def _criterion(match: Match, terminology: Terminology) -> Json | None:
             return {"treatment": {"regimen": [code]}}
         case "procedure":
             return _procedure(system, code, terminology)
-        case "stage" if match.value or code.startswith("STAGE:"):
+        case "stage" if code.startswith("STAGE:"):
             return {"tumour": {"stage": [match.value or code.removeprefix("STAGE:")]}}
         case "grade" if code.startswith("GRADE:"):
             return {"tumour": {"grade": [match.value or code.removeprefix("GRADE:")]}}
@@ -347,7 +347,7 @@ def _criterion(match: Match, terminology: Terminology) -> Json | None:
             return {"treatment": {"line": {"min": number, "max": number}}}
         case "laterality" if match.value in ("left", "right", "bilateral", "midline"):
             return {"tumour": {"laterality": match.value}}
-        case "performance_status" | "response" | "grade" if code:
+        case "performance_status" | "response" | "stage" | "grade" | "measurement" if code:
             return {"concept": {"system": system, "code": [code]}}
     return None
 
