@@ -426,7 +426,7 @@ def _recap(scene: PatientScene, rng: Random) -> list[Piece]:
             continue
         pieces += [Piece(separator if pieces else separator.lstrip())] if pieces or separator != " " else []
         pieces += written
-        if rng.random() < 0.45:
+        if rng.random() < 0.7:
             try:
                 more = grammar(scene.split).write(f"{rule}_more", told, rng)
             except CannotSay:

@@ -259,9 +259,7 @@ def _reworded(segments: list[Segment], rng: Random, rate: float) -> list[Segment
         if rng.random() >= rate:
             return match.group()
         word = match.group()
-        options = words.get(word.lower())
-        if options is None:
-            return word
+        options = words.get(word) or words[word[0].lower() + word[1:]]
         chosen = options[int(rng.random() * len(options))]
         return chosen[0].upper() + chosen[1:] if word[0].isupper() else chosen
 
@@ -274,7 +272,7 @@ def _shortened(segments: list[Segment], rng: Random, rate: float, table: str) ->
     def shorten(match: re.Match[str]) -> str:
         if rng.random() >= rate:
             return match.group()
-        options = words[match.group().lower()]
+        options = words.get(match.group()) or words[match.group()[0].lower() + match.group()[1:]]
         short = options[int(rng.random() * len(options))]
         return short[0].upper() + short[1:] if match.group()[0].isupper() else short
 

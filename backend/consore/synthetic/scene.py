@@ -408,7 +408,7 @@ class PatientScene:
         return (
             f"{hit}N+/{total}N"
             if rng.random() < 0.5
-            else f"{hit} ganglion{'s' if hit > 1 else ''} envahi{'s' if hit > 1 else ''} sur {total}"
+            else f"{hit} ganglion{'s' if hit > 1 else ''} positif{'s' if hit > 1 else ''} sur {total}"
         )
 
     def _slot_no_markers(self, rng: Random) -> str | None:
@@ -910,6 +910,15 @@ class PatientScene:
     def _slot_height(self, rng: Random) -> str:
         low, high = (150, 176) if self.life.sex == "F" else (163, 190)
         return str(self._build().randint(low, high))
+
+    def _slot_bmi(self, rng: Random) -> str:
+        metres = int(self._slot_height(rng)) / 100
+        return _decimal(int(self._slot_lab(rng, "weight").split()[0]) / metres**2, 1)
+
+    def _slot_bsa(self, rng: Random) -> str:
+        """Body surface in m², by Mosteller's formula."""
+        weight, height = int(self._slot_lab(rng, "weight").split()[0]), int(self._slot_height(rng))
+        return _decimal((weight * height / 3600) ** 0.5, 2)
 
     def choices(self, rule: str, size: int) -> Sequence[int]:
         """A person has one job and few usual drugs: which alternatives of a rule are theirs, in order."""
