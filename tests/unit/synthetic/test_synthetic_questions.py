@@ -9,9 +9,22 @@ from random import Random
 
 import pytest
 
-from consore.model import System
+from consore.model import (
+    Alteration,
+    Biomarker,
+    Fact,
+    Patient,
+    System,
+    Treatment,
+    TreatmentDrug,
+    Tumour,
+    TumourEvent,
+    TumourEventSite,
+)
 from consore.referentials import terminology
+from consore.search.cohort import patient_ids
 from consore.search.criteria import parse_criteria
+from consore.store import Store
 from consore.synthetic.knowledge import drugs
 from consore.synthetic.questions import matches, misspelt, questions, read_table_sets
 from consore.synthetic.trajectory import Happening, Life, draw_life
@@ -207,3 +220,71 @@ def test_a_misspelt_question_differs_by_one_slip() -> None:
         assert slip != plain
         assert abs(len(slip) - len(plain)) <= 1
     assert misspelt("EC", Random(1)) == "ec"
+
+
+# The exact count of the store, which was written apart, gives the same answers where the store holds the truth.
+
+
+def day(text: str | None) -> dt.date | None:
+    return dt.date.fromisoformat(text) if text else None
+
+
+def fill(store: Store, patients: list[dict]) -> None:
+    """Put histories of the exchange format in a store, as if every report had been read without a fault."""
+    with store.session() as session:
+        for number, told in enumerate(patients, start=1):
+            born = day(told["birth_date"])
+            died = day(told["death_date"])
+            ipp = told["patient_id"]
+            session.add(Patient(id=number, ipp=ipp, sex=told["sex"], birth_date=born, death_date=died))
+            session.flush()
+            for item in told["tumours"]:
+                names = ("rank", "topography", "morphology", "laterality", "ctnm", "ptnm", "stage", "grade")
+                date, m = day(item["diagnosis_date"]), (item["ctnm"] or "")[-2:] or None
+                kept = {name: item[name] for name in names}
+                session.add(Tumour(patient_id=number, diagnosis_date=date, m=m, **kept))
+                for marker in item["biomarkers"]:
+                    value = float(marker["value"]) if marker["value"] else None
+                    session.add(
+                        Biomarker(patient_id=number, code=marker["code"], status=marker["status"], number=value)
+                    )
+                for found in item["alterations"]:
+                    session.add(Alteration(patient_id=number, **found))
+            for item in told["events"]:
+                event = TumourEvent(patient_id=number, type=item["type"], date=day(item["date"]))
+                session.add(event)
+                session.flush()
+                session.add_all(TumourEventSite(event_id=event.id, code=code) for code in item["sites"])
+            for item in told["treatments"]:
+                names = ("type", "name", "regimen", "act_code", "line", "response")
+                treatment = Treatment(patient_id=number, **{name: item[name] for name in names})
+                session.add(treatment)
+                session.flush()
+                session.add_all(TreatmentDrug(treatment_id=treatment.id, **drug) for drug in item["drugs"])
+            for item in told["family"]:
+                session.add(
+                    Fact(
+                        patient_id=number,
+                        kind="topography",
+                        system="ICD-O-3-T",
+                        code=item["topography"],
+                        assertion="family",
+                    )
+                )
+        session.commit()
+
+
+def test_the_exact_count_of_a_store_that_holds_the_truth_gives_every_answer(
+    store: Store, asked: list[dict], patients: list[dict]
+) -> None:
+    fill(store, patients)
+    ipps = {number: told["patient_id"] for number, told in enumerate(patients, start=1)}
+    compared = 0
+    with store.session() as session:
+        for row in asked:
+            # Diagnoses are those of stays in a store, those of the patient in the truth.
+            if row["criteria"] and row["tags"][0] == "telegraphic" and "comorbidity" not in row["tags"]:
+                found = [ipps[number] for number in patient_ids(session, parse_criteria(row["criteria"]))]
+                assert sorted(found) == sorted(row["patients"]), row["text"]
+                compared += 1
+    assert compared > 200
