@@ -892,6 +892,10 @@ class PatientScene:
         near = [lab for lab in self.life.labs if lab.code == code and abs((lab.date - self.moment.date).days) <= 30]
         return min(near, key=lambda lab: abs((lab.date - self.moment.date).days), default=None)
 
+    def _usual_lab(self, item: dict[str, Any]) -> float:
+        """A result that every report of the same day gives alike."""
+        return Random(f"{item['code']}/{self.life.ipp}/{self.moment.date}").uniform(*item["seen"])
+
     def _slot_lab(self, rng: Random, what: str) -> str:
         told = self._memory.get(f"lab {what}")
         if told is None and what == "weight":
@@ -899,7 +903,7 @@ class PatientScene:
         if told is None:
             item = lab_words()[what]
             known = self._known_lab(item["code"])
-            value, unit = (known.value, known.unit) if known else (rng.uniform(*item["seen"]), item["unit"])
+            value, unit = (known.value, known.unit) if known else (self._usual_lab(item), item["unit"])
             told = self._memory[f"lab {what}"] = f"{_decimal(value, item['digits'])} {unit}".strip()
         return told
 
@@ -944,7 +948,7 @@ class PatientScene:
                 known = self._known_lab(item["code"])
                 if known is None and rng.random() < item.get("rare", 0.15):
                     continue
-                value = known.value if known else rng.uniform(*item["seen"])
+                value = known.value if known else self._usual_lab(item)
                 pieces.append(Piece("\n" + _lab_line(layout, item, value, rng)))
         for code in biomarkers():
             known = self._known_lab(code)
