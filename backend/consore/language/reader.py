@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -179,5 +178,5 @@ def _version(terms: Terminology, weights: Path) -> str:
             digest.update(file.read_bytes())
     digest.update((weights / GRAPH_FILE).read_bytes())
     digest.update((weights / DESCRIPTION_FILE).read_bytes())
-    digest.update(json.dumps([f"{e.system} {e.edition} {e.terms}" for e in terms.editions()]).encode())
+    digest.update(terms.fingerprint.encode())
     return f"{consore.__version__}-{digest.hexdigest()[:12]}"

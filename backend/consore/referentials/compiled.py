@@ -28,20 +28,22 @@ from consore.referentials.matcher import Patterns
 from consore.referentials.reading import CodeSystem, numbered_rows, read_systems
 from consore.referentials.suggestion import Names, names_of
 
-_MAGIC = b"consore terminology 1\n"
+_MAGIC = b"consore terminology 2\n"
 _DIGEST = 32  # bytes
 _COUNTED = ("read", "kept", "changed", "rejected")
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """What a `Terminology` is made of. `names` are still in bytes: only suggesting needs them."""
+    """What a `Terminology` is made of. `names` are still in bytes: only suggesting needs them. `fingerprint` changes
+    whenever a concept, a form or a rule does, and only then."""
 
     concepts: list[tuple[Any, ...]]
     editions: list[Edition]
     patterns: Patterns
     names: bytes
     own_categories: list[tuple[Any, ...]]
+    fingerprint: str
 
     def concept(self, index: int) -> Concept:
         """The concept of a row."""
@@ -75,12 +77,15 @@ def compile_systems(root: Path, systems: list[CodeSystem]) -> Compiled:
     for concept in (concept for system in systems for concept in system.concepts):
         concepts.setdefault((concept.system, concept.code), concept)
     editions = [_edition(system, counts.get(system.folder, {})) for system in systems]
+    rows = [astuple(concept) for concept in concepts.values()]
+    content = marshal.dumps((rows, tuple(known)), 2)  # version 2: the same values give the same bytes
     return Compiled(
-        [astuple(concept) for concept in concepts.values()],
+        rows,
         editions,
         known,
         marshal.dumps(tuple(names_of(list(concepts.values())))),
         _own_categories(root / "cim10" / "by_morphology.csv"),
+        hashlib.blake2b(content, digest_size=16).hexdigest(),
     )
 
 
@@ -157,6 +162,7 @@ def _write(file: Path, stamp: bytes, kept: Compiled) -> None:
             tuple(known),
             kept.names,
             kept.own_categories,
+            kept.fingerprint,
         )
     )
     temporary = None

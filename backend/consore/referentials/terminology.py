@@ -84,6 +84,11 @@ class Terminology:
         self._climbing = threading.Lock()
         self._matcher = Matcher(known.patterns)
 
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever a concept, a form or a rule does: what was read under another one may read differently."""
+        return self._known.fingerprint
+
     # Looking up
 
     def concept(self, system: str, code: str) -> Concept | None:

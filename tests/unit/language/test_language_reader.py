@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from consore.errors import ComponentError, ConfigurationError
 from consore.language import Reader, sentence_assertions, sentences
 from consore.model import Assertion, Mention, MentionKind
+from consore.referentials import terminology
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +152,14 @@ def test_weights_that_are_missing_are_named(tmp_path, reader: Reader) -> None:
 def test_the_version_tells_which_weights_read(reader: Reader) -> None:
     assert reader.version == Reader.load().version
     assert reader.version.startswith("0.")
+
+
+def test_one_more_word_of_the_site_is_another_version_so_that_documents_are_read_again(tmp_path) -> None:
+    plain = Reader(terminology(site=tmp_path))
+    folder = tmp_path / "drugs"
+    folder.mkdir()
+    (folder / "local_terms.csv").write_text("code,term,form,value,type\nL01XA01,platine du lundi,exact,,synonym\n")
+    assert Reader(terminology(site=tmp_path)).version != plain.version
 
 
 def test_sentences_are_told_apart_by_what_they_assert(reader: Reader) -> None:
