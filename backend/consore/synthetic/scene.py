@@ -382,7 +382,9 @@ class PatientScene:
 
     def _slot_biopsy(self, rng: Random) -> list[Piece]:
         raw = self.tumour.cancer.raw
-        return [Piece(rng.choice(raw["biopsy"]), Said("procedure", "LOCAL", raw["biopsy_kind"]))]
+        word = rng.choice(raw["biopsy"])
+        said = Piece(word, Said("procedure", "LOCAL", raw["biopsy_kind"]))
+        return [Piece("série de "), said] if word.startswith("biopsies") else [said]
 
     def _slot_size(self, rng: Random) -> str:
         if self.tumour.size_mm and rng.random() < 0.8:
