@@ -470,7 +470,7 @@ def test_broken_messages_are_broken_as_they_say_and_the_good_ones_stay(tmp_path:
     faults = {item.fault: item.path for item in break_some(made.root, seed=2)}
     assert all(path.read_bytes() == content for path, content in before.items())
     content = str(hl7.parse(faults["truncated_base64"].read_bytes().decode())["OBX.F5.R1.C5"])
-    whole = base64.b64decode(content + "=" * (-len(content) % 4), validate=True)
+    whole = base64.b64decode(content[: len(content) // 4 * 4], validate=True)
     assert b"%%EOF" not in whole[-20:]
     assert b"</ClinicalDocument>" not in whole
     assert b"\r" not in faults["line_feeds"].read_bytes()
