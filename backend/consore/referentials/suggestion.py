@@ -26,6 +26,7 @@ _NEVER = frozenset({"document_kind", "centre", "abbreviation"})
 # Words that say nothing beside others: `cancer du sein` asks for `sein`.
 _EMPTY = frozenset(("de", "du", "des", "d", "la", "le", "les", "l", "en", "et", "au", "cancer", "tumeur"))
 _LATE_SYSTEMS = frozenset({"CIM-10", "CCAM"})
+_ONLY_ASKED = frozenset({"ADICAP"})  # a pathologist's codes: suggested to who asks for that system
 _CODE = re.compile(r"\s*[A-Za-z]{0,4}[\d:/.+ -]*\d[\w:/.+-]*\s*")
 _LIKE = 0.86  # similarity (Jaro-Winkler) from which a word is taken for another
 _MOST_LIKE = 8
@@ -108,7 +109,7 @@ class Suggester:
         ranked: list[list[int]] = [[] for _ in range(6)]
         for number in sorted(candidates | best):
             system = self._rows[concepts[number]][0]
-            if systems is not None and system not in systems:
+            if (systems is None and system in _ONLY_ASKED) or (systems is not None and system not in systems):
                 continue
             name = tokens[number]
             if number in best:

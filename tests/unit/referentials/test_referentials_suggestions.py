@@ -75,3 +75,8 @@ def test_the_words_of_a_site_are_suggested(tmp_path: Path) -> None:
     (folder / "local_terms.csv").write_text("code,term,form\nC50.4,zorglub externe,exact\n", encoding="utf-8")
     (first,) = terminology(site=tmp_path / "site").suggestions("zorgl")
     assert (first.concept.code, first.matched) == ("C50.4", "zorglub externe")
+
+
+def test_codes_of_pathologists_come_to_who_asks_for_them(known: Terminology) -> None:
+    assert "ADICAP" not in {found.system for found in known.suggest("sein", limit=30)}
+    assert "ADICAP" in {found.system for found in known.suggest("sein", systems=["ADICAP"])}
