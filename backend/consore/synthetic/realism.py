@@ -48,7 +48,7 @@ def read_corpus(path: Path) -> list[str]:
 
 
 def generated_texts(split: str, words: int, *, seed: int = 1, noise: str = "medium") -> list[str]:
-    """Texts of generated reports, at least `words` words of them, of many patients."""
+    """Texts of generated reports of as many patients as give `words` words, counted as `measure` does."""
     texts: list[str] = []
     count = number = 0
     while count < words:
@@ -57,7 +57,7 @@ def generated_texts(split: str, words: int, *, seed: int = 1, noise: str = "medi
         life = draw_life(rng, f"REA{number:09d}", split)
         for report in write_reports(life, split, rng, number * 100, "Centre Realis", noise=noise):
             texts.append(report.text)
-            count += len(report.text.split())
+            count += len(_WORD.findall(report.text))
     return texts
 
 
