@@ -36,7 +36,7 @@ def plural_word(word: str) -> str:
     lowered = word.lower()
     if lowered in _IRREGULAR_PLURALS:
         return _IRREGULAR_PLURALS[lowered]
-    if not word.isalpha() or lowered in _INVARIABLE or lowered[-1] in "sxz" or word.isupper():
+    if not word.replace("-", "").isalpha() or lowered in _INVARIABLE or lowered[-1] in "sxz" or word.isupper():
         return word
     if lowered.endswith("al"):
         return f"{word[:-2]}aux"
