@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -174,6 +175,83 @@ class PatientScene:
 
     def _slot_young(self, rng: Random) -> str | None:
         return "" if self.life.age(self.moment.date) < 62 else None
+
+    # --- what kind of disease: tests that write nothing --------------------------------------------------------
+
+    def _slot_solid(self, rng: Random) -> str | None:
+        return None if self.tumour.cancer.raw.get("haematology") else ""
+
+    def _slot_marrow(self, rng: Random) -> str | None:
+        """A disease of the blood or of the marrow: no mass, no piece to cut."""
+        return "" if self.tumour.cancer.organ.code.startswith("C42") else None
+
+    def _slot_nodal(self, rng: Random) -> str | None:
+        return "" if self.tumour.cancer.organ.code.startswith("C77") else None
+
+    def _slot_brain(self, rng: Random) -> str | None:
+        return "" if self.tumour.cancer.organ.code.startswith("C71") else None
+
+    def _slot_skin(self, rng: Random) -> str | None:
+        return "" if self.tumour.cancer.organ.code.startswith("C44") else None
+
+    def _slot_body(self, rng: Random) -> str | None:
+        """The disease is explored in the chest and the belly, which is not so of the brain."""
+        return None if self.tumour.cancer.organ.code.startswith("C71") else ""
+
+    def _slot_gland(self, rng: Random) -> str | None:
+        """An adenocarcinoma or its like (ICD-O-3 morphologies 814 to 857): glands, mucus."""
+        return "" if "8140" <= self.tumour.histology.code[:4] <= "8579" else None
+
+    def _slot_squamous(self, rng: Random) -> str | None:
+        return "" if "8050" <= self.tumour.histology.code[:4] <= "8089" else None
+
+    def _slot_palpable(self, rng: Random) -> str | None:
+        """The tumour lies where fingers feel it: breast, skin, neck, mouth, testis, limb, groin."""
+        return "" if self.tumour.place.code.startswith(_PALPABLE) else None
+
+    def _slot_not_palpable(self, rng: Random) -> str | None:
+        return None if self.tumour.place.code.startswith(_PALPABLE) else ""
+
+    def _modality(self) -> str:
+        """What the exam is made with, the same in all its sentences: ct, pet, mri or us."""
+        benign = self.moment.benign
+        if benign:
+            return _BENIGN_EXAMS.get(benign.topography[:3], "ct")
+        if self.tumour.cancer.organ.code.startswith("C71"):
+            return "mri"
+        return "pet" if Random(f"exam/{self.life.ipp}/{self.moment.date}").random() < 0.3 else "ct"
+
+    def _slot_ct(self, rng: Random) -> str | None:
+        return "" if self._modality() == "ct" else None
+
+    def _slot_pet(self, rng: Random) -> str | None:
+        return "" if self._modality() == "pet" else None
+
+    def _slot_mri(self, rng: Random) -> str | None:
+        return "" if self._modality() == "mri" else None
+
+    def _slot_us(self, rng: Random) -> str | None:
+        return "" if self._modality() == "us" else None
+
+    # --- the person -------------------------------------------------------------------------------------------
+
+    def _diseases(self) -> tuple[str, ...]:
+        """CIM-10 of the other diseases that are known at the date of the report."""
+        found = [disease.cim10 for disease in self.life.comorbidities if disease.since <= self.moment.date]
+        return (*found, *(_PAST_CODES[item] for item in self.life.past if item in _PAST_CODES))
+
+    def _slot_has(self, rng: Random, code: str) -> str | None:
+        """A test: the patient has a disease whose CIM-10 code begins so."""
+        return "" if any(known.startswith(code) for known in self._diseases()) else None
+
+    def _slot_allergic(self, rng: Random) -> str | None:
+        return "" if self._allergic() else None
+
+    def _slot_no_allergy(self, rng: Random) -> str | None:
+        return None if self._allergic() else ""
+
+    def _allergic(self) -> bool:
+        return Random(f"allergy/{self.life.ipp}").random() < 0.3
 
     def _slot_phone(self, rng: Random) -> str:
         return f"0{rng.randint(1, 5)} 99 00 {rng.randint(10, 99)} {rng.randint(10, 99)}"
@@ -901,7 +979,7 @@ class PatientScene:
     def _slot_lab(self, rng: Random, what: str) -> str:
         told = self._memory.get(f"lab {what}")
         if told is None and what == "weight":
-            told = self._memory["lab weight"] = f"{self._build().randint(50, 88) + self.moment.date.toordinal() % 5} kg"
+            told = self._memory["lab weight"] = f"{self._weight()} kg"
         if told is None:
             item = lab_words()[what]
             known = self._known_lab(item["code"])
@@ -912,6 +990,18 @@ class PatientScene:
     def _build(self) -> Random:
         """A generator that is always the same for this person: their weight and height."""
         return Random(f"build/{self.life.ipp}/{self.life.birth}")
+
+    def _weight(self) -> int:
+        """Weight in kg, from the height and a body mass index that says whether the patient is obese."""
+        build = self._build()
+        low, high = (150, 176) if self.life.sex == "F" else (163, 190)
+        metres = build.randint(low, high) / 100
+        index = (
+            build.uniform(31, 38)
+            if any(known.startswith("E66") for known in self._diseases())
+            else build.uniform(19, 28)
+        )
+        return round(index * metres**2) + self.moment.date.toordinal() % 3 - 1
 
     def _slot_height(self, rng: Random) -> str:
         low, high = (150, 176) if self.life.sex == "F" else (163, 190)
@@ -932,7 +1022,31 @@ class PatientScene:
         if kept is None:
             return ()
         order = Random(f"{rule}/{self.life.ipp}/{self.life.birth}").sample(range(size), size)
+        if rule == "drug_item":
+            return self._usual_drugs(order)[:kept]
         return order if kept == 1 else order[:kept]
+
+    def _usual_drugs(self, order: list[int]) -> list[int]:
+        """Drugs that this patient may take: those of their diseases first, never two of one family."""
+        codes, known = _drug_codes(self.split), self._diseases()
+        suited: list[int] = []
+        others: list[int] = []
+        for at in order:
+            needs = next((needs for prefix, needs in _TAKEN_FOR.items() if codes[at].startswith(prefix)), None)
+            if codes[at].startswith("G04C") and self.life.sex == "F":
+                continue
+            if needs is None:
+                others.append(at)
+            elif any(disease.startswith(needs) for disease in known):
+                suited.append(at)
+        families: set[str] = set()
+        kept: list[int] = []
+        for at in [*suited, *others]:
+            family = codes[at][:3] if codes[at].startswith("B01") else codes[at][:4]
+            if family not in families:
+                families.add(family)
+                kept.append(at)
+        return kept
 
     def _slot_lab_table(self, rng: Random) -> list[Piece]:
         """Results of biology, one a line: those known of the patient, then usual ones of the same panels."""
@@ -1005,7 +1119,49 @@ def _a(article: str) -> str:
 
 
 # How many alternatives of a rule one person keeps; 1: always the first that fits.
-_OWN = {"drug_item": 8, "old_minor": 7, "old_minor_woman": 6, "hobby": 4, "relation": 8, "job": 1, "allergen": 1}
+_OWN = {
+    "drug_item": 8,
+    "old_minor": 7,
+    "old_minor_woman": 6,
+    "hobby": 4,
+    "relation": 8,
+    "job": 1,
+    "allergen": 1,
+    "home": 1,
+}
+# Where fingers feel a tumour: ICD-O-3 topographies.
+_PALPABLE = ("C50", "C73", "C62", "C44", "C49", "C77.0", "C77.4", "C02", "C03", "C04", "C06", "C09", "C21")
+# What a benign anomaly is usually seen with, by the place where it is.
+_BENIGN_EXAMS = {"C50": "us", "C61": "mri", "C73": "us", "C44": "us", "C56": "mri", "C49": "us"}
+_PAST_CODES = {"hta": "I10", "diabete": "E11.9", "thyroide": "E03.9"}
+# The diseases (CIM-10) for which usual drugs (ATC) are taken. Others may be taken by anyone; those whose diseases
+# are never drawn (epilepsy, psychosis, colitis) by nobody.
+_TAKEN_FOR = {
+    "A10": ("E11",),
+    "H03": ("E03",),
+    "B01AF": ("I48", "I80"),
+    "B01AB": ("I80",),
+    "B01AC": ("I25", "I64"),
+    "C10": ("E78", "I25"),
+    "C01AA": ("I48",),
+    "C01BD": ("I48",),
+    "C01DA": ("I25",),
+    "C03CA": ("I50", "N18"),
+    "C03DA": ("I50", "K74"),
+    "C0": ("I10", "I25", "I48", "I50"),
+    "R03": ("J44",),
+    "A07EA": ("J44",),
+    "N06A": ("F32",),
+    "M05B": ("M81",),
+    "N03AG": ("G40",),
+    "N03AX09": ("G40",),
+    "N03AX14": ("G40",),
+    "N05A": ("F20",),
+    "A07EC": ("K51",),
+    "H02": ("M06",),
+    "M01A": ("M06",),
+    "M04AA": ("M10",),
+}
 _OF_BLOOD = ("ng/mL", "U/mL", "UI/L", "g/L", "mg/L")
 _PANELS = ["blood", "clotting", "ions", "kidney", "liver", "protein", "iron", "thyroid", "urine"]
 _LAYOUTS = ("colon", "wide", "pipe", "range")
@@ -1019,7 +1175,7 @@ def _lab_line(layout: str, item: dict[str, Any], value: float, rng: Random) -> s
     if layout == "colon":
         return f"{name} : {text} {unit}{' *' if flag else ''}"
     if layout == "wide":
-        return f"{name} {'.' * max(3, 40 - len(name))} {text} {unit} ({low} à {high}){' ' + flag if flag else ''}"
+        return f"{name} {'.' * max(3, 40 - len(name))}{text} {unit} ({low} à {high}){' ' + flag if flag else ''}"
     if layout == "pipe":
         return f"{name} | {text} | {unit} | {low}-{high} | {flag}"
     return f"{name}\t{text}\t{unit}\tN : {low}-{high}"
@@ -1031,6 +1187,14 @@ def _decimal(value: float, digits: int) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.1f}"
+
+
+@lru_cache
+def _drug_codes(split: str) -> list[str]:
+    """ATC codes of the alternatives of `drug_item`, in their order."""
+    rules = grammar(split)
+    texts = [*rules.common.get("drug_item", ()), *rules.sources.get("drug_item", ())]
+    return [found.group(1) if (found := re.search(r"ATC (\w+)", text)) else "" for text in texts]
 
 
 @lru_cache

@@ -325,14 +325,19 @@ def assemble(pieces: Iterable[Piece], headings: dict[str, str]) -> tuple[str, li
     position = 0
     pending_heading: str | None = None
     blank = True
+    blanks = 0
     for line in lines:
         plain = "".join(piece.text for piece in line).strip()
         if plain.startswith("#") and all(piece.said is None for piece in line):
             pending_heading = headings.get(plain[1:].strip(), "")
+            blanks = 0
             continue
         if not plain:
             blank = True
+            blanks += 1
             continue
+        if blanks > 1:  # nothing was written below the heading: what comes next is the signature
+            pending_heading = None
         prefix = "" if not out else ("\n\n" if blank and pending_heading is None else "\n")
         if pending_heading is not None:
             prefix += pending_heading
