@@ -28,8 +28,18 @@ VALUES = {
     "frequency": "NIGHTLY",
     "input": {"frequency": "NIGHTLY", "hour": 3},
     "refreshToken": "none",
+    "kind": "ccam",
+    "edition": "shipped",
 }
-OF_AN_ADMINISTRATOR = {"sources", "set_schedule", "run_ingestion", "ingestion_runs", "rejected_records"}
+OF_AN_ADMINISTRATOR = {
+    "sources",
+    "set_schedule",
+    "run_ingestion",
+    "ingestion_runs",
+    "rejected_records",
+    "referentials",
+    "activate_edition",
+}
 
 
 @pytest.fixture(scope="module")

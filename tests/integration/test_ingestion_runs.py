@@ -71,6 +71,12 @@ def extracts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ).root
 
 
+def with_a_tumour(centre: Path) -> int:
+    """How many patients of the centre truly have a tumour: some come for what proves benign."""
+    lines = (centre / "verite" / "patients.jsonl").read_text(encoding="utf-8").splitlines()
+    return sum(bool(json.loads(line)["tumours"]) for line in lines)
+
+
 @pytest.fixture
 def centre(extracts: Path, tmp_path: Path) -> Path:
     """A copy of the extracts that a test may spoil."""
@@ -121,7 +127,7 @@ def test_a_centre_goes_in_and_going_in_again_changes_nothing(centre: Path, node:
     held = totals(opened)
     assert held["Patient"] == PATIENTS
     assert held["DocumentMentions"] == held["Document"] == first[-1].created
-    assert held["Tumour"] >= PATIENTS
+    assert held["Tumour"] >= with_a_tumour(centre)
     assert held["PendingPatient"] == 0
     assert told["read"] == (held["Document"], held["Document"])
     assert told["structure"] == told["index"] == (PATIENTS, PATIENTS)
@@ -202,7 +208,7 @@ def test_a_source_that_cannot_be_read_fails_alone(centre: Path, node: Settings, 
     assert len(failed) == 1
     assert "lacks the columns id, ipp, type" in failed[0].message
     assert [run.state for run in runs].count("done") == 5
-    assert totals(opened)["Tumour"] >= PATIENTS
+    assert totals(opened)["Tumour"] >= with_a_tumour(centre)
 
 
 def test_an_opposed_patient_leaves_the_index_at_once_and_may_come_back(
@@ -282,7 +288,7 @@ def test_a_run_that_is_killed_at_any_moment_is_completed_by_the_next(
         assert session.exec(select(IngestionRun).where(IngestionRun.state == "running")).all() == []
         ranks = session.exec(select(Tumour.patient_id, Tumour.rank)).all()
         assert len(ranks) == len(set(ranks))  # no history was written twice
-        assert len({row[0] for row in ranks}) == PATIENTS
+        assert len({row[0] for row in ranks}) >= with_a_tumour(centre)
     report = check(node, opened)
     assert (report.patients_in_index, report.documents_in_index) == (PATIENTS, held["Document"])
 

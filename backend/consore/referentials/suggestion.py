@@ -56,14 +56,20 @@ def names_of(concepts: Sequence[Concept]) -> Names:
         general = place.get((concept.system, f"{concept.code}.9"))
         if general is not None and concepts[general].label == concept.label:
             # `Sein` C50 beside `Sein` C50.9 would be the same line twice
-            found.append((_static(concept, "", False), _compact(concept.code), general, ""))
+            found.append(((False, *_static(concept, "", False)), _compact(concept.code), general, ""))
             continue
         names = {tokens_for_index(concept.label): "", _compact(concept.code): "", tokens_for_index(concept.code): ""}
+        slips: set[str] = set()  # typing errors lead to the concept after its names, and are never shown
         for name, type_ in zip(concept.synonyms, concept.types, strict=True):
-            names.setdefault(tokens_for_index(name), "" if type_ == "misspelling" else name)
+            tokens = tokens_for_index(name)
+            if tokens not in names:
+                names[tokens] = "" if type_ == "misspelling" else name
+                if type_ == "misspelling":
+                    slips.add(tokens)
         for position, (tokens, written) in enumerate(names.items()):
             if tokens:
-                found.append((_static(concept, tokens, position == 0), tokens, index, written))
+                slip = tokens in slips
+                found.append(((slip, *_static(concept, tokens, position == 0)), tokens, index, written))
     found.sort()
     by_word: dict[str, list[int]] = {}
     for number, (_, tokens, _, _) in enumerate(found):
