@@ -17,7 +17,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from consore.referentials.suggestion import Names, names_of
 
 _MAGIC = b"consore terminology 2\n"
 _DIGEST = 32  # bytes
+_VALUES = attrgetter(*(field.name for field in fields(Concept)))  # the row of a concept
 _COUNTED = ("read", "kept", "changed", "rejected")
 
 
@@ -77,7 +79,7 @@ def compile_systems(root: Path, systems: list[CodeSystem]) -> Compiled:
     for concept in (concept for system in systems for concept in system.concepts):
         concepts.setdefault((concept.system, concept.code), concept)
     editions = [_edition(system, counts.get(system.folder, {})) for system in systems]
-    rows = [astuple(concept) for concept in concepts.values()]
+    rows = [_VALUES(concept) for concept in concepts.values()]
     content = marshal.dumps((rows, tuple(known)), 2)  # version 2: the same values give the same bytes
     return Compiled(
         rows,
