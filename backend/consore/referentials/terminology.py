@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterable
 from functools import cached_property
@@ -202,7 +203,7 @@ class Terminology:
     def regimen(self, code: str) -> tuple[tuple[str, str], ...]:
         """The drugs of a regimen (`REG:FOLFOX`) as (INN, ATC); empty when unknown."""
         found = self.concept(_LOCAL, code)
-        codes = found.attributes.get("drugs", "").split("+") if found else []
+        codes = _NEXT_DRUG.split(found.attributes.get("drugs", "")) if found else []
         return tuple((self.label(_ATC, atc), atc) for atc in codes if atc)
 
     def treatment_type_of_drug(self, atc: str) -> TreatmentType:
@@ -338,6 +339,8 @@ _STRONGEST = (
     TreatmentType.HORMONOTHERAPY,
     TreatmentType.CELL_THERAPY,
 )
+# Between two drugs of a regimen; a code may itself hold a plus, before a name (`L01EM+inavolisib`).
+_NEXT_DRUG = re.compile(r"\+(?=[A-Z]\d\d)")
 # ATC classes, longest first (OMS, index ATC/DDD).
 _CLASSES = (
     ("L01FF", TreatmentType.IMMUNOTHERAPY),

@@ -255,6 +255,11 @@ def test_a_slip_an_english_name_or_a_code_name_is_the_same_drug(known: Terminolo
         ("KEYNOTE-522", "REG:KEYNOTE522"),
         ("FEC-TH", "REG:FEC_TH"),
         ("EDP-mitotane", "REG:EDP_M"),
+        ("INAVO120", "REG:INAVO_PALBO_FULV"),
+        ("zanidatamab-CAPOX", "REG:ZANI_XELOX"),
+        ("DHAP", "REG:DHAP"),
+        ("CLAG", "REG:CLAG"),
+        ("API-AI", "REG:API_AI_OS"),
     ],
 )
 def test_a_protocol_is_found_by_the_names_that_wards_use(known: Terminology, text: str, code: str) -> None:
@@ -270,10 +275,44 @@ def test_a_protocol_is_found_by_the_names_that_wards_use(known: Terminology, tex
         ("REG:CROSS", {"carboplatine", "paclitaxel"}),
         ("REG:MATRIX", {"méthotrexate", "cytarabine", "thiotépa", "rituximab"}),
         ("REG:HER2CLIMB", {"tucatinib", "trastuzumab", "capécitabine"}),
+        ("REG:INAVO_PALBO_FULV", {"inavolisib", "palbociclib", "fulvestrant"}),
+        ("REG:BOT_BAL", {"botensilimab", "balstilimab"}),
+        ("REG:VUSO_NIVO", {"vusolimogène oderparepvec", "nivolumab"}),
+        ("REG:PCDE", {"cisplatine", "cyclophosphamide", "épirubicine", "étoposide"}),
+        ("REG:API_AI_OS", {"doxorubicine", "cisplatine", "ifosfamide"}),
     ],
 )
 def test_a_protocol_leads_to_its_drugs(known: Terminology, protocol: str, drugs: set[str]) -> None:
     assert {inn for inn, _ in known.regimen(protocol)} == drugs
+
+
+@pytest.mark.parametrize(
+    ("text", "with_rituximab"),
+    [
+        ("ICE", False),
+        ("R-ICE", True),
+        ("DHAP", False),
+        ("R-DHAP", True),
+        ("ACVBP", False),
+        ("R-ACVBP", True),
+        ("mini-CHOP", False),
+        ("R-mini-CHOP", True),
+        ("IVAC", False),
+        ("R-IVAC", True),
+        ("CHOEP", False),
+        ("R-CHOEP", True),
+        ("R-CYM", True),
+        ("R-MINE", True),
+        ("CODOX-M/IVAC", False),
+        ("R-CODOX-M/IVAC", True),
+    ],
+)
+def test_rituximab_is_given_only_where_the_protocol_says_so(
+    known: Terminology, text: str, with_rituximab: bool
+) -> None:
+    (code,) = found(known, f"Rechute traitée par {text}.", "regimen")
+    assert code
+    assert ("L01FA01" in {atc for _, atc in known.regimen(code)}) is with_rituximab
 
 
 @pytest.mark.parametrize(
