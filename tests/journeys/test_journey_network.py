@@ -56,7 +56,7 @@ def test_three_centres_answer_every_question_and_a_stopped_one_is_said_unreachab
     assert "Every answer was given." in out
     assert "unreachable" in out
     assert "Patients like this one" in out
-    assert re.search(r"« cancer du sein HER2 positif métastatique »", out)
+    assert re.search(r"« cancer du sein métastatique sous inhibiteur de CDK4/6 »", out)
     counts = re.findall(r"answered\s+(<10|\d+)", out)
     assert counts
     others = [count for count in counts[1:] if count != "<10"]

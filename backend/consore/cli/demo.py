@@ -19,8 +19,8 @@ from consore.cli.running import Network
 from consore.cli.screen import console, progress_bar
 
 QUESTIONS = (
-    "cancer du sein HER2 positif métastatique",
-    "adénocarcinome bronchique sous pembrolizumab avant 70 ans",
+    "cancer du sein métastatique sous inhibiteur de CDK4/6",
+    "cancer bronchique métastatique sous pembrolizumab",
     "cancer du côlon opéré sans métastase",
 )
 
