@@ -175,7 +175,8 @@ def _flowing(segments: list[Segment], rng: Random, joins: float, opens: float, o
         if word in _NAMES or (len(word) == 1 and word not in "ÀL"):
             return match.group()
         dice = rng.random()
-        if dice < joins:
+        end = match.string.find(". ", match.end())
+        if dice < joins and (end if end >= 0 else len(match.string)) - match.end() < 75:
             near = min(match.start(), len(match.string) - match.end()) < 50
             joint = " ; " if near and rng.random() < 0.7 else ", "
             return joint + word[0].lower() + word[1:]

@@ -1,8 +1,9 @@
 """How far generated reports are from real prose: the same curves for both, side by side.
 
 Everything is measured on the same number of words of each side, documents shuffled with a fixed seed. Words are runs of
-letters and digits, lower case; sentences end at a line's end or at a full stop; sentences and 5-grams are compared with
-their digits masked, so that a template filled with another number still counts as the same.
+letters and digits, lower case; sentences end at a line's end or at a full stop, not after an initial or a title;
+sentences and 5-grams are compared with their digits masked, so that a template filled with another number still counts
+as the same.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from consore.synthetic.trajectory import draw_life
 
 STEPS = (10_000, 50_000, 100_000, 200_000)
 _WORD = re.compile(r"[^\W_]+")
-_SENTENCE = re.compile(r"\n+|(?<=[.?!;])\s+")
+_SENTENCE = re.compile(r"\n+|(?<=[.?!;])(?<!\b[A-Z]\.)(?<!Tél\.)(?<![Rr]éf\.)(?<!\bM\.)(?<!Dr\.)\s+")
 _ABBREVIATION = re.compile(r"\b(?:[A-ZÀ-Ý][A-ZÀ-Ý0-9]{1,5}|[a-z]{1,4}\.|[A-Z]\.)(?=\W|$)")
 _DIGITS = re.compile(r"\d+")
 

@@ -261,9 +261,9 @@ class PatientScene:
         unit = kind_words(self.moment.kind, self.moment.topic)["service"]
         number = f"01 99 00 {rng.randint(10, 99)} {rng.randint(10, 99)}"
         line = rng.choice(
-            [f"{unit} - Secrétariat : {number}", f"Pôle {unit.lower()}", f"Service : {unit}\nTél. {number}"]
+            [f"{unit} - Secrétariat : {number}", f"Pôle {unit.lower()}", f"Service : {unit}, tél. {number}"]
         )
-        return f"{self.centre.upper() if rng.random() < 0.5 else self.centre}\n{line}"
+        return f"{self.centre.upper() if rng.random() < 0.5 else self.centre}{rng.choice([' - ', chr(10)])}{line}"
 
     # --- dates ---------------------------------------------------------------------------------------------
 
@@ -1050,7 +1050,7 @@ class PatientScene:
 
     def _slot_lab_table(self, rng: Random) -> list[Piece]:
         """Results of biology, one a line: those known of the patient, then usual ones of the same panels."""
-        layout = rng.choice(list(_LAYOUTS))
+        layout = rng.choice(_LAYOUTS)
         pieces: list[Piece] = []
         marker = self.tumour.cancer.raw.get("marker") if self.focus or self.moment.tumour else None
         panels = rng.sample(_PANELS, rng.randint(2, 4))
@@ -1060,12 +1060,15 @@ class PatientScene:
                 continue
             if rng.random() < 0.7:
                 pieces.append(Piece(f"\n{rng.choice(lab_panels()[panel])}"))
+            started = False
             for item in items:
                 known = self._known_lab(item["code"])
                 if known is None and rng.random() < item.get("rare", 0.15):
                     continue
                 value = known.value if known else self._usual_lab(item)
-                pieces.append(Piece("\n" + _lab_line(layout, item, value, rng)))
+                joint = ", " if layout == "row" and started else "\n"
+                started = True
+                pieces.append(Piece(joint + _lab_line(layout, item, value, rng)))
         for code in biomarkers():
             known = self._known_lab(code)
             if known:
@@ -1164,7 +1167,7 @@ _TAKEN_FOR = {
 }
 _OF_BLOOD = ("ng/mL", "U/mL", "UI/L", "g/L", "mg/L")
 _PANELS = ["blood", "clotting", "ions", "kidney", "liver", "protein", "iron", "thyroid", "urine"]
-_LAYOUTS = ("colon", "wide", "pipe", "range")
+_LAYOUTS = ("colon", "wide", "pipe", "range", "row", "row", "row")
 
 
 def _lab_line(layout: str, item: dict[str, Any], value: float, rng: Random) -> str:
@@ -1172,6 +1175,8 @@ def _lab_line(layout: str, item: dict[str, Any], value: float, rng: Random) -> s
     text = _decimal(value, item["digits"])
     low, high = (_decimal(bound, item["digits"]) for bound in item["normal"])
     flag = "H" if value > item["normal"][1] else "B" if value < item["normal"][0] else ""
+    if layout == "row":
+        return f"{name} {text} {unit}{' *' if flag else ''}".rstrip()
     if layout == "colon":
         return f"{name} : {text} {unit}{' *' if flag else ''}"
     if layout == "wide":

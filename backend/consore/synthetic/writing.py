@@ -275,11 +275,22 @@ def agree(pieces: Iterable[Piece]) -> list[Piece]:
             out[-1] = Piece(before.text + piece.text)
         else:
             out.append(piece)
-    return [piece if piece.said else Piece(_CONTRACTED.sub(_contract, piece.text)) for piece in out]
+    return [
+        piece if piece.said else Piece(_PARTITIVE.sub(_partitive, _CONTRACTED.sub(_contract, piece.text)))
+        for piece in out
+    ]
 
 
 _CONTRACTED = re.compile(r"\b(de|à) (les?) (?=[a-zàâéèêîôœ])")
 _CONTRACTIONS = {("de", "le"): "du ", ("de", "les"): "des ", ("à", "le"): "au ", ("à", "les"): "aux "}
+
+
+_PARTITIVE = re.compile(r"\b([Dd])e des (?=([a-zàâéèêîôœ]))")
+
+
+def _partitive(match: re.Match[str]) -> str:
+    """ "en dehors de des ganglions" → "en dehors de ganglions"."""
+    return match.group(1) + ("'" if match.group(2) in "aàâeéèêiîoôuœ" else "e ")
 
 
 def _contract(match: re.Match[str]) -> str:
@@ -367,7 +378,7 @@ def _line(pieces: list[Piece], starts_sentence: bool) -> tuple[str, list[tuple[i
             continue
         if (not text and starts_sentence) or re.search(r"[.?!]\s$", text):
             part = part if part[1:2].isupper() else part[0].upper() + part[1:]
-        elif not text and not piece.said and part[1:2].islower():
+        elif not text and not piece.said and (part[1:2].islower() or part[1:2] == "'"):
             part = part[0].lower() + part[1:]
         if piece.said:
             found.append((len(text), len(text) + len(part), piece.said))
