@@ -198,6 +198,12 @@ class PatientScene:
         """The disease is explored in the chest and the belly, which is not so of the brain."""
         return None if self.tumour.cancer.organ.code.startswith("C71") else ""
 
+    def _slot_abdominal(self, rng: Random) -> str | None:
+        """The operation enters the belly: digestive, urinary and genital organs, retroperitoneum."""
+        return (
+            "" if "C16" <= self.tumour.place.code[:3] <= "C26" or self.tumour.place.code.startswith(_IN_BELLY) else None
+        )
+
     def _slot_gland(self, rng: Random) -> str | None:
         """An adenocarcinoma or its like (ICD-O-3 morphologies 814 to 857): glands, mucus."""
         return "" if "8140" <= self.tumour.histology.code[:4] <= "8579" else None
@@ -1134,6 +1140,7 @@ _OWN = {
 }
 # Where fingers feel a tumour: ICD-O-3 topographies.
 _PALPABLE = ("C50", "C73", "C62", "C44", "C49", "C77.0", "C77.4", "C02", "C03", "C04", "C06", "C09", "C21")
+_IN_BELLY = ("C48", "C53", "C54", "C55", "C56", "C57", "C61", "C64", "C65", "C66", "C67")
 # What a benign anomaly is usually seen with, by the place where it is.
 _BENIGN_EXAMS = {"C50": "us", "C61": "mri", "C73": "us", "C44": "us", "C56": "mri", "C49": "us"}
 _PAST_CODES = {"hta": "I10", "diabete": "E11.9", "thyroide": "E03.9"}
