@@ -204,6 +204,10 @@ class PatientScene:
             "" if "C16" <= self.tumour.place.code[:3] <= "C26" or self.tumour.place.code.startswith(_IN_BELLY) else None
         )
 
+    def _slot_treated(self, rng: Random) -> str | None:
+        """A treatment by drugs has begun."""
+        return "" if any(care.course and care.start < self.moment.date for care in self.life.cares) else None
+
     def _slot_gland(self, rng: Random) -> str | None:
         """An adenocarcinoma or its like (ICD-O-3 morphologies 814 to 857): glands, mucus."""
         return "" if "8140" <= self.tumour.histology.code[:4] <= "8579" else None
