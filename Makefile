@@ -27,10 +27,10 @@ demo: install    ## three fictional centres from nothing to a running network, a
 	@$(BIN)/consore demo $(ARGS)
 
 test: install    ## the whole test suite
-	@$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 test-fast: install  ## without the tests marked slow
-	@$(BIN)/python -m pytest --numprocesses 2 -m 'not slow' $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m 'not slow' $(ARGS)
 
 lint: install    ## style, types and the direction of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

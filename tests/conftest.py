@@ -14,13 +14,21 @@ from consore.store import Store
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache for all nodes of the session: the dictionary is compiled, and the engine unpacked, once."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(autouse=True)
-def _no_node_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _no_node_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shared_cache: Path) -> None:
     """No test sees the settings of whoever runs it."""
     import os
 
     for name in [name for name in os.environ if name.startswith("CONSORE_") and name != "CONSORE_CACHE_DIR"]:
         monkeypatch.delenv(name)
+    if "CONSORE_CACHE_DIR" not in os.environ:
+        monkeypatch.setenv("CONSORE_CACHE_DIR", str(shared_cache))
     monkeypatch.setenv("CONSORE_HOME", str(tmp_path / "home"))
 
 

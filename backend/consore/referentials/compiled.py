@@ -99,7 +99,8 @@ def _own_categories(path: Path) -> list[tuple[Any, ...]]:
 
 
 def cache_name(root: Path, site: Path | None) -> str:
-    """The name of the cache file of these folders."""
+    """The name of the cache file of these folders: nodes that added nothing of their own share one."""
+    site = site if site and next(_files(str(site)), None) else None
     return f"terminology-{hashlib.blake2b(f'{root}|{site}'.encode(), digest_size=6).hexdigest()}.bin"
 
 
