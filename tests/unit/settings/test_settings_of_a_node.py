@@ -24,7 +24,8 @@ def test_a_variable_wins_over_the_file_and_the_file_over_the_default(
     assert (settings.centre_code, settings.centre_name, settings.port) == ("VARIABLE", "Centre du fichier", 8400)
 
 
-def test_everything_a_node_writes_lies_under_its_home(tmp_path: Path) -> None:
+def test_everything_a_node_writes_lies_under_its_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CONSORE_CACHE_DIR")
     settings = load_settings(tmp_path)
     assert settings.cache.is_relative_to(tmp_path)
     assert str(tmp_path) in settings.store_url
