@@ -133,6 +133,12 @@ def _admin(options: argparse.Namespace, device: str, theme: str) -> None:
     hand.page.edited()
     hand.settle(0.3)
     take("schedule")
+    hand.app.shell.back()
+    hand.until(lambda: hand.page.name == "sources", 30)
+    hand.tap(next(item for item in hand.all("NavItem") if item.name == "referentials"))
+    hand.until(lambda: hand.all("ReferentialCard"), 30)
+    hand.settle(0.5)
+    take("referentials")
     hand.stop()
 
 
