@@ -20,9 +20,10 @@ from consore.ingestion.deriving import catch_up, remove_from_index
 from consore.ingestion.intake import STRUCTURED, take_in
 from consore.ingestion.progress import Meter, Progress
 from consore.model import DocumentKind, Sex
+from consore.referentials.decoding import decode
 from consore.settings import Settings
 from consore.sources import Rejection, SourceRecord, document_kind, parse_date
-from consore.sources.encoding import clean, decode
+from consore.sources.encoding import clean
 from consore.sources.records import KeyTable
 from consore.store import Store
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from consore.errors import SourceError
 from consore.model import SourceKind
+from consore.referentials.decoding import decode
 from consore.sources.documents import CONTENT_MARK, Signatures, index_of, read_documents, reread_document
-from consore.sources.encoding import decode
 from consore.sources.extracts import read_extract, reread_extract
 from consore.sources.pmsi import ANO, read_pmsi, reread_pmsi
 from consore.sources.records import Rejection, SourceRecord

@@ -12,7 +12,8 @@ import zipfile
 from pathlib import Path
 
 from consore.errors import RecordError
-from consore.sources.encoding import clean, decode
+from consore.referentials.decoding import decode
+from consore.sources.encoding import clean
 
 MAX_FILE = 64_000_000  # bytes on disk
 MAX_UNPACKED = 256_000_000  # bytes of a DOCX once unpacked

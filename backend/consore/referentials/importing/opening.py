@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from consore.errors import InputError
+from consore.referentials.decoding import decode, decode_narrow, wide_encoding
 
 MOST_BYTES = 4 * 1024**3  # of one file once decompressed
 MOST_BYTES_AT_ONCE = 512 * 1024**2  # of a file that cannot be read as it streams (JSON, a workbook's parts)
@@ -204,7 +205,7 @@ def _tables(part: Part) -> Iterator[Table]:
 
 
 def _is_binary(head: bytes) -> bool:
-    if _wide(head):
+    if wide_encoding(head):
         return False
     controls = sum(head.count(bytes([byte])) for byte in (*range(9), 11, *range(14, 27), *range(28, 32)))
     return controls > len(head) / 500
@@ -213,41 +214,11 @@ def _is_binary(head: bytes) -> bool:
 # Text
 
 
-def decode(data: bytes) -> str:
-    """`data` as text: UTF-16 by its mark or zeros, else UTF-8, else Windows-1252, else Latin-1; never fails."""
-    wide = _wide(data)
-    if wide:
-        return data.decode(wide, errors="replace").removeprefix("\ufeff")
-    return _narrow(data.removeprefix(codecs.BOM_UTF8))
-
-
-def _narrow(data: bytes) -> str:
-    for encoding in ("utf-8", "cp1252"):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return data.decode("latin-1")
-
-
-def _wide(head: bytes) -> str | None:
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    head = head[:4096]
-    half = len(head) // 2
-    if half >= 4:
-        if head[1::2].count(0) > 0.7 * half and head[0::2].count(0) < 0.1 * half:
-            return "utf-16-le"
-        if head[0::2].count(0) > 0.7 * half and head[1::2].count(0) < 0.1 * half:
-            return "utf-16-be"
-    return None
-
-
 def lines_of(part: Part) -> Iterator[tuple[int, str]]:
     """The lines of a text, numbered from 1, without their ends: LF, CRLF or CR, in one file or mixed."""
     with reading(part.name), part.open() as stream:
         block = stream.read(_HEAD)
-        wide = _wide(block)
+        wide = wide_encoding(block)
         decoder = codecs.getincrementaldecoder(wide)("replace") if wide else None
         number, pending = 0, b""
         while True:
@@ -264,7 +235,7 @@ def lines_of(part: Part) -> Iterator[tuple[int, str]]:
                 yield number, text
             if final:
                 if pending:
-                    yield number + 1, _narrow(pending)
+                    yield number + 1, decode_narrow(pending)
                 return
             if len(pending) > LONGEST_LINE:
                 raise InputError(f"{part.name} has a line without end.", "Give a table: one row a line.")
@@ -276,7 +247,7 @@ def _texts(pieces: list[bytes]) -> list[str]:
     try:
         return b"\n".join(pieces).decode("utf-8").split("\n") if pieces else []
     except UnicodeDecodeError:
-        return [_narrow(piece) for piece in pieces]
+        return [decode_narrow(piece) for piece in pieces]
 
 
 def _separator(part: Part, head: bytes) -> str:
