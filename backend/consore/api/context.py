@@ -15,6 +15,7 @@ from sqlmodel import Session
 from consore.access import Action, Permission, Principal, audit_each
 from consore.api.loading import Loaders
 from consore.api.node import Node
+from consore.referentials import Terminology
 
 T = TypeVar("T")
 
@@ -40,6 +41,11 @@ class RequestContext:
     def loaders(self) -> Loaders:
         """The batching readers of this request."""
         return Loaders(self)
+
+    @cached_property
+    def terminology(self) -> Terminology:
+        """The code systems of this request: whether their files changed is looked at once, not for every label."""
+        return self.node.terminology
 
     @property
     def sees_identities(self) -> bool:

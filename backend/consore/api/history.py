@@ -83,17 +83,17 @@ class Tumour:
 
     @strawberry.field
     def label(self, info: Info) -> str:
-        words = info.context.node.terminology
+        words = info.context.terminology
         named = words.label(MORPHOLOGY, self.row.morphology), words.label(TOPOGRAPHY, self.row.topography)
         return self.row.label or ", ".join(word for word in named if word) or f"Tumeur {self.row.rank}"
 
     @strawberry.field
     def topography_label(self, info: Info) -> str | None:
-        return info.context.node.terminology.label(TOPOGRAPHY, self.row.topography) or None
+        return info.context.terminology.label(TOPOGRAPHY, self.row.topography) or None
 
     @strawberry.field
     def morphology_label(self, info: Info) -> str | None:
-        return info.context.node.terminology.label(MORPHOLOGY, self.row.morphology) or None
+        return info.context.terminology.label(MORPHOLOGY, self.row.morphology) or None
 
     @strawberry.field
     async def biomarkers(self, info: Info) -> list[Biomarker]:
@@ -134,7 +134,7 @@ class TumourEvent:
 
     @strawberry.field
     async def sites(self, info: Info) -> list[Site]:
-        words = info.context.node.terminology
+        words = info.context.terminology
         rows = await info.context.loaders.sites.load(self.row.id or 0)
         return [Site(code=row.code, label=words.label(TOPOGRAPHY, row.code)) for row in rows]
 

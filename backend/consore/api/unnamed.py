@@ -17,7 +17,7 @@ def without_names(context: RequestContext, text: str) -> tuple[str, str | None]:
     spans = context.node.names.spans(text)
     if not spans:
         return text, None
-    chips = understand(text, context.node.terminology).chips
+    chips = understand(text, context.terminology).chips
     names = [(start, end) for start, end in spans if not any(chip.start < end and start < chip.end for chip in chips)]
     if not names:
         return text, None
