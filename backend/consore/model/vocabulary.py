@@ -133,6 +133,9 @@ class SourceKind(StrEnum):
     PMSI = "pmsi"
     TUMOUR_SHEET = "tumour_sheet"  # fiche tumeur
     CHEMOTHERAPY = "chemotherapy"
+    PHARMACY = "pharmacy"
+    BIOLOGY = "biology"
+    MOLECULAR = "molecular"
     BIOBANK = "biobank"  # centre de ressources biologiques
     DOCUMENTS = "documents"
 

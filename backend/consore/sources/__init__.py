@@ -8,12 +8,13 @@ from consore.sources.reading import (
     read_source,
     reread_record,
 )
-from consore.sources.records import Rejection, SourceRecord, bounded
+from consore.sources.records import Mark, Rejection, SourceRecord, bounded
 from consore.sources.values import document_kind, parse_date
 
 __all__ = [
     "USUAL_LOCATIONS",
     "CheckReport",
+    "Mark",
     "Rejection",
     "SourceRecord",
     "bounded",

@@ -9,7 +9,19 @@ from typing import Any, Literal, Self
 
 from consore.errors import RecordError
 
-RecordKind = Literal["patient", "stay", "tumour_sheet", "chemotherapy", "biobank", "document"]
+RecordKind = Literal[
+    "patient",
+    "stay",
+    "tumour_sheet",
+    "chemotherapy",
+    "pharmacy",
+    "biology",
+    "molecular",
+    "biobank",
+    "document",
+    "merge",
+    "deletion",
+]
 
 RAW_LIMIT = 1_000_000  # bytes of a rejected record that are kept
 CUT_NOTE = b"\n[cut: only the first 1,000,000 bytes of this record are kept; the whole is in the source]"
@@ -21,10 +33,13 @@ class SourceRecord:
 
     `values` hold plain JSON values, dates as ISO text. `patient`: the columns of `model.Patient`; `stay`: `number`,
     `entry_date`, `exit_date`, `unit`, `diagnoses` [{code, role, date}], `acts` [{code, phase, date}]; `document`:
-    `kind`, `title`, `date`, `author`, `service`, `text`; the others: the row, with the columns of the exchange format.
+    `kind`, `title`, `date`, `author`, `service`, `text`; `merge`: `merged`, the IPP that goes (`ipp` is the one that
+    stays), and `date`; `deletion`: `of`, the kind of the record `external_id` that is taken back (its `ipp` may be
+    empty); the others: the row, with the columns of the exchange format.
     `origin` is its position in the source (`chimiotherapie.csv:12`, `documents/R12.pdf`); `raw` what a replay reads.
     `signature` of a document changes with its file and its index line; `known` says that it is the one that the reader
-    was told of: the file was not opened and `values` are empty.
+    was told of: the file was not opened and `values` are empty. `version` orders two states of one record where the
+    source tells (the time of an HL7 message, `meta.lastUpdated`, as sortable text): an older one replaces no newer one.
     """
 
     kind: RecordKind
@@ -35,6 +50,19 @@ class SourceRecord:
     raw: bytes = field(default=b"", repr=False)
     signature: str = ""
     known: bool = False
+    version: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class Mark:
+    """How far a source has been read: all that stands under `key` up to `value` has been given before this.
+
+    `key` is a file of a drop folder (`value`: its size and time of change), a FHIR resource type or a SQL query
+    (`value`: the last watermark). It is kept with the records, and given back to the next reading, which skips them.
+    """
+
+    key: str
+    value: str
 
 
 @dataclass(slots=True, frozen=True)
