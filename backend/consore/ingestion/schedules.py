@@ -12,6 +12,7 @@ from sqlmodel import Session
 
 from consore.errors import InputError
 from consore.model import Frequency, Schedule, Source, SourceKind, now
+from consore.sources import canonical, check_options
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WIDEST_CHANGE = dt.timedelta(hours=3)  # no zone moves its clocks by more
@@ -39,10 +40,11 @@ def add_source(
         raise InputError(f"There is no kind of source {kind}.", f"Known: {', '.join(SourceKind)}.")
     if session.execute(select(Source).where(Source.name == name)).first():  # type: ignore[arg-type]
         raise InputError(f"There is already a source {name}.", "Choose another name, or change that one.")
+    check_options(options or {})
     source = Source(
         name=name,
         kind=SourceKind(kind).value,
-        location=str(Path(location).expanduser().absolute()),
+        location=canonical(location),
         options=options or {},
     )
     session.add(source)
