@@ -237,9 +237,10 @@ def _finish(
 
 def _extract(settings: Settings, started: StartedRun, meter: Meter) -> None:
     source, run, store = started.source, started.run, started.store
+    location = Path(source.location)
     kind = SourceKind(source.kind)
-    meter.begin(f"extract {source.name}", count_records(kind, source.location, source.options))
-    items = read_source(kind, source.location, source.options, known=_signatures(store))
+    meter.begin(f"extract {source.name}", count_records(kind, location))
+    items = read_source(kind, location, source.options, known=_signatures(store))
     for batch in _batches(items):
         opposed = _store_batch(started, batch)
         if opposed:
@@ -365,7 +366,9 @@ def _replay(session: Session, identifier: int, opposed: list[int]) -> bool:
     source = session.get(Source, held.source_id)
     assert source is not None
     try:
-        items = list(reread_record(SourceKind(source.kind), source.location, source.options, held.position, held.raw))
+        items = list(
+            reread_record(SourceKind(source.kind), Path(source.location), source.options, held.position, held.raw)
+        )
     except InputError as error:
         held.message = str(error)
         return False
