@@ -32,7 +32,7 @@ from consore.sources.links import ANO, ANO_HOSP, Links, read_links
 from consore.sources.options import scheme_of, shown
 from consore.sources.places import NO_MARK, Items, Marks, Place, each_file, opened, wanted
 from consore.sources.pmsi import read_rss
-from consore.sources.records import CUT_NOTE, KeyTable, Mark, Rejection, SourceRecord
+from consore.sources.records import CUT_NOTE, KeyTable, Mark, Rejection, SourceRecord, unforeseen
 from consore.sources.rsa import TRA, read_rsa, read_tra
 from consore.sources.tables import Line, Row, read_header, read_rows, read_table
 from consore.sources.workbooks import header_of, json_cells, json_rows, parquet_rows, read_mappings, xlsx_rows
@@ -380,6 +380,8 @@ def _message(
                 yield record
     except RecordError as error:
         yield Rejection.of(error, position, raw)
+    except (LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        yield Rejection.of(unforeseen(error), position, raw)
 
 
 def _require_family(kind: SourceKind, taken: frozenset[str]) -> None:
