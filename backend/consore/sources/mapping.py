@@ -107,7 +107,8 @@ class _Column:
             return sum(count for value, count in self.counts.items() if _is_date(value, self.form)) / len(self.values)
         if content == "key":
             alone = len(self.counts) / len(self.values)
-            return alone if alone > 0.98 and self.share("identifier") > 0.9 and not self.form else 0.0
+            short = all(len(value) <= 40 and " " not in value for value in self.counts)
+            return alone if alone > 0.98 and short and not self.form else 0.0
         test = _TESTS[content]
         return sum(count for value, count in self.counts.items() if test(value, self._terms)) / len(self.values)
 
@@ -379,6 +380,10 @@ def _score(kind: str, ours: str, theirs: _Column) -> tuple[float, str]:
             reasons.append(_said(content, share, theirs))
         if not theirs.values:
             return named * 0.7, f"{', '.join(reasons)}, no value" if reasons else ""
+        if content == "key" and not named and theirs.share("identifier") < 0.9:
+            return 0.0, ""
+        if content in ("sex", "boolean") and named > 0.9:
+            return max(_NAME * named + _CONTENT * share, _ENOUGH), ", ".join(reasons)
         if share < 0.3 and content not in ("document_kind", "regimen", "drug", "unit", "status", "stage", "text"):
             return 0.0, ""
         total = _NAME * named + _CONTENT * share

@@ -12,7 +12,7 @@ from consore.sources import texts
 
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
-MAX_RATIO = 2_000  # times that an archive of more than a few MB may grow: text packs to a tenth
+MAX_RATIO = 200  # times that an archive of more than a few MB may grow: text packs to a tenth
 
 
 def archive_text(content: bytes) -> str:
@@ -51,7 +51,7 @@ def rtf_text(content: bytes) -> str:
 
 
 def _refuse_bomb(unpacked: int, packed: int) -> None:
-    if unpacked > texts.MAX_UNPACKED or unpacked > 4_000_000 + MAX_RATIO * packed:
+    if unpacked > texts.MAX_UNPACKED or unpacked > 8_000_000 + MAX_RATIO * packed:
         raise RecordError(
             f"The archive unpacks to {unpacked:,} bytes, more than {texts.MAX_UNPACKED:,} or than is likely.",
             "Take its images out, then export it again.",
