@@ -18,9 +18,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def centre(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A centre of 16 patients, in all formats."""
+    """A centre of 18 patients, in all formats."""
     folder = tmp_path_factory.mktemp("centre")
-    made = generate_centre(folder, code="ALPHA", name="Centre fictif", patients=16, seed=8, formats=("all",))
+    made = generate_centre(folder, code="ALPHA", name="Centre fictif", patients=18, seed=5, formats=("all",))
     return made.root
 
 

@@ -245,3 +245,14 @@ def test_a_preview_shows_the_first_records_and_closes_the_file(tmp_path: Path) -
     file = tmp_path / "biobanque.csv"
     file.write_text("id;ipp;type\n" + "".join(f"B{n};1;sang\n" for n in range(50)), encoding="utf-8")
     assert [item.external_id for item in preview_source(SourceKind.BIOBANK, file, limit=3)] == ["B0", "B1", "B2"]
+
+
+def test_every_option_and_format_is_told_of_in_the_readme() -> None:
+    from consore.sources import options
+
+    readme = (Path(options.__file__).parent / "README.md").read_text(encoding="utf-8")
+    for name, row in options.known_options().items():
+        assert f"`{name}`" in readme or f"{name} =" in readme, name
+        assert row["says"].endswith("."), name
+    for name in options.FORMATS:
+        assert f"| `{name}` |" in readme, name
