@@ -1,4 +1,4 @@
-"""The text of an HTML page as it is seen: blocks on lines of their own, cells parted by tabs, no scripts. XML made safe."""
+"""The text of an HTML page as it is seen: blocks on lines of their own, cells parted by tabs, no scripts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SPACES = re.compile(r"[ \t\r\n\f\v]+")
 
 
 def parse_xml(content: bytes | str) -> Element:
-    """The root of an XML document. Raises RecordError (`xml_bomb`) where it defines entities, ParseError where it is none.
+    """The root of an XML document. Raises RecordError where it defines entities (`xml_bomb`), ParseError on bad XML.
 
     Only a document type can define entities: one without any is parsed by the fast parser, others by the careful one.
     """
