@@ -154,6 +154,12 @@ class PatientScene:
     def _slot_colleague(self, rng: Random) -> str:
         return str(rng.choice([name for name in names()[self.split]["authors"] if name != self.author]))
 
+    def _slot_doctor(self, rng: Random) -> str:
+        """A physician of the town, whom the hospital writes to or hears from."""
+        families: list[str] = names()[self.split]["families"]
+        initial = "ABCDEFGHIJKLMNOPRSTVXY"[int(rng.random() * 22)]
+        return f"Dr {initial}. {families[int(rng.random() * len(families))]}"
+
     def _slot_service(self, rng: Random) -> str:
         return kind_words(self.moment.kind, self.moment.topic)["service"]
 
