@@ -23,7 +23,7 @@ from typing import NamedTuple
 import ahocorasick_rs
 
 from consore.language.sections import Section, SectionKind
-from consore.language.verbs import VerbForm, read_form, verb_forms
+from consore.language.verbs import SAME_AS, VerbForm, read_form, verb_forms
 from consore.model import Assertion, Mention, MentionKind
 from consore.referentials import tables
 
@@ -57,8 +57,13 @@ _AFFIRMED = re.compile(
     r"\s*(?:\w+\s)?(?:multiples?|diffus\w*|connue?s?|stables?|uniques?|bilat\w+|bilobaires?|traitee?s?|prouvee?s?|"
     r"evolutiv\w+|en progression|de \d|d'apparition)(?!\w)"
 )
+_DEFINITE = re.compile(r"(?:^|\W)(?:son|sa|ses|notre|votre|ce|cet|cette|mon) (?:\w+ )?$")
+_NI_OR = re.compile(r"(?:^|\W)(?:ni|ou)\W")
+_LISTED = re.compile(r"\s*(?:ni|ou|et|de|d'|aucune?|sans)(?:\W|$)")
+_HEAD = re.compile(r"met|mets|lesion|local|second|nodul|carcin|adeno|recid|rech|progr|tumeu|attein|envah|cancer|lymph|sarco|mela|reprise")
+_LIST_GOES_ON = re.compile(r"[^.;:(]{0,60}?\W(?:ni|ou)\W")
 _COMPANION = re.compile(
-    r"(?:avec|par|aide de|presence de|aupres de|vit chez|vit avec|habite chez|accompagn\w+|assist\w+ de|entre|compagnie de|a|"
+    r"(?:\w{3,}er|avec|ac|av|par|aide de|presence de|aupres de|vit chez|vit avec|habite chez|accompagn\w+|assist\w+ de|entre|compagnie de|a|"
     r"chez|pour|que|confie a|vue?)\s(?:l'aide de\s)?(?:sa|son|ses|une?|l'un de ses|une de ses|leur|le|la)\s(?:[a-z]+\s)?$"
 )
 _AT_A_RELATIVE = re.compile(r"(?<!vit )(?<!habite )(?<!loge )chez\s(?:sa|son|ses|une?|l'un de ses|le|la|les|un de ses|\d|deux)\s?(?:[a-z]+\s)?$")
@@ -125,12 +130,12 @@ class Context:
             distance = 0 if name == "certain" and gap == "before" else distance
             said[name] = min(distance, said.get(name, 999))
         if _ASKED.match(self.text, end):
-            said["hypothetical"] = 0
-            said.pop("certain", None)
+            said["doubt"] = 0
         if kind in _NEVER_NEGATED:
             said.pop("negated", None)
         if kind in _RESULTS:
-            said.pop("hypothetical", None)
+            for name in ("hypothetical", "condition", "doubt"):
+                said.pop(name, None)
         if kind is MentionKind.DRUG and not (code or "").startswith(_AGAINST_CANCER):
             return Assertion.NEGATED if said.get("negated", 99) <= 12 else Assertion.PRESENT
         return self._decided(said, start, end, kind, sentence, code)
@@ -138,11 +143,13 @@ class Context:
     def _decided(
         self, said: dict[str, int], start: int, end: int, kind: MentionKind, sentence: tuple[int, int], code: str | None
     ) -> Assertion:
+        if "doubt" in said:
+            return Assertion.NEGATED if self._refuted_later(end) else Assertion.HYPOTHETICAL
         if "negated" in said and ("family" not in said or said["negated"] <= said["family"] + 20):
             return Assertion.NEGATED
         if "family" in said and kind not in _OF_THE_PATIENT_TODAY and kind is not MentionKind.DRUG:
             return Assertion.FAMILY
-        if "hypothetical" in said and said.get("certain", 999) > said["hypothetical"] + 4:
+        if "condition" in said or said.get("certain", 999) > said.get("hypothetical", 999) + 4:
             return Assertion.NEGATED if self._refuted_later(end) else Assertion.HYPOTHETICAL
         if "certain" in said:
             return Assertion.PRESENT
@@ -173,17 +180,17 @@ class Context:
             for cue in found.cues:
                 if cue.direction != side and cue.direction != "both":
                     continue
-                if (cue.about == "treatment" and not treatment) or (cue.about == "finding" and treatment):
+                if cue.about != "any" and not _is_about(cue.about, kind, treatment):
                     continue
-                if self._reaches(cue, side, first, last, treatment, end):
+                if self._reaches(cue, side, first, last, treatment, (start, end)):
                     yield cue, side, last - first
 
-    def _reaches(self, cue: Cue, side: str, first: int, last: int, treatment: bool, end: int) -> bool:
+    def _reaches(self, cue: Cue, side: str, first: int, last: int, treatment: bool, span: tuple[int, int]) -> bool:
         if last - first > 12 * (cue.reach + 1) or self.text.count(" ", first, last) > cue.reach:
             return False
         far = cue.reach >= _FAR_REACH
         gap = self.text[first:last]
-        parenthetical = side == "before" and gap.count(",") == 2
+        parenthetical = side == "before" and gap.count(",") == 2 and gap.rstrip().endswith(",")
         index = bisect_left(self._boundary_starts, first)
         while index < len(self._boundaries) and self._boundaries[index][0] < last:
             if self._boundaries[index][1] or not (far or parenthetical):
@@ -196,11 +203,26 @@ class Context:
             return stop is None and (parenthetical or "," not in gap)
         if stop is not None and stop.start() > 1 and cue.assertion != "family":
             return False
-        if "," in gap and cue.assertion == "negated":
-            if treatment:
-                return bool(re.search(r"(?:^|\W)(?:ni|ou)\W[^,]*$", gap))
-            return not _AFFIRMED.match(self.text, end)
-        return True
+        if cue.assertion == "negated":
+            return self._goes_on(gap, treatment, cue.reach, span)
+        return cue.assertion == "family" or "(" not in gap
+
+    def _goes_on(self, gap: str, treatment: bool, reach: int, span: tuple[int, int]) -> bool:
+        """Whether a negation still holds after what it was said of: « pas de métastase hépatique, pulmonaire ni osseuse »."""
+        if _DEFINITE.search(gap):
+            return False
+        if "," not in gap:
+            return True
+        if reach <= 1:
+            return False
+        tail = gap[gap.rfind(",") + 1 :]
+        if treatment:
+            return bool(_NI_OR.search(tail))
+        if _AFFIRMED.match(self.text, span[1]):
+            return False
+        if _LISTED.match(tail):
+            return True
+        return not _HEAD.match(self.text, span[0]) or bool(_LIST_GOES_ON.match(self.text, span[1]))
 
     def _of_section(self, start: int, kind: MentionKind) -> Assertion:
         index = bisect_right(self._section_starts, start) - 1
@@ -251,12 +273,12 @@ def _read(plain: str, text: str, found: Sequence[_Found], lexicon: _Lexicon) -> 
             continue
         accented = (text[one.start : one.end].find("é", -3) >= 0 or None) if accents else None
         row, first, last = read_form(verb, plain, one.start, one.end, accented)
-        if cues := lexicon.effects.get((verb.verb_class, row)):
+        if cues := lexicon.effects.get((verb.verb_class, row)) or lexicon.effects.get((verb.verb_class, SAME_AS.get(row, row))):
             read.append(_Found(first, last, one.phrase, cues))
             taken.append((first, last))
     place = 0
     for one in found:
-        if not one.cues or one.phrase in lexicon.boundaries:
+        if not one.cues:
             continue
         while place < len(taken) and taken[place][1] <= one.start:
             place += 1
@@ -269,6 +291,12 @@ def _read(plain: str, text: str, found: Sequence[_Found], lexicon: _Lexicon) -> 
         read.append(one)
     read.sort()
     yield from read
+
+
+def _is_about(about: str, kind: MentionKind, treatment: bool) -> bool:
+    if about == "procedure":
+        return kind is MentionKind.PROCEDURE
+    return treatment is (about == "treatment")
 
 
 _BARE_NEGATIONS = frozenset({"pas", "jamais", "non", "plus", "pas de", "pas d'", "plus de", "plus d'", "jamais de", "jamais d'"})

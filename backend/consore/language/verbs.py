@@ -24,13 +24,14 @@ _LOOK_BACK = 60
 _NEGATIVE = frozenset({"pas", "plus", "jamais", "guere", "aucunement", "nullement", "point"})
 _TO_BE = frozenset("est sont etait etaient fut furent soit etant etre ete".split())
 _TO_HAVE = frozenset("a ai ont avons avait avaient avions ayant avoir eu aura auront".split())
+_HAD = frozenset("avait avaient avions avais".split())
 _WILL_BE = frozenset("sera seront serait seraient".split())
 _WOULD_HAVE = frozenset("aurait auraient".split())
-_CAN = frozenset("peut peuvent peut-on pouvait pouvaient pourra pourront pourrait pourraient doit doivent devra".split())
-_COULD = frozenset("permis permet permettent permettant permit pu permettait".split())
+_CAN = frozenset("pouvant peut peuvent peut-on pouvait pouvaient pourra pourront pourrait pourraient doit doivent devra".split())
+_COULD = frozenset("vient viennent venait venant permis permet permettent permettant permit pu permettait".split())
 _LIGHT = frozenset(
     "de d' a pour l' le la les lui leur y en nous vous se s' m' me je on il elle ils elles i-l t-il t-elle encore toujours bien "
-    "deja donc toutefois cependant pourtant ainsi aussi neanmoins alors finalement non tout tous toutes".split()
+    "fait font faisait ferait feraient faire laisse laissait deja donc toutefois cependant pourtant ainsi aussi neanmoins alors finalement non tout tous toutes".split()
 )
 
 
@@ -69,7 +70,7 @@ def read_form(form: VerbForm, plain: str, start: int, end: int, accented: bool |
     `accented` tells a participle (« confirmé ») from a present (« confirme »); None where the text has no accents.
     """
     words = list(_WORDS.finditer(plain, max(0, start - _LOOK_BACK), start))
-    negative = ne = to_be = to_have = will_be = can = could = without = False
+    had = no_longer = negative = ne = to_be = to_have = will_be = can = could = without = False
     begins = start
     for word in reversed(words[-9:]):
         written = word.group()
@@ -77,6 +78,7 @@ def read_form(form: VerbForm, plain: str, start: int, end: int, accented: bool |
             ne = True
         elif written in _NEGATIVE:
             negative = True
+            no_longer = no_longer or written == "plus"
         elif written == "non" and word.end() >= start - 1:
             negative = ne = True
         elif written == "sans":
@@ -91,6 +93,7 @@ def read_form(form: VerbForm, plain: str, start: int, end: int, accented: bool |
             to_have = will_be = True
         elif written in _TO_HAVE:
             to_have = to_have or written != "a" or form.kind != INFINITIVE
+            had = had or written in _HAD
         elif written in _CAN:
             can = True
         elif written in _COULD:
@@ -104,27 +107,31 @@ def read_form(form: VerbForm, plain: str, start: int, end: int, accented: bool |
     if kind == EITHER:
         is_participle = to_be or to_have or (accented and not ne)
         kind = PARTICIPLE if is_participle else FINITE
-    denied = (ne and (negative or can or could or to_have)) or (negative and kind != INFINITIVE and begins < start)
+    denied = ne or (negative and kind != INFINITIVE and begins < start)
     denied = denied or (without and (kind == INFINITIVE or to_have or to_be))
-    if kind in (FINITE, FUTURE) and ne and not denied:
-        denied = not _ONLY.match(plain, end)
+    if ne and not negative:
+        denied = denied and not _ONLY.match(plain, end)
         if after := _NOT_AFTER.match(plain, end):
             end = after.end()
-    return _row(form.verb_class, kind, denied, to_be or not to_have, can, could, will_be), begins, end
-
-
-def _row(verb_class: str, kind: str, denied: bool, to_be: bool, can: bool, could: bool, will_be: bool) -> str:
-    passive = kind == PARTICIPLE and to_be
+            no_longer = after.group().startswith(" plus")
+    passive = kind == PARTICIPLE and (to_be or not to_have)
     if denied:
-        return "not_passive" if passive else "not"
-    if (can or could) and verb_class == "exclude":
-        return "able"
-    if kind == FUTURE or will_be:
-        return "future"
-    if kind == INFINITIVE or can:
-        return "finite" if could else "infinitive"
-    return "passive" if passive else "finite"
+        row = "no_longer" if no_longer else "not_passive" if passive else "not"
+    elif (can or could) and form.verb_class == "exclude":
+        row = "able"
+    elif kind == FUTURE or will_be:
+        row = "future"
+    elif kind == INFINITIVE or can:
+        row = "finite" if could else "infinitive"
+    elif passive:
+        row = "passive" if to_be else "attributive"
+    else:
+        row = "past" if had else "finite"
+    return row, begins, end
 
+
+# Where a class says nothing of a form, it is as this other form.
+SAME_AS = {"no_longer": "not", "attributive": "passive", "past": "finite"}
 
 _ONLY = re.compile(r" (?:que|qu')")
-_NOT_AFTER = re.compile(r" (?:pas|plus|jamais|guere|aucunement|nullement|point)(?!\w)(?: (?:de|d')(?=\W|\w))?")
+_NOT_AFTER = re.compile(r" (?:pas|plus|jamais|guere|aucunement|nullement|point)(?!\w)(?: (?:de|d'))?")
