@@ -8,10 +8,11 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
+from rich.progress import TaskID
 from sqlmodel import select
 
 from consore.cli.app import app, node, opened_store
-from consore.cli.screen import console, print_table, progress_bar
+from consore.cli.screen import console, print_table, progress_bar, show_step
 from consore.errors import InputError
 from consore.model import Frequency, IngestionRun, RunState, Schedule, Source, SourceKind
 
@@ -210,12 +211,13 @@ def load(path: Path) -> None:
 def rebuild() -> None:
     """Build the index anew from the store, then switch to it."""
     from consore.index import SearchIndex, ensure_engine
+    from consore.ingestion import Step
     from consore.referentials import terminology
 
     settings = node()
     with opened_store(settings) as store, ensure_engine(settings) as engine, shown_progress() as progress:
         terms = terminology(settings.referentials, settings.cache, settings.site_referentials)
-        SearchIndex(engine).rebuild(store, terms, lambda done, total: progress("index", done, total))
+        SearchIndex(engine).rebuild(store, terms, lambda done, total: progress(Step("index", done, total)))
     console.print("The index is rebuilt.")
 
 
@@ -240,21 +242,14 @@ def check_index() -> None:
 
 
 def shown_progress():  # type: ignore[no-untyped-def]
-    """A progress bar as the callback (stage, done, total) that ingestion calls."""
+    """A progress bar as the callback that ingestion calls with each `Step`."""
     from contextlib import contextmanager
 
     @contextmanager
     def shown():  # type: ignore[no-untyped-def]
         with progress_bar() as bar:
-            tasks: dict[str, int] = {}
-
-            def report(stage: str, done: int, total: int | None, rate: float | None = None) -> None:
-                if stage not in tasks:
-                    tasks[stage] = bar.add_task(stage, total=total, rate="")
-                shown_rate = f"{rate:,.0f}/s" if rate else ""
-                bar.update(tasks[stage], completed=done, total=total, rate=shown_rate)  # type: ignore[arg-type]
-
-            yield report
+            tasks: dict[str, TaskID] = {}
+            yield lambda step: show_step(bar, tasks, step)
 
     return shown()
 
