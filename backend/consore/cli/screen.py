@@ -74,6 +74,12 @@ def show_step(bar: Progress, tasks: dict[str, TaskID], step: Step, of: str = "")
     bar.update(tasks[step.stage], completed=step.done, total=step.total, rate=pace(step))
 
 
+def step_in_words(step: Step) -> str:
+    """`read: 1,204 of 20,000 (6 %) · 35/s · 8 min left`."""
+    done = f"{step.done:,} of {step.total:,} ({step.share:.0%})" if step.total else f"{step.done:,}"
+    return " · ".join(part for part in (f"{step.stage}: {done}", pace(step)) if part)
+
+
 def pace(step: Step) -> str:
     """`1,204/s · 2 min left · 3 rejected`, as much of it as is known."""
     parts = [f"{step.rate:,.0f}/s" if step.rate and step.rate >= 10 else f"{step.rate:.1f}/s" if step.rate else ""]

@@ -82,7 +82,7 @@ def _spans(windows: Sequence[Window], zone: ZoneInfo, moment: dt.datetime) -> It
 
 
 def _window(given: Any) -> Window:
-    hint = "Write such as {weekdays: [0, 1], start: “22:00”, end: “06:00”}; 0 is Monday."
+    hint = "Write times as 22:00 and weekdays as numbers, 0 for Monday."
     if not isinstance(given, dict):
         raise InputError("A blackout is a window of the week.", hint)
     weekdays = given.get("weekdays") or range(7)

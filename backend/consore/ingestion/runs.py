@@ -144,10 +144,11 @@ def run_all(
     progress: Progress | None = None,
     stop: threading.Event | None = None,
     executor: Executor | None = None,
+    despite_blackout: bool = False,
 ) -> list[IngestionRun]:
     """Read every enabled source, patients first, then bring histories and index up to date once.
 
-    A source that another process is reading is left to it.
+    A source that another process is reading, or that is in a blackout, is left to it.
     """
     with store.session() as session:
         sources = session.scalars(select(Source).where(_c(Source.enabled).is_(True))).all()
@@ -155,7 +156,7 @@ def run_all(
     started = []
     for source in ordered:
         with contextlib.suppress(InputError):
-            started.append(begin_run(store, int(source.id or 0), trigger))
+            started.append(begin_run(store, int(source.id or 0), trigger, despite_blackout=despite_blackout))
     return _finish(settings, started, progress, stop, executor)
 
 
