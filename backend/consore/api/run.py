@@ -51,6 +51,7 @@ class Progress:
 @strawberry.type(description="One reading of one source.")
 class IngestionRun:
     row: strawberry.Private[model.IngestionRun]
+    step: strawberry.Private[Step | None]
     id: strawberry.ID
     source_id: strawberry.ID
     state: str = strawberry.field(description="running, done, failed, cancelled or paused.")
@@ -68,10 +69,11 @@ class IngestionRun:
     cancelling: bool = strawberry.field(description="It was asked to stop, and will at its next step.")
 
     @classmethod
-    def of(cls, row: model.IngestionRun) -> IngestionRun:
-        """The row as the schema shows it."""
+    def of(cls, row: model.IngestionRun, step: Step | None = None) -> IngestionRun:
+        """The row as the schema shows it; `step`: how far it is, where that is known already."""
         return cls(
             row=row,
+            step=step,
             id=strawberry.ID(str(row.id)),
             source_id=strawberry.ID(str(row.source_id)),
             state=row.state,
@@ -102,7 +104,7 @@ class IngestionRun:
     async def progress(self, info: Info) -> Progress | None:
         if self.row.state != RunState.RUNNING:
             return None
-        step = step_of(self.row, await info.context.loaders.progress.load(self.row.id or 0))
+        step = self.step or step_of(self.row, await info.context.loaders.progress.load(self.row.id or 0))
         return Progress.of(step) if step else None
 
 
@@ -286,8 +288,7 @@ class RunSubscription:
                 )
                 if told.get(row.id) != (*state, step):
                     told[row.id] = (*state, step)
-                    context.loaders.progress.clear(row.id or 0)
-                    yield IngestionRun.of(row)
+                    yield IngestionRun.of(row, step)
                 if row.state != RunState.RUNNING.value:
                     if key is not None:
                         return
