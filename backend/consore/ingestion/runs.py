@@ -8,24 +8,39 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import and_, func, or_, select, update
+import structlog
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlmodel import Session
 
 from consore.errors import ConsoreError, InputError, RecordError
 from consore.ingestion.deriving import CaughtUp, catch_up, remove_from_index
+from consore.ingestion.failures import DIED, conclude, failure_of
+from consore.ingestion.following import Following
 from consore.ingestion.intake import take_in
 from consore.ingestion.lease import Lease, is_held
 from consore.ingestion.progress import Meter, Progress, Stopped
 from consore.ingestion.quarantine import keep_rejected, settle
 from consore.ingestion.reading import ReadDocument
-from consore.model import Document, IngestionRun, RejectedRecord, RunState, Source, SourceKind, now
+from consore.ingestion.schedules import closed_until
+from consore.model import (
+    Document,
+    FailureKind,
+    IngestionRun,
+    RejectedRecord,
+    RunState,
+    Schedule,
+    Source,
+    SourceKind,
+    now,
+)
 from consore.settings import Settings
 from consore.sources import Rejection, SourceRecord, bounded, count_records, read_source, reread_record
 from consore.store import Store
@@ -33,6 +48,10 @@ from consore.store import Store
 BATCH = 400  # records
 BATCH_BYTES = 16_000_000  # of raw records held at once
 ORDER = list(SourceKind)  # patients first: the others need to know whose they are
+Claim = Callable[[Session], bool]  # takes what is due, in the transaction that begins the run; False: it is not
+
+
+log = structlog.get_logger("consore.ingestion")
 
 
 @dataclass(slots=True, frozen=True)
@@ -46,11 +65,14 @@ class ReplayReport:
 class StartedRun:
     """A run that has been claimed: its row stands in the store, its source is nobody else's."""
 
-    def __init__(self, store: Store, source: Source, run: IngestionRun, lease: Lease) -> None:
+    def __init__(
+        self, store: Store, source: Source, run: IngestionRun, lease: Lease, *, despite_blackout: bool = False
+    ) -> None:
         self.store = store
         self.source = source
         self.run = run
         self.lease = lease
+        self.despite_blackout = despite_blackout
 
     def note(self, **values: Any) -> None:
         """Write something of the run's row."""
@@ -59,10 +81,20 @@ class StartedRun:
         with self.store.session() as session:
             session.execute(update(IngestionRun).where(_c(IngestionRun.id) == self.run.id).values(**values))
 
-    def end(self, state: RunState, message: str = "") -> IngestionRun:
-        """Close the run and give its source back."""
+    def end(
+        self, settings: Settings, state: RunState, message: str = "", error: BaseException | None = None
+    ) -> IngestionRun:
+        """Close the run, plan what follows, and give the source back."""
         said = [part for part in (self.run.message, message) if part]
-        self.note(state=state.value, ended_at=now(), message=" ".join(said))
+        values = {"state": state.value, "ended_at": now(), "message": " ".join(said)}
+        if state is RunState.FAILED and error is not None:
+            failure, values["reason"] = failure_of(error)
+            values["failure"] = failure.value
+        for name, value in values.items():
+            setattr(self.run, name, value)
+        with self.store.session() as session:
+            session.execute(update(IngestionRun).where(_c(IngestionRun.id) == self.run.id).values(**values))
+            conclude(session, settings, self.run)
         self.lease.release()
         return self.run
 
@@ -76,14 +108,32 @@ def run_source(
     progress: Progress | None = None,
     stop: threading.Event | None = None,
     executor: Executor | None = None,
+    despite_blackout: bool = False,
 ) -> IngestionRun:
     """Read one source to the end; gives the run, `done` or `failed` with what to do.
 
-    Running it again changes nothing where the source has not changed. Raises InputError where there is no such source
-    or another process reads it. `executor`: processes of a cluster.
+    Running it again changes nothing where the source has not changed. Raises InputError where there is no such source,
+    another process reads it or a blackout holds. `executor`: processes of a cluster.
     """
-    started = begin_run(store, source_id, trigger)
+    started = begin_run(store, source_id, trigger, despite_blackout=despite_blackout)
     return _finish(settings, [started], progress, stop, executor)[0]
+
+
+def run_claimed(
+    settings: Settings,
+    store: Store,
+    source_id: int,
+    claim: Claim,
+    *,
+    trigger: str,
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
+    executor: Executor | None = None,
+) -> IngestionRun | None:
+    """Read a source to the end if it can be claimed; None where it cannot. Raises InputError where it is being read."""
+    lease = _take(store, source_id)
+    started = _begin(store, lease, source_id, trigger, claim)
+    return _finish(settings, [started], progress, stop, executor)[0] if started else None
 
 
 def run_all(
@@ -94,10 +144,11 @@ def run_all(
     progress: Progress | None = None,
     stop: threading.Event | None = None,
     executor: Executor | None = None,
+    despite_blackout: bool = False,
 ) -> list[IngestionRun]:
     """Read every enabled source, patients first, then bring histories and index up to date once.
 
-    A source that another process is reading is left to it.
+    A source that another process is reading, or that is in a blackout, is left to it.
     """
     with store.session() as session:
         sources = session.scalars(select(Source).where(_c(Source.enabled).is_(True))).all()
@@ -105,13 +156,15 @@ def run_all(
     started = []
     for source in ordered:
         with contextlib.suppress(InputError):
-            started.append(begin_run(store, int(source.id or 0), trigger))
+            started.append(begin_run(store, int(source.id or 0), trigger, despite_blackout=despite_blackout))
     return _finish(settings, started, progress, stop, executor)
 
 
-def run_in_background(settings: Settings, store: Store, source_id: int, *, trigger: str = "manual") -> IngestionRun:
+def run_in_background(
+    settings: Settings, store: Store, source_id: int, *, trigger: str = "manual", despite_blackout: bool = False
+) -> IngestionRun:
     """Claim a run and go on with it in a thread; gives its row at once. Raises as `run_source` does."""
-    started = begin_run(store, source_id, trigger)
+    started = begin_run(store, source_id, trigger, despite_blackout=despite_blackout)
     thread = threading.Thread(
         target=_finish, args=(settings, [started], None, None, None), name=f"run-{started.run.id}", daemon=True
     )
@@ -119,8 +172,20 @@ def run_in_background(settings: Settings, store: Store, source_id: int, *, trigg
     return started.run
 
 
-def begin_run(store: Store, source_id: int, trigger: str = "manual") -> StartedRun:
-    """Claim a source and write the run's row. Raises InputError where it is unknown or being read."""
+def begin_run(store: Store, source_id: int, trigger: str = "manual", *, despite_blackout: bool = False) -> StartedRun:
+    """Claim a source and write the run's row.
+
+    Raises InputError where it is unknown, being read, or in a blackout.
+    """
+    if not despite_blackout:
+        _refuse_in_blackout(store, source_id)
+    started = _begin(store, _take(store, source_id), source_id, trigger)
+    assert started is not None
+    started.despite_blackout = despite_blackout
+    return started
+
+
+def _take(store: Store, source_id: int) -> Lease:
     with store.session() as session:
         source = session.get(Source, source_id)
         if source is None:
@@ -128,27 +193,67 @@ def begin_run(store: Store, source_id: int, trigger: str = "manual") -> StartedR
     lease = Lease(store, f"source:{source_id}")
     if not lease.take():
         raise InputError(f"The source {source.name} is being read.", "Wait until it is done: `consore runs`.")
-    with store.session() as session:
-        _bury_dead_runs(session, source_id)
-        run = IngestionRun(source_id=source_id, trigger=trigger, stage="extract")
-        session.add(run)
-        session.flush()
-        session.expunge(run)
+    return lease
+
+
+def _begin(
+    store: Store, lease: Lease, source_id: int, trigger: str, claim: Claim = lambda _: True
+) -> StartedRun | None:
+    """The run of a source that is held: its claim and its row come in one transaction. None: it cannot be claimed."""
+    try:
+        with store.session() as session:
+            claimed = claim(session)
+            if claimed:
+                _bury_dead_runs(session, source_id)
+                run = IngestionRun(source_id=source_id, trigger=trigger, stage="extract")
+                session.add(run)
+                session.flush()
+                source = session.get(Source, source_id)
+                assert source is not None
+                session.expunge_all()
+    except BaseException:
+        lease.release()
+        raise
+    if not claimed:
+        lease.release()
+        return None
     return StartedRun(store, source, run, lease)
 
 
-def interrupted_sources(store: Store) -> list[int]:
-    """Sources whose last run was cut short: by the death of its process, or by a worker that was told to stop."""
-    last = select(func.max(_c(IngestionRun.id))).group_by(_c(IngestionRun.source_id))
-    cut_short = or_(
-        _c(IngestionRun.state) == RunState.RUNNING.value,
-        and_(_c(IngestionRun.state) == RunState.CANCELLED.value, _c(IngestionRun.trigger) != "manual"),
-    )
+def _refuse_in_blackout(store: Store, source_id: int) -> None:
     with store.session() as session:
-        found = session.scalars(
-            select(_c(IngestionRun.source_id)).where(_c(IngestionRun.id).in_(last), cut_short)
-        ).all()
-    return [source_id for source_id in found if not is_held(store, f"source:{source_id}")]
+        schedule, source = session.get(Schedule, source_id), session.get(Source, source_id)
+        over = closed_until(schedule, now()) if schedule else None
+    if over and schedule and source:
+        until = f"{over.astimezone(ZoneInfo(schedule.timezone)):%Y-%m-%d %H:%M} {schedule.timezone}"
+        raise InputError(
+            f"The source {source.name} is in a blackout until {until}.",
+            "Wait until it is over, or read it all the same: `consore ingest --despite-blackout`.",
+        )
+
+
+def bury_dead_runs(settings: Settings, store: Store) -> None:
+    """Close runs whose process has died, and plan that they are gone on with: at once the first time, then later."""
+    running = select(_c(IngestionRun.source_id)).where(_c(IngestionRun.state) == RunState.RUNNING.value).distinct()
+    with store.session() as session:
+        found = session.scalars(running).all()
+    for source_id in found:
+        lease = Lease(store, f"source:{source_id}")
+        if is_held(store, f"source:{source_id}") or not lease.take():
+            continue
+        try:
+            with store.session() as session:
+                dead = session.scalars(
+                    select(IngestionRun).where(
+                        _c(IngestionRun.source_id) == source_id, _c(IngestionRun.state) == RunState.RUNNING.value
+                    )
+                ).all()
+                _bury_dead_runs(session, source_id)
+                for run in dead[-1:]:
+                    session.refresh(run)
+                    conclude(session, settings, run)
+        finally:
+            lease.release()
 
 
 def replay_rejected(
@@ -183,6 +288,39 @@ def replay_rejected(
     return ReplayReport(taken, len(waiting) - taken)
 
 
+def replay_in_background(
+    settings: Settings, store: Store, source_id: int, *, record_ids: list[int] | None = None, reason: str | None = None
+) -> IngestionRun:
+    """Read the rejected records of a source again, in a thread, as a run that can be followed; gives its row at once.
+
+    `reason`: only those. Raises InputError where the source is unknown or being read.
+    """
+    started = begin_run(store, source_id, "replay", despite_blackout=True)
+    if reason is not None:
+        query = select(_c(RejectedRecord.id)).where(
+            _c(RejectedRecord.source_id) == source_id,
+            _c(RejectedRecord.reason) == reason,
+            _c(RejectedRecord.replayed_at).is_(None),
+        )
+        with store.session() as session:
+            of_reason = list(session.scalars(query))
+        record_ids = of_reason if record_ids is None else [one for one in record_ids if one in set(of_reason)]
+
+    def go_on() -> None:
+        with Following(store, [started], None, None) as following:
+            try:
+                report = replay_rejected(settings, store, record_ids, source_id=source_id, progress=following.tell)
+                seen = report.taken + report.still_rejected
+                started.note(seen=seen, changed=report.taken, rejected=report.still_rejected)
+                started.end(settings, RunState.DONE)
+            except Exception as error:
+                log.exception("replay", source=source_id)
+                started.end(settings, RunState.FAILED, str(error), error)
+
+    threading.Thread(target=go_on, name=f"replay-{started.run.id}", daemon=True).start()
+    return started.run
+
+
 # --- The stages of a run ---------------------------------------------------------------------------------------
 
 
@@ -194,6 +332,8 @@ def _finish(
     executor: Executor | None,
 ) -> list[IngestionRun]:
     """Extract each source, then derive once for all; whatever happens, every run is closed."""
+    if not started:
+        return []
     going = list(started)
 
     def note_stage(stage: str) -> None:
@@ -201,37 +341,39 @@ def _finish(
             if one.run.stage != stage:
                 one.note(stage=stage)
 
-    try:
-        for one in started:
-            meter = Meter(progress, stop)
-            try:
-                _extract(settings, one, meter)
-            except Stopped:
-                raise
-            except ConsoreError as error:
+    with Following(started[0].store, started, progress, stop) as following:
+        try:
+            for one in started:
+                meter = Meter(following.tell, following.stop)
+                try:
+                    _extract(settings, one, meter)
+                except Stopped:
+                    raise
+                except ConsoreError as error:
+                    going.remove(one)
+                    one.end(settings, RunState.FAILED, str(error), error)
+            if going:
+                done = catch_up(
+                    settings,
+                    going[0].store,
+                    following.tell,
+                    stop=following.stop,
+                    executor=executor,
+                    on_stage=note_stage,
+                )
+                _tell_of(going[-1], done)
+            for one in list(going):
                 going.remove(one)
-                one.end(RunState.FAILED, str(error))
-        if going:
-            done = catch_up(
-                settings,
-                going[0].store,
-                progress,
-                stop=stop,
-                executor=executor,
-                on_stage=note_stage,
-            )
-            _tell_of(going[-1], done)
-        for one in list(going):
-            going.remove(one)
-            one.end(RunState.DONE)
-    except BaseException as error:
-        state = RunState.CANCELLED if isinstance(error, Stopped | KeyboardInterrupt) else RunState.FAILED
-        message = str(error) if isinstance(error, ConsoreError) else f"{type(error).__name__}: {error}"
-        for one in going:
-            with contextlib.suppress(Exception):  # the store itself may be what failed: the first error is the one
-                one.end(state, message)
-        if not isinstance(error, ConsoreError):
-            raise
+                one.end(settings, RunState.DONE)
+        except BaseException as error:
+            stopped = isinstance(error, Stopped | KeyboardInterrupt)
+            message = str(error) if isinstance(error, ConsoreError) else f"{type(error).__name__}: {error}"
+            for one in going:
+                state, said = following.outcome(one.run) if stopped else (RunState.FAILED, message)
+                with contextlib.suppress(Exception):  # the store itself may be what failed: the first error is the one
+                    one.end(settings, state, said, error)
+            if not isinstance(error, ConsoreError):
+                raise
     return [one.run for one in started]
 
 
@@ -390,8 +532,13 @@ def _bury_dead_runs(session: Session, source_id: int) -> None:
         update(IngestionRun)
         .where(_c(IngestionRun.source_id) == source_id, _c(IngestionRun.state) == RunState.RUNNING.value)
         .values(
-            state=RunState.FAILED.value, ended_at=now(), message="Its process died; a later run went on from there."
+            state=RunState.FAILED.value,
+            ended_at=now(),
+            message="Its process died; a later run went on from there.",
+            reason=DIED,
+            failure=FailureKind.PASSING.value,
         )
+        .execution_options(synchronize_session=False)
     )
 
 

@@ -286,7 +286,12 @@ class Source(SQLModel, table=True):
 
 
 class Schedule(SQLModel, table=True):
-    """When a source is read. `weekday` 0 is Monday; `day` 1–28; local time in `timezone`."""
+    """When a source is read. `weekday` 0 is Monday; `day` 1–28; local time in `timezone`.
+
+    `cron` is the expression of the frequency of that name. `blackouts` are windows in which no run starts or goes on:
+    {weekdays (of their start; none: every day), start, end} with times as HH:MM; one that ends before it starts ends
+    the next day. `retry_at`: when a run that failed or was paused is gone on with; `attempts`: failures in a row.
+    """
 
     source_id: int = Field(primary_key=True, foreign_key="source.id", ondelete="CASCADE")
     frequency: str = Field(default=Frequency.MANUAL.value)
@@ -295,12 +300,20 @@ class Schedule(SQLModel, table=True):
     weekday: int = 0
     day: int = 1
     timezone: str = "Europe/Paris"
+    cron: str = ""
+    blackouts: list[dict[str, Any]] = _json(list)
     last_run_at: dt.datetime | None = None
     next_run_at: dt.datetime | None = None
+    retry_at: dt.datetime | None = None
+    attempts: int = 0
 
 
 class IngestionRun(SQLModel, table=True):
-    """One reading of one source."""
+    """One reading of one source.
+
+    `asked`: what a person asked of it while it goes on (`cancel`). Of a failed one, `reason` is the code of the error
+    and `failure` a `FailureKind`.
+    """
 
     id: int | None = Field(default=None, primary_key=True)
     source_id: int = Field(foreign_key="source.id", index=True, ondelete="CASCADE")
@@ -315,6 +328,40 @@ class IngestionRun(SQLModel, table=True):
     unchanged: int = 0
     rejected: int = 0
     message: str = _text()
+    reason: str = ""
+    failure: str = ""
+    asked: str = ""
+
+
+class RunProgress(SQLModel, table=True):
+    """How far the stage of a run is, while it goes on; `rate` in items a second."""
+
+    run_id: int = Field(primary_key=True, foreign_key="ingestionrun.id", ondelete="CASCADE")
+    stage: str = ""
+    done: int = 0
+    total: int | None = None
+    rate: float | None = None
+    updated_at: dt.datetime = Field(default_factory=now)
+
+
+class Alert(SQLModel, table=True):
+    """Something about a source that a person must know; open until the source is well again.
+
+    `counts` are numbers only: an alert never holds a word of a record. `told_at`: when the webhook took it.
+    """
+
+    id: int | None = Field(default=None, primary_key=True)
+    source_id: int = Field(foreign_key="source.id", index=True, ondelete="CASCADE")
+    kind: str
+    reason: str = ""
+    counts: dict[str, Any] = _json()
+    raised_at: dt.datetime = Field(default_factory=now)
+    closed_at: dt.datetime | None = Field(default=None, index=True)
+    times: int = 1
+    told_at: dt.datetime | None = None
+    tries: int = 0
+    next_try_at: dt.datetime | None = None
+    problem: str = ""
 
 
 class Checkpoint(SQLModel, table=True):
