@@ -8,6 +8,7 @@ from consore.ingestion.patient_lines import LoadReport, load_jsonl
 from consore.ingestion.progress import Progress
 from consore.ingestion.runs import ReplayReport, replay_rejected, run_all, run_in_background, run_source
 from consore.ingestion.schedules import add_source, next_run, set_schedule
+from consore.ingestion.stopping import request_stop
 from consore.ingestion.structuring import load_dossier, structure_and_save
 from consore.ingestion.worker import Worker
 
@@ -23,6 +24,7 @@ __all__ = [
     "next_run",
     "record_opposition",
     "replay_rejected",
+    "request_stop",
     "run_all",
     "run_in_background",
     "run_source",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from consore.referentials.decoding import decode
 from consore.sources.documents import CONTENT_MARK, Signatures, index_of, read_documents, reread_document
 from consore.sources.extracts import read_extract, reread_extract
 from consore.sources.pmsi import ANO, read_pmsi, reread_pmsi
-from consore.sources.records import Rejection, SourceRecord
+from consore.sources.records import Mark, Rejection, SourceRecord
 from consore.sources.tables import Line, read_header
 
 USUAL_LOCATIONS = {
@@ -54,12 +54,14 @@ def read_source(
     location: Path,
     options: dict[str, Any] | None = None,
     known: Signatures = lambda _: None,
-) -> Iterator[SourceRecord | Rejection]:
+    mark: Callable[[str], str | None] = lambda _: None,
+) -> Iterator[SourceRecord | Rejection | Mark]:
     """The records of a source and, among them, what could not be read; in constant memory.
 
     `options`: `columns` {expected: found}, `separator`, `ano` (name of the PMSI link file), `today` (ISO date that
     future dates are told from). `known` gives the signature of a document that is held: if it is still the same, its
-    file is not opened again. Raises SourceError, before anything is given, where the source cannot be read at all.
+    file is not opened again. `mark` gives how far a key was read before.
+    Raises SourceError, before anything is given, where the source cannot be read at all.
     """
     options = options or {}
     location = Path(location)
