@@ -8,6 +8,7 @@ ConsoreError                    code, message for people, and what to do next
 │       └── SearchEngineAway    it may come back
 ├── InputError                  what was given cannot be used
 │   ├── SourceError             a source as a whole (folder missing, wrong columns)
+│   │   └── SourceAway          a source that does not answer now
 │   ├── RecordError             one record of a source; it goes to quarantine
 │   ├── CriteriaError           a criteria tree
 │   └── QueryError              a question typed by a user
@@ -73,6 +74,12 @@ class SourceError(InputError):
     """A source as a whole cannot be read: nothing of it was taken."""
 
     code = "source"
+
+
+class SourceAway(SourceError):
+    """A source cannot be reached now (connection, time-out, lock): trying again may be enough."""
+
+    code = "source_away"
 
 
 class RecordError(InputError):

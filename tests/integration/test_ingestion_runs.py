@@ -121,7 +121,7 @@ def totals(store: Store) -> dict[str, int]:
 def test_a_centre_goes_in_and_going_in_again_changes_nothing(centre: Path, node: Settings, opened: Store) -> None:
     declare(opened, centre)
     told: dict[str, tuple[int, int | None]] = {}
-    first = run_all(node, opened, progress=lambda stage, done, total, rate: told.update({stage: (done, total)}))
+    first = run_all(node, opened, progress=lambda step: told.update({step.stage: (step.done, step.total)}))
     assert [run.state for run in first] == ["done"] * 6
     assert sum(run.rejected for run in first) == 0
     held = totals(opened)
@@ -168,7 +168,7 @@ def test_a_changed_document_changes_its_patient_alone(centre: Path, node: Settin
     file = sorted((centre / "documents").glob("*.txt"))[0]
     file.write_text(file.read_text() + "\nMétastases hépatiques confirmées ce jour.\n")
     seen: dict[str, int] = {}
-    run = run_source(node, opened, sources["documents"], progress=lambda stage, done, *_: seen.update({stage: done}))
+    run = run_source(node, opened, sources["documents"], progress=lambda step: seen.update({step.stage: step.done}))
     assert (run.created, run.changed) == (0, 1)
     assert (seen["read"], seen["structure"], seen["index"]) == (1, 1, 1)
 
@@ -343,15 +343,13 @@ def test_a_worker_goes_on_with_what_a_dead_one_left(centre: Path, node: Settings
     sources = declare(opened, centre)
     with opened.session() as session:
         session.add(IngestionRun(source_id=sources["administrative"], trigger="schedule"))  # its process is gone
-        session.add(IngestionRun(source_id=sources["biobank"], trigger="schedule", state="cancelled"))
-        session.add(IngestionRun(source_id=sources["pmsi"], trigger="manual", state="cancelled"))
-        session.get(Schedule, sources["tumour_sheet"]).last_run_at = now()  # claimed, and never begun
+        session.add(IngestionRun(source_id=sources["biobank"], trigger="schedule", state="paused"))
+        session.get(Schedule, sources["biobank"]).retry_at = now()
+        session.add(IngestionRun(source_id=sources["pmsi"], trigger="schedule", state="cancelled"))
     Worker(node, opened).resume()
     with opened.session() as session:
         runs = session.exec(select(IngestionRun).where(IngestionRun.trigger == "resume")).all()
-        assert {run.source_id for run in runs} == {
-            sources[kind] for kind in ("administrative", "biobank", "tumour_sheet")
-        }
+        assert {run.source_id for run in runs} == {sources["administrative"], sources["biobank"]}
         assert {run.state for run in runs} == {"done"}
     assert totals(opened)["PendingPatient"] == 0
 

@@ -1,16 +1,42 @@
-"""How a run tells how far it is: a callback that a terminal, a browser or nobody listens to."""
+"""How far a run is: one `Step`, told to whoever listens. The terminal, the API and the app show the same."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
 from consore.errors import ConsoreError
 
-Progress = Callable[[str, int, int | None, float | None], None]  # stage, done, total, items a second
 INTERVAL = 0.1  # seconds between two calls
+
+
+@dataclass(slots=True, frozen=True)
+class Step:
+    """Where a run stands in its present stage. `rate` in items a second; `rejected` records of the run so far."""
+
+    stage: str
+    done: int = 0
+    total: int | None = None
+    rate: float | None = None
+    rejected: int = 0
+
+    @property
+    def share(self) -> float | None:
+        """From 0 to 1; None where the total is not known."""
+        return min(self.done / self.total, 1.0) if self.total else None
+
+    @property
+    def eta_s(self) -> int | None:
+        """Seconds until the stage is over, at this rate; None where nothing tells."""
+        if not self.rate or not self.total:
+            return None
+        return max(round((self.total - self.done) / self.rate), 0)
+
+
+Progress = Callable[[Step], None]
 
 
 class Stopped(ConsoreError):
@@ -75,4 +101,5 @@ class Meter:
         assert self._progress
         self._told = moment
         seconds = moment - self._since if self._worked is None else self._worked
-        self._progress(self._stage, self._done, self._total, self._done / seconds if seconds > 0.05 else None)
+        rate = self._done / seconds if seconds > 0.05 else None
+        self._progress(Step(self._stage, self._done, self._total, rate))

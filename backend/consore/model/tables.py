@@ -7,7 +7,7 @@ Dates are days; times carry their zone, UTC, in every database.
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, LargeBinary, Text, UniqueConstraint, false
+from sqlalchemy import JSON, Column, Index, LargeBinary, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from consore.model.vocabulary import Frequency, Role, RunState, Sex
@@ -26,10 +26,9 @@ def _text() -> Any:
     return Field(default="", sa_column=Column(Text, nullable=False))
 
 
-def _later(default: str | bool) -> Any:
-    """A column that came after the first rows: those have the default in the database."""
-    server = default if isinstance(default, str) else false()
-    return Field(default=default, sa_column_kwargs={"server_default": server})
+def _later() -> Any:
+    """A word that came after the first rows: those have none."""
+    return Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 # --- What the sources say -----------------------------------------------------------------------------------
@@ -57,8 +56,8 @@ class Patient(SQLModel, table=True):
     opposed: bool = Field(default=False, index=True)
     sha256: str = ""
     updated_at: dt.datetime = Field(default_factory=now)
-    record_ipp: str = _later("")
-    version: str = _later("")
+    record_ipp: str = _later()
+    version: str = _later()
     source_id: int | None = None
 
 
@@ -87,7 +86,7 @@ class Stay(SQLModel, table=True):
     exit_date: dt.date | None = None
     unit: str = ""
     sha256: str = ""
-    version: str = _later("")
+    version: str = _later()
     source_id: int | None = Field(default=None, index=True)
 
 
@@ -125,7 +124,7 @@ class StructuredRecord(SQLModel, table=True):
     values_: dict[str, Any] = Field(default_factory=dict, sa_column=Column("values", JSON, nullable=False))
     origin: str = ""
     sha256: str = ""
-    version: str = _later("")
+    version: str = _later()
     source_id: int | None = Field(default=None, index=True)
 
 
@@ -164,7 +163,7 @@ class Document(SQLModel, table=True):
     origin: str = ""
     sha256: str = ""
     signature: str = ""
-    version: str = _later("")
+    version: str = _later()
     source_id: int | None = Field(default=None, index=True)
 
 
@@ -336,7 +335,12 @@ class Source(SQLModel, table=True):
 
 
 class Schedule(SQLModel, table=True):
-    """When a source is read. `weekday` 0 is Monday; `day` 1–28; local time in `timezone`."""
+    """When a source is read. `weekday` 0 is Monday; `day` 1–28; local time in `timezone`.
+
+    `cron` is the expression of the frequency of that name. `blackouts` are windows in which no run starts or goes on:
+    {weekdays (of their start; none: every day), start, end} with times as HH:MM; one that ends before it starts ends
+    the next day. `retry_at`: when a run that failed or was paused is gone on with; `attempts`: failures in a row.
+    """
 
     source_id: int = Field(primary_key=True, foreign_key="source.id", ondelete="CASCADE")
     frequency: str = Field(default=Frequency.MANUAL.value)
@@ -345,12 +349,20 @@ class Schedule(SQLModel, table=True):
     weekday: int = 0
     day: int = 1
     timezone: str = "Europe/Paris"
+    cron: str = ""
+    blackouts: list[dict[str, Any]] = _json(list)
     last_run_at: dt.datetime | None = None
     next_run_at: dt.datetime | None = None
+    retry_at: dt.datetime | None = None
+    attempts: int = 0
 
 
 class IngestionRun(SQLModel, table=True):
-    """One reading of one source. `stop_requested`: someone asked it to stop; it does at its next step."""
+    """One reading of one source.
+
+    `asked`: what a person asked of it while it goes on (`cancel`). Of a failed one, `reason` is the code of the error
+    and `failure` a `FailureKind`.
+    """
 
     id: int | None = Field(default=None, primary_key=True)
     source_id: int = Field(foreign_key="source.id", index=True, ondelete="CASCADE")
@@ -365,7 +377,40 @@ class IngestionRun(SQLModel, table=True):
     unchanged: int = 0
     rejected: int = 0
     message: str = _text()
-    stop_requested: bool = _later(False)
+    reason: str = ""
+    failure: str = ""
+    asked: str = ""
+
+
+class RunProgress(SQLModel, table=True):
+    """How far the stage of a run is, while it goes on; `rate` in items a second."""
+
+    run_id: int = Field(primary_key=True, foreign_key="ingestionrun.id", ondelete="CASCADE")
+    stage: str = ""
+    done: int = 0
+    total: int | None = None
+    rate: float | None = None
+    updated_at: dt.datetime = Field(default_factory=now)
+
+
+class Alert(SQLModel, table=True):
+    """Something about a source that a person must know; open until the source is well again.
+
+    `counts` are numbers only: an alert never holds a word of a record. `told_at`: when the webhook took it.
+    """
+
+    id: int | None = Field(default=None, primary_key=True)
+    source_id: int = Field(foreign_key="source.id", index=True, ondelete="CASCADE")
+    kind: str
+    reason: str = ""
+    counts: dict[str, Any] = _json()
+    raised_at: dt.datetime = Field(default_factory=now)
+    closed_at: dt.datetime | None = Field(default=None, index=True)
+    times: int = 1
+    told_at: dt.datetime | None = None
+    tries: int = 0
+    next_try_at: dt.datetime | None = None
+    problem: str = ""
 
 
 class Checkpoint(SQLModel, table=True):
@@ -399,7 +444,7 @@ class RejectedRecord(SQLModel, table=True):
     raw: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False))
     created_at: dt.datetime = Field(default_factory=now)
     replayed_at: dt.datetime | None = None
-    ipp: str = Field(default="", index=True, sa_column_kwargs={"server_default": ""})
+    ipp: str = Field(default="", index=True)
 
 
 # --- Who asks, and what was asked -------------------------------------------------------------------------

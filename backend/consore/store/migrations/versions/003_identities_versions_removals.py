@@ -1,4 +1,4 @@
-"""Merged identities, versions and removals of records, the source of each, runs that can be asked to stop"""
+"""Merged identities, versions and removals of records, and the source of each"""
 
 import sqlalchemy as sa
 import sqlmodel
@@ -55,7 +55,6 @@ def downgrade() -> None:
     op.drop_index("ix_rejectedrecord_position", "rejectedrecord")
     op.drop_index("ix_rejectedrecord_ipp", "rejectedrecord")
     op.drop_column("rejectedrecord", "ipp")
-    op.drop_column("ingestionrun", "stop_requested")
     op.drop_column("patient", "record_ipp")
     for table in _OF_A_SOURCE:
         op.drop_index(f"ix_{table}_source_id", table)
