@@ -116,3 +116,26 @@ class KeyTable:
     def close(self) -> None:
         """Drop the temporary file."""
         self._file.close()
+
+
+class Heap:
+    """Texts by key, several a key, in a temporary file: what belongs to a record and comes apart from it."""
+
+    def __init__(self) -> None:
+        self._file = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+        self._file.execute("PRAGMA journal_mode=OFF")
+        self._file.execute("CREATE TABLE item (key TEXT, value TEXT)")
+        self._file.execute("CREATE INDEX by_key ON item (key)")
+        self._file.execute("BEGIN")
+
+    def add(self, key: str, value: str) -> None:
+        """Put a text under a key."""
+        self._file.execute("INSERT INTO item VALUES (?, ?)", (key, value))
+
+    def get(self, key: str) -> list[str]:
+        """The texts under a key, in the order in which they came."""
+        return [row[0] for row in self._file.execute("SELECT value FROM item WHERE key = ? ORDER BY rowid", (key,))]
+
+    def close(self) -> None:
+        """Drop the temporary file."""
+        self._file.close()
