@@ -77,11 +77,12 @@ class Reader:
         """
         if profile not in PROFILES:
             raise ConfigurationError(f"There is no reading profile {profile!r}.", f"Choose {' or '.join(PROFILES)}.")
-        if settings is None:
-            return cls(terminology())
-        own = settings.home / "tagger"
-        weights = own if (own / GRAPH_FILE).exists() else SHIPPED_WEIGHTS
-        return cls(terminology(settings.referentials, settings.cache, settings.site_referentials), weights)
+        return cls(terminology()) if settings is None else cls(*_parts(settings))
+
+    @staticmethod
+    def version_of(settings: Settings) -> str:
+        """The `version` that the reader of a node has, without loading it."""
+        return _version(*_parts(settings))
 
     def read(self, text: str, kind: DocumentKind | str | None = None, date: dt.date | None = None) -> list[Mention]:
         """The mentions of a document in the order of the text; `date` is the document's own."""
@@ -167,6 +168,13 @@ def _carried_back(mention: Mention, page: _Page) -> Mention:
         return mention
     start, end = page.layout.original(mention.start, mention.end)
     return replace(mention, start=start, end=end, text=page.given[start:end])
+
+
+def _parts(settings: Settings) -> tuple[Terminology, Path]:
+    """The referentials of a node, and the weights in force there."""
+    own = settings.home / "tagger"
+    weights = own if (own / GRAPH_FILE).exists() else SHIPPED_WEIGHTS
+    return terminology(settings.referentials, settings.cache, settings.site_referentials), weights
 
 
 def _version(terms: Terminology, weights: Path) -> str:
