@@ -67,17 +67,21 @@ class Mark:
 
 @dataclass(slots=True, frozen=True)
 class Rejection:
-    """A record that could not be taken. `reason` is stable (for counting), `message` says what to do, `raw` is it."""
+    """A record that could not be taken. `reason` is stable (for counting), `message` says what to do, `raw` is it.
+
+    `ipp`: the patient that it waits for, where it is whole and only they are missing.
+    """
 
     position: str
     reason: str
     message: str
     raw: bytes = field(default=b"", repr=False)
+    ipp: str = ""
 
     @classmethod
-    def of(cls, error: RecordError, position: str, raw: bytes) -> Self:
+    def of(cls, error: RecordError, position: str, raw: bytes, ipp: str = "") -> Self:
         """The rejection of the record at `position`, its raw bytes bounded to RAW_LIMIT with a note."""
-        return cls(_shown(position), error.reason, _shown(str(error)), bounded(raw))
+        return cls(_shown(position), error.reason, _shown(str(error)), bounded(raw), ipp)
 
 
 def unforeseen(error: Exception) -> RecordError:
