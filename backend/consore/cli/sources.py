@@ -48,15 +48,15 @@ def list_sources() -> None:
     settings = node()
     with opened_store(settings) as store, store.session() as session:
         print_table(
-            ["source", "kind", "location", "state", "read", "next"],
+            ["source", "kind", "state", "read", "next", "location"],
             [
                 [
                     health.source.name,
                     health.source.kind,
-                    health.source.location,
                     health.state.value,
                     schedule_in_words(health.schedule, "en"),
                     _on_the_clock(health.schedule, health.next_at),
+                    health.source.location,
                 ]
                 for health in health_of_sources(session, settings).values()
             ],
@@ -65,7 +65,7 @@ def list_sources() -> None:
 
 def _on_the_clock(schedule: Schedule, moment: dt.datetime | None) -> str:
     """A moment by the clock of a schedule."""
-    return f"{moment.astimezone(ZoneInfo(schedule.timezone)):%Y-%m-%d %H:%M} {schedule.timezone}" if moment else ""
+    return f"{moment.astimezone(ZoneInfo(schedule.timezone)):%m-%d %H:%M}" if moment else ""
 
 
 @source_app.command("check")
@@ -165,23 +165,25 @@ def runs(
 
 def _print_runs(found: list[IngestionRun], names: dict[int | None, str]) -> None:
     print_table(
-        ["run", "source", "state", "started", "seen", "created", "changed", "unchanged", "rejected", ""],
+        ["run", "source", "state", "started", "seen", "new", "changed", "same", "rejected"],
         [
             [
                 run.id,
                 names.get(run.source_id, ""),
                 run.state,
-                f"{run.started_at.astimezone():%Y-%m-%d %H:%M %Z}",
+                f"{run.started_at.astimezone():%m-%d %H:%M}",
                 run.seen,
                 run.created,
                 run.changed,
                 run.unchanged,
                 run.rejected,
-                run.message,
             ]
             for run in found
         ],
     )
+    for run in found:
+        if run.message:
+            console.print(f"Run {run.id}, {names.get(run.source_id, '')}: {run.message}", markup=False, soft_wrap=True)
 
 
 @app.command()

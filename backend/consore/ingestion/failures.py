@@ -80,7 +80,8 @@ def _try_again_or_tell(session: Session, settings: Settings, run: IngestionRun, 
     schedule.attempts += 1
     if run.failure == FailureKind.PASSING and schedule.attempts <= settings.retry_most:
         at_once = run.reason == DIED and schedule.attempts == 1
-        schedule.retry_at = now() if at_once else now() + back_off(settings, schedule.attempts)
+        ended = run.ended_at or now()
+        schedule.retry_at = ended if at_once else ended + back_off(settings, schedule.attempts)
         return
     counts = {"tries": schedule.attempts, "seen": run.seen, "rejected": run.rejected}
     schedule.retry_at, schedule.attempts = None, 0
