@@ -5,6 +5,7 @@ ConsoreError                    code, message for people, and what to do next
 ├── ComponentError              a part that we stand on is absent, stopped or wrong
 │   ├── StoreError
 │   └── SearchEngineError
+│       └── SearchEngineAway    it may come back
 ├── InputError                  what was given cannot be used
 │   ├── SourceError             a source as a whole (folder missing, wrong columns)
 │   │   └── SourceAway          a source that does not answer now
@@ -57,6 +58,10 @@ class SearchEngineError(ComponentError):
     """The search engine cannot be used."""
 
     code = "search_engine"
+
+
+class SearchEngineAway(SearchEngineError):
+    """The search engine does not answer: it may come back."""
 
 
 class InputError(ConsoreError):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from consore.errors import ConsoreError
 
@@ -45,10 +45,17 @@ class Stopped(ConsoreError):
     code = "stopped"
 
 
+class Signal(Protocol):
+    """Whether to stop, as `threading.Event` says it."""
+
+    def is_set(self) -> bool:
+        """Whether someone asked for it."""
+
+
 class Meter:
     """Counts of one stage, told to `progress` a few times a second. `stop` ends the run at the next step."""
 
-    def __init__(self, progress: Progress | None = None, stop: threading.Event | None = None) -> None:
+    def __init__(self, progress: Progress | None = None, stop: Signal | None = None) -> None:
         self._progress = progress
         self._stop = stop
         self._stage = ""
@@ -63,6 +70,10 @@ class Meter:
         self._stage, self._total, self._done = stage, total, 0
         self._since, self._told = time.monotonic(), 0.0
         self.advance(0)
+
+    def expect(self, total: int) -> None:
+        """Tell that the stage has so many items, as is known now."""
+        self._total = total
 
     def advance(self, items: int) -> None:
         """Tell that `items` more are done. Raises Stopped where someone asked for it."""

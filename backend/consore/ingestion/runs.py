@@ -8,27 +8,33 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
-from sqlalchemy import func, select, update
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy import select, update
 from sqlmodel import Session
 
-from consore.errors import ConsoreError, InputError, RecordError
-from consore.ingestion.deriving import CaughtUp, catch_up, remove_from_index
+from consore.errors import ConsoreError, InputError
+from consore.ingestion.deriving import CaughtUp, Derivation
+from consore.ingestion.extraction import extract
 from consore.ingestion.failures import DIED, conclude, failure_of
 from consore.ingestion.following import Following
-from consore.ingestion.intake import take_in
 from consore.ingestion.lease import Lease, is_held
-from consore.ingestion.progress import Meter, Progress, Stopped
-from consore.ingestion.quarantine import keep_rejected, settle
+from consore.ingestion.patience import transact
+from consore.ingestion.progress import Meter, Progress, Step, Stopped
+from consore.ingestion.quarantine import (
+    UNREADABLE_TEXT,
+    keep_rejected,
+    position_of_text,
+    settle_read_texts,
+    waiting_for_patients,
+)
 from consore.ingestion.reading import ReadDocument
+from consore.ingestion.replaying import Replayed, replay
 from consore.ingestion.schedules import closed_until
 from consore.model import (
     Document,
@@ -42,11 +48,9 @@ from consore.model import (
     now,
 )
 from consore.settings import Settings
-from consore.sources import Rejection, SourceRecord, bounded, count_records, read_source, reread_record
+from consore.sources import Rejection, bounded
 from consore.store import Store
 
-BATCH = 400  # records
-BATCH_BYTES = 16_000_000  # of raw records held at once
 ORDER = list(SourceKind)  # patients first: the others need to know whose they are
 Claim = Callable[[Session], bool]  # takes what is due, in the transaction that begins the run; False: it is not
 
@@ -73,13 +77,21 @@ class StartedRun:
         self.run = run
         self.lease = lease
         self.despite_blackout = despite_blackout
+        self.extracted = False
 
     def note(self, **values: Any) -> None:
         """Write something of the run's row."""
+        transact(self.store, lambda session: self._write(session, values))
+
+    def say(self, message: str) -> None:
+        """Add to what the run tells."""
+        if message:
+            self.note(message=" ".join(filter(None, [self.run.message, message])))
+
+    def _write(self, session: Session, values: dict[str, Any]) -> None:
         for name, value in values.items():
             setattr(self.run, name, value)
-        with self.store.session() as session:
-            session.execute(update(IngestionRun).where(_c(IngestionRun.id) == self.run.id).values(**values))
+        session.execute(update(IngestionRun).where(_c(IngestionRun.id) == self.run.id).values(**values))
 
     def end(
         self, settings: Settings, state: RunState, message: str = "", error: BaseException | None = None
@@ -90,11 +102,12 @@ class StartedRun:
         if state is RunState.FAILED and error is not None:
             failure, values["reason"] = failure_of(error)
             values["failure"] = failure.value
-        for name, value in values.items():
-            setattr(self.run, name, value)
-        with self.store.session() as session:
-            session.execute(update(IngestionRun).where(_c(IngestionRun.id) == self.run.id).values(**values))
+
+        def close(session: Session) -> None:
+            self._write(session, values)
             conclude(session, settings, self.run)
+
+        transact(self.store, close)
         self.lease.release()
         return self.run
 
@@ -274,18 +287,19 @@ def replay_rejected(
         waiting = session.scalars(query.order_by(_c(RejectedRecord.id))).all()
     meter = Meter(progress)
     meter.begin("replay", len(waiting))
-    opposed: list[int] = []
-    taken = 0
-    for identifier in waiting:
-        with store.session() as session:
-            taken += _replay(session, identifier, opposed)
-        meter.advance(1)
+    done = replay(settings, store, waiting, meter)
     meter.end()
-    if opposed:
-        remove_from_index(settings, opposed)
-    if taken:
-        catch_up(settings, store, progress)
-    return ReplayReport(taken, len(waiting) - taken)
+    if done.taken:
+        caught_up(settings, store, progress)
+    return ReplayReport(done.taken, len(waiting) - done.taken)
+
+
+def caught_up(settings: Settings, store: Store, progress: Progress | None = None) -> None:
+    """Bring everything up to date, the records that waited for a patient who is there now among them."""
+    with Derivation(settings, store, progress) as derivation:
+        _replay_arrived(settings, store)
+        derivation.result()
+    transact(store, settle_read_texts)
 
 
 def replay_in_background(
@@ -331,37 +345,36 @@ def _finish(
     stop: threading.Event | None,
     executor: Executor | None,
 ) -> list[IngestionRun]:
-    """Extract each source, then derive once for all; whatever happens, every run is closed."""
+    """Extract each source, and derive beside it, once for all; whatever happens, every run is closed."""
     if not started:
         return []
-    going = list(started)
+    store, going = started[0].store, list(started)
 
     def note_stage(stage: str) -> None:
-        for one in going:
-            if one.run.stage != stage:
+        for one in list(going):
+            if one.extracted and one.run.stage != stage:
                 one.note(stage=stage)
 
-    with Following(started[0].store, started, progress, stop) as following:
+    with Following(store, started, progress, stop) as following:
+        tell = _one_at_a_time(following.tell)
+        derivation = Derivation(settings, store, tell, stop=following.stop, executor=executor, on_stage=note_stage)
         try:
-            for one in started:
-                meter = Meter(following.tell, following.stop)
-                try:
-                    _extract(settings, one, meter)
-                except Stopped:
-                    raise
-                except ConsoreError as error:
-                    going.remove(one)
-                    one.end(settings, RunState.FAILED, str(error), error)
+            with derivation:
+                for one in started:
+                    try:
+                        extract(settings, one, Meter(tell, following.stop))
+                        one.extracted = True
+                    except Stopped:
+                        raise
+                    except ConsoreError as error:
+                        going.remove(one)
+                        one.end(settings, RunState.FAILED, str(error), error)
+                if going:
+                    going[-1].say(_replay_arrived(settings, store).text())
+                done = derivation.result()
             if going:
-                done = catch_up(
-                    settings,
-                    going[0].store,
-                    following.tell,
-                    stop=following.stop,
-                    executor=executor,
-                    on_stage=note_stage,
-                )
                 _tell_of(going[-1], done)
+            transact(store, settle_read_texts)
             for one in list(going):
                 going.remove(one)
                 one.end(settings, RunState.DONE)
@@ -377,103 +390,21 @@ def _finish(
     return [one.run for one in started]
 
 
-def _extract(settings: Settings, started: StartedRun, meter: Meter) -> None:
-    source, run, store = started.source, started.run, started.store
-    location = Path(source.location)
-    kind = SourceKind(source.kind)
-    meter.begin(f"extract {source.name}", count_records(kind, location))
-    items = read_source(kind, location, source.options, known=_signatures(store))
-    for batch in _batches(items):
-        opposed = _store_batch(started, batch)
-        if opposed:
-            remove_from_index(settings, opposed)
-        meter.advance(len(batch))
-    meter.end()
-    gone = _gone(started)
-    if gone:
-        started.note(message=f"{gone} documents are no longer in the source; they are kept.")
-    run.stage = "extract"
+def _one_at_a_time(progress: Progress) -> Progress:
+    """The same, told by one stage at a time."""
+    lock = threading.Lock()
+
+    def told(step: Step) -> None:
+        with lock:
+            progress(step)
+
+    return told
 
 
-def _store_batch(started: StartedRun, batch: list[SourceRecord | Rejection]) -> list[int]:
-    """Store one batch in one transaction; gives the patients who are now opposed.
-
-    Where the database refuses it, its records are stored one by one, and the one at fault is rejected.
-    """
-    try:
-        with started.store.session() as session:
-            counts, opposed = _take_batch(session, started, batch)
-    except (DataError, IntegrityError) as error:
-        if len(batch) > 1:
-            return [patient for item in batch for patient in _store_batch(started, [item])]
-        (item,) = batch
-        if isinstance(item, Rejection):
-            raise
-        fault = RecordError(
-            f"The store refuses this record: {str(error.orig).splitlines()[0]}.",
-            "Correct it in the source, then read the source again.",
-            reason="refused_by_store",
-        )
-        return _store_batch(started, [Rejection.of(fault, item.origin, item.raw)])
-    for name, value in counts.items():
-        setattr(started.run, name, value)
-    return opposed
-
-
-def _take_batch(
-    session: Session, started: StartedRun, batch: list[SourceRecord | Rejection]
-) -> tuple[dict[str, int], list[int]]:
-    run, source_id = started.run, int(started.source.id or 0)
-    records = [item for item in batch if isinstance(item, SourceRecord)]
-    taken = take_in(session, records)
-    rejections = [item for item in batch if isinstance(item, Rejection)] + taken.rejections
-    keep_rejected(session, source_id, int(run.id or 0), rejections)
-    refused = {rejection.position for rejection in taken.rejections}
-    settle(session, source_id, [record.origin for record in records if record.origin not in refused])
-    counts = {
-        "seen": run.seen + len(batch),
-        "created": run.created + taken.created,
-        "changed": run.changed + taken.changed,
-        "unchanged": run.unchanged + taken.unchanged,
-        "rejected": run.rejected + len(rejections),
-    }
-    session.execute(update(IngestionRun).where(_c(IngestionRun.id) == run.id).values(**counts))
-    return counts, taken.opposed
-
-
-def _batches(items: Iterator[SourceRecord | Rejection]) -> Iterator[list[SourceRecord | Rejection]]:
-    batch: list[SourceRecord | Rejection] = []
-    weight = 0
-    for item in items:
-        batch.append(item)
-        weight += len(item.raw)
-        if len(batch) >= BATCH or weight >= BATCH_BYTES:
-            yield batch
-            batch, weight = [], 0
-    if batch:
-        yield batch
-
-
-def _signatures(store: Store):  # type: ignore[no-untyped-def]
-    def signature(external_id: str) -> str | None:
-        statement = select(_c(Document.signature)).where(_c(Document.external_id) == external_id)
-        with store.engine.connect() as connection:
-            return connection.execute(statement).scalar()
-
-    return signature
-
-
-def _gone(started: StartedRun) -> int:
-    """Documents of this folder that the store holds and this run did not see."""
-    if started.source.kind != SourceKind.DOCUMENTS:
-        return 0
-    run = started.run
-    folder = Path(started.source.location).name
-    with started.store.session() as session:
-        held = session.execute(
-            select(func.count()).select_from(Document).where(_c(Document.origin).like(f"{folder}/%"))
-        ).scalar_one()
-    return max(int(held) - run.created - run.changed - run.unchanged, 0)
+def _replay_arrived(settings: Settings, store: Store) -> Replayed:
+    """Read again the records that waited for a patient who is there now."""
+    waiting = transact(store, waiting_for_patients)
+    return replay(settings, store, waiting, Meter()) if waiting else Replayed()
 
 
 def _tell_of(started: StartedRun, done: CaughtUp) -> None:
@@ -481,49 +412,25 @@ def _tell_of(started: StartedRun, done: CaughtUp) -> None:
     _reject_unread(started, done.unread)
     if done.unstructured:
         example = next(iter(done.unstructured.values()))
-        message = f"The history of {len(done.unstructured)} patients could not be built ({example}); see the log."
-        started.note(message=" ".join(filter(None, [started.run.message, message])))
+        started.say(f"The history of {len(done.unstructured)} patients could not be built ({example}); see the log.")
 
 
 def _reject_unread(started: StartedRun, failed: list[ReadDocument]) -> None:
     if not failed:
         return
-    with started.store.session() as session:
+
+    def keep(session: Session) -> int:
         rejections = []
         for one in failed:
             document = session.get(Document, one.document_id)
             if document is not None:
                 message = f"The reader failed ({one.failure}). The document can be searched by its words only."
                 raw = bounded(document.text.encode())
-                rejections.append(Rejection(f"text of {document.external_id}", "unreadable_text", message, raw))
+                rejections.append(Rejection(position_of_text(document.external_id), UNREADABLE_TEXT, message, raw))
         keep_rejected(session, int(started.source.id or 0), int(started.run.id or 0), rejections)
-    started.note(rejected=started.run.rejected + len(rejections))
+        return len(rejections)
 
-
-def _replay(session: Session, identifier: int, opposed: list[int]) -> bool:
-    """Read one rejected record again; True where it is now taken."""
-    held = session.get(RejectedRecord, identifier)
-    if held is None:
-        return False
-    source = session.get(Source, held.source_id)
-    assert source is not None
-    try:
-        items = list(
-            reread_record(SourceKind(source.kind), Path(source.location), source.options, held.position, held.raw)
-        )
-    except InputError as error:
-        held.message = str(error)
-        return False
-    records = [item for item in items if isinstance(item, SourceRecord)]
-    taken = take_in(session, records)
-    opposed += taken.opposed
-    rejections = [item for item in items if isinstance(item, Rejection)] + taken.rejections
-    if rejections or not records:
-        for rejection in rejections[:1]:
-            held.reason, held.message = rejection.reason, rejection.message
-        return False
-    held.replayed_at = now()
-    return True
+    started.note(rejected=started.run.rejected + transact(started.store, keep))
 
 
 def _bury_dead_runs(session: Session, source_id: int) -> None:

@@ -16,6 +16,7 @@ from consore.ingestion.blackouts import blackout_end, parse_windows
 from consore.ingestion.cron import WEEKDAYS, Cron, next_instant, parse_cron
 from consore.ingestion.schedule_words import blackouts_in_words, cron_in_words
 from consore.model import Frequency, Schedule, Source, SourceKind, now
+from consore.sources import canonical, check_options
 
 
 def add_source(
@@ -42,10 +43,11 @@ def add_source(
         raise InputError(f"There is no kind of source {kind}.", f"Known: {', '.join(SourceKind)}.")
     if session.execute(select(Source).where(Source.name == name)).first():  # type: ignore[arg-type]
         raise InputError(f"There is already a source {name}.", "Choose another name, or change that one.")
+    check_options(options or {})
     source = Source(
         name=name,
         kind=SourceKind(kind).value,
-        location=str(Path(location).expanduser().absolute()),
+        location=canonical(location),
         options=options or {},
     )
     session.add(source)

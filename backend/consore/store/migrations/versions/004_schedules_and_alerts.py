@@ -5,7 +5,7 @@ import sqlmodel
 from alembic import op
 
 revision = "004"
-down_revision = "001"
+down_revision = "003"
 branch_labels = None
 depends_on = None
 
