@@ -27,13 +27,13 @@ from consore.ingestion import (
     Worker,
     add_source,
     cancel_run,
+    extraction,
     health_of_sources,
     replay_in_background,
     run_source,
     set_schedule,
     watch_once,
 )
-from consore.ingestion import runs as runs_module
 from consore.model import Alert, Checkpoint, IngestionRun, RejectedRecord, RunProgress, Schedule, Source, now
 from consore.settings import Settings
 from consore.store import Store
@@ -113,7 +113,7 @@ class Gate:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reached, self.open = threading.Event(), threading.Event()
-        real = runs_module.read_source
+        real = extraction.read_source
 
         def slowly(*given: Any, **named: Any) -> Iterator[Any]:
             for number, record in enumerate(real(*given, **named)):
@@ -122,8 +122,8 @@ class Gate:
                     assert self.open.wait(30)
                 yield record
 
-        monkeypatch.setattr(runs_module, "read_source", slowly)
-        monkeypatch.setattr(runs_module, "BATCH", 1)
+        monkeypatch.setattr(extraction, "read_source", slowly)
+        monkeypatch.setattr(extraction, "BATCH", 1)
 
 
 # --- Real workers ----------------------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ def test_a_fault_that_may_pass_is_tried_again_later_each_time_and_then_told(
     def away(*_: Any, **__: Any) -> Iterator[Any]:
         raise SourceAway("The server does not answer.", "Check the network.")
 
-    monkeypatch.setattr(runs_module, "read_source", away)
+    monkeypatch.setattr(extraction, "read_source", away)
     due(store, source)
     waits = []
     moment = now()

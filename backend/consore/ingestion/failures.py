@@ -21,15 +21,8 @@ from consore.settings import Settings
 
 DIED = "process_died"
 NOT_PLANNED = ("manual", "replay")  # somebody looks on
-PASSING = (
-    ComponentError,
-    SourceAway,
-    OperationalError,
-    InterfaceError,
-    ConnectionError,
-    TimeoutError,
-    httpx.TransportError,
-)
+OF_CONNECTIONS = (SourceAway, ConnectionError, TimeoutError, httpx.TransportError)
+PASSING = (ComponentError, OperationalError, InterfaceError, *OF_CONNECTIONS)
 COMPARED_RUNS = 10
 THRICE = 3
 FEWEST = 20  # records, under which a share says nothing
@@ -43,8 +36,10 @@ def failure_of(error: BaseException) -> tuple[FailureKind, str]:
     """
     link: BaseException | None = error
     passing = False
+    # A database that a connector asked refuses wrong queries in the words of a broken connection: the connector tells.
+    signs = OF_CONNECTIONS if isinstance(error, SourceError) else PASSING
     while link is not None and not passing:
-        passing = isinstance(link, PASSING)
+        passing = isinstance(link, signs)
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
     if isinstance(error, ConsoreError):
         reason = SourceAway.code if passing and isinstance(error, SourceError) else error.code
