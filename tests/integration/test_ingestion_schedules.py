@@ -100,7 +100,7 @@ def alerts_of(store: Store) -> list[Alert]:
         return list(session.exec(select(Alert).order_by(Alert.id)))
 
 
-def until(condition: Callable[[], Any], seconds: float = 40) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 120) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "what was awaited did not come"
@@ -130,7 +130,7 @@ class Gate:
 
 
 @pytest.fixture
-def workers(node: Settings) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+def workers(node: Settings, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
     """Starts a real `consore worker` of the node."""
     started: list[subprocess.Popen[bytes]] = []
     environment = {
@@ -145,7 +145,8 @@ def workers(node: Settings) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
 
     def start() -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "consore", "worker"]
-        started.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        log = (tmp_path / "worker.log").open("ab")
+        started.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
         return started[-1]
 
     yield start
