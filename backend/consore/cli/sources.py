@@ -65,7 +65,7 @@ def list_sources() -> None:
 
 def _on_the_clock(schedule: Schedule, moment: dt.datetime | None) -> str:
     """A moment by the clock of a schedule."""
-    return f"{moment.astimezone(ZoneInfo(schedule.timezone)):%m-%d %H:%M}" if moment else ""
+    return f"{moment.astimezone(ZoneInfo(schedule.timezone)):%m-%d %H:%M} {schedule.timezone}" if moment else ""
 
 
 @source_app.command("check")
