@@ -33,6 +33,7 @@ class Rules:
     metastasis_of_cim10: dict[str, str]
     biomarkers: dict[str, Any]
     conditioning: re.Pattern[str]
+    later_cycle: re.Pattern[str]
     then: re.Pattern[str]
     during: re.Pattern[str]
     started_before: re.Pattern[str]
@@ -78,6 +79,7 @@ def rules() -> Rules:
             name: re.compile(table["treatments"]["words"][name], re.IGNORECASE)
             for name in (
                 "conditioning",
+                "later_cycle",
                 "then",
                 "during",
                 "started_before",

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 
-from consore.history.beliefs import confidence, key_of, voices, when_said, who_says
+from consore.history.beliefs import confidence, french, key_of, voices, when_said, who_says
 from consore.history.clues import Clue, Page, Reading, row_evidence
 from consore.history.events import metastatic_since
 from consore.history.periods import Period, day, period_of
@@ -48,6 +48,14 @@ SYSTEMIC = frozenset(
 LASTING = frozenset({TreatmentType.HORMONOTHERAPY, TreatmentType.TARGETED, TreatmentType.IMMUNOTHERAPY})
 LOCAL_TYPES = frozenset({TreatmentType.SURGERY, TreatmentType.RADIOTHERAPY, TreatmentType.TRANSPLANT})
 ATC_OF_INN = 7  # characters of the code of a drug; shorter ones are classes
+NOT_DRUGS = LOCAL_TYPES | {TreatmentType.OTHER}
+# After such an event, what is given again is given anew.
+TURNS = (
+    EventType.LOCAL_RECURRENCE,
+    EventType.REGIONAL_RECURRENCE,
+    EventType.METASTATIC_RECURRENCE,
+    EventType.PROGRESSION,
+)
 STRONGEST = (
     TreatmentType.CHEMOTHERAPY,
     TreatmentType.IMMUNOTHERAPY,
@@ -74,6 +82,8 @@ class Course:
     line: int | None = None
     intent: str | None = None
     stop_reason: str | None = None
+    seen: dt.date | None = None  # first seen under way then: its first day is an estimate
+    is_exact: bool = False  # the day of an operation, told as a day
     from_rows: bool = False  # its days are exact: what only repeats it changes nothing
     tumour: TumourItem | None = None
     clues: list[Clue] = field(default_factory=list)
@@ -135,18 +145,21 @@ def find_treatments(
     courses = _with_acts(courses, reading, terminology, table)
     _with_stated_days(courses, reading, terminology, table)
     told = [one for page in reading.pages for one in _told_in(page, terminology, table)]
+    told = [_not_of_diagnosis(one, tumours) for one in told]
     told.sort(key=_telling_order)
+    turns = sorted(one.date for one in events if one.date and one.type in TURNS)
     for one in told:
-        if one.type in LOCAL_TYPES:
-            _join_local(courses, one, table)
+        if one.items or one.type not in NOT_DRUGS:
+            _join_systemic(courses, one, turns, table)
         else:
-            _join_systemic(courses, one, table)
+            _join_local(courses, one, table)
     for course in courses:
         _settle_drugs(course, table)
     visits = reading.visits(table.events["told_kinds"])
     has_file = bool(reading.rows_of("chemotherapy"))
     courses = [course for course in courses if _concerns_cancer(course, tumours, table)]
     doubtful = [course for course in courses if not _is_supported(course, has_file, visits, table)]
+    doubtful += [course for course in courses if course.period is None and _is_of_another(course, courses)]
     courses = [course for course in courses if course not in doubtful]
     for course in courses:
         course.tumour = _tumour_of(course, tumours)
@@ -154,6 +167,7 @@ def find_treatments(
         if known and course.period and not course.period.is_day and course.period.start < known <= course.period.end:
             course.period = Period(known, course.period.end)  # nothing is treated before it is known
             course.last = max(course.last or known, known)
+    _estimate_starts(courses, events, table)
     _number_lines(courses, events, table)
     items = [_item(course, table) for course in courses]
     _add_responses(items, reading, table)
@@ -498,8 +512,15 @@ def _join_local(courses: list[Course], told: Told, table: Rules) -> None:
     period = told.period if own_day else None
     gap = table.treatments["session_gap" if told.type is TreatmentType.RADIOTHERAPY else "surgery_merge"]
     same_type = [one for one in courses if one.type is told.type]
+    is_exact = (
+        period is not None and period.is_day and (told.is_dated or clue.source in table.treatments["operating_kinds"])
+    )
     if period is not None:
-        near = [one for one in same_type if one.period and _is_near(one, period, gap)]
+        near = [
+            one
+            for one in same_type
+            if one.period and _is_near(one, period, gap) and not (is_exact and _is_another(one, told, period, table))
+        ]
     else:
         near = [one for one in same_type if one.start is None or clue.date is None or one.start <= clue.date]
     if near:
@@ -507,6 +528,7 @@ def _join_local(courses: list[Course], told: Told, table: Rules) -> None:
         course.clues.append(clue)
         if period is not None and not course.from_rows:
             course.reach(period)
+            course.is_exact = course.is_exact or is_exact
         if not course.from_rows and course.act_code and course.act_code.startswith("PROC:") and told.act_code:
             course.act_code, course.name = told.act_code, told.name
         return
@@ -514,17 +536,37 @@ def _join_local(courses: list[Course], told: Told, table: Rules) -> None:
         return
     if period is None and (clue.is_history or clue.source in table.treatments["proposing_kinds"]):
         return
-    course = Course(told.type, act_code=told.act_code, name=told.name, clues=[clue])
+    course = Course(told.type, act_code=told.act_code, name=told.name, clues=[clue], is_exact=is_exact)
     if period is not None:
         course.reach(period)
     courses.append(course)
+
+
+def _is_another(course: Course, told: Told, period: Period, table: Rules) -> bool:
+    """Whether an operation whose day is told is not this one: another act, some days from its own told day."""
+    if told.type is TreatmentType.RADIOTHERAPY or not course.is_exact or course.period is None:
+        return False
+    vague = table.treatments["vague_acts"]
+    if told.act_code == course.act_code or told.act_code in vague or course.act_code in vague:
+        return False
+    return abs((period.start - course.period.start).days) > table.treatments["same_operation"]
 
 
 def _reporting(kind: TreatmentType, table: Rules) -> Sequence[str]:
     return ["radiotherapy"] if kind is TreatmentType.RADIOTHERAPY else table.treatments["same_day_kinds"]
 
 
-def _join_systemic(courses: list[Course], told: Told, table: Rules) -> None:
+def _not_of_diagnosis(told: Told, tumours: Tumours) -> Told:
+    """The day of the diagnosis beside a drug is the tumour's ("carcinome du 04/03/2019, sous létrozole")."""
+    if not (told.is_dated and told.items and told.mode != "start"):
+        return told
+    if not any(item.diagnosis_date == told.clue.mention.date for item in tumours.items):
+        return told
+    own = told.clue.page.document.date
+    return replace(told, is_dated=False, period=day(own) if own else None, mode=told.mode or "during")
+
+
+def _join_systemic(courses: list[Course], told: Told, turns: Sequence[dt.date], table: Rules) -> None:
     """Drugs told by a report join the course that has them; without one they are a course of their own."""
     clue, period, drugs = told.clue, told.period, told.drugs
     if not drugs:
@@ -536,7 +578,7 @@ def _join_systemic(courses: list[Course], told: Told, table: Rules) -> None:
         if begun:
             _tell_again(max(begun, key=lambda one: _fits(one, drugs)), told, table)
             return
-    near = [one for one in sharing if period is None or _tells_of(one, told, table)]
+    near = [one for one in sharing if period is None or _tells_of(one, told, turns, table)]
     if near:
         course = max(near, key=lambda one: _fits(one, drugs))
         course.clues.append(clue)
@@ -594,7 +636,7 @@ def _join_unnamed(courses: list[Course], told: Told, period: Period | None, tabl
         courses.append(course)
 
 
-def _tells_of(course: Course, told: Told, table: Rules) -> bool:
+def _tells_of(course: Course, told: Told, turns: Sequence[dt.date], table: Rules) -> bool:
     """Whether drugs told then can be this course: during it, shortly around it, or later as its past.
 
     A part of its drugs alone, begun after its last day, is what follows it (maintenance, a lighter protocol); the
@@ -611,13 +653,17 @@ def _tells_of(course: Course, told: Told, table: Rules) -> bool:
     if course.from_rows and (not clue.is_dated or course.type is TreatmentType.CHEMOTHERAPY):
         return True
     given = clue.source in table.treatments["giving_kinds"] or told.mode == "start"
+    turned = any((course.last or course.period.end) < turn <= period.start for turn in turns)
+    later_cycle = table.later_cycle.search(clue.words_before(30) + clue.words_after(40)) is not None
     if not clue.is_history and not course.from_rows:
         if told.drugs < course.drugs and after > table.treatments["add_drug"] and (told.is_dated or given):
             return False
         if course.drugs < told.drugs and after > table.treatments["add_drug"] and given:
             return False
-        if given and after > table.treatments["course_gap"] and course.type not in LASTING:
+        if given and turned and after > table.treatments["add_drug"] and not later_cycle:
             return False
+        if later_cycle and after <= table.treatments["continued"]:
+            return True
     limit = table.treatments["continued" if course.type in LASTING else "told_merge"]
     return after <= limit or (clue.is_history and not clue.is_dated) or (not clue.is_dated and not course.from_rows)
 
@@ -677,6 +723,48 @@ def _is_supported(course: Course, has_file: bool, visits: Sequence[dt.date], tab
         return not has_file
     later = sum((visit - told).days > table.events["same_visit"] for visit in visits)
     return bool(later < table.events["later_visits"])
+
+
+def _is_of_another(course: Course, courses: Sequence[Course]) -> bool:
+    """Whether an undated operation or irradiation that one document tells is a dated one, announced or told again."""
+    if course.type not in NOT_DRUGS or len({clue.page.document.id for clue in course.clues}) > 1:
+        return False
+    same = [one for one in courses if one.type is course.type and one.period is not None]
+    return any(one.act_code == course.act_code or course.type is TreatmentType.RADIOTHERAPY for one in same)
+
+
+def _estimate_starts(courses: Sequence[Course], events: Sequence[EventItem], table: Rules) -> None:
+    """A systemic treatment first seen under way began before: soon after the relapse or progression that it treats.
+
+    Only where no sentence dates it, no report of its first cycle is there, and nothing else was begun in between.
+    """
+    longest = table.treatments["unseen_start"]
+    for course in courses:
+        if course.type not in SYSTEMIC or course.from_rows or course.start is None or not course.told:
+            continue
+        if any(one.is_dated or one.mode == "start" for one in course.told):
+            continue
+        if any(
+            one.clue.source in table.treatments["first_cycle_kinds"] and not one.clue.is_history for one in course.told
+        ):
+            continue
+        before = [
+            one.date
+            for one in events
+            if one.date
+            and one.type in (*TURNS, EventType.INITIAL, EventType.SECOND_CANCER)
+            and table.treatments["usual_start"] < (course.start - one.date).days <= longest
+        ]
+        if not before:
+            continue
+        guess = max(before) + dt.timedelta(days=table.treatments["usual_start"])
+        if any(
+            one is not course and one.type in SYSTEMIC and one.start and max(before) <= one.start < course.start
+            for one in courses
+        ):
+            continue
+        if guess < course.start:
+            course.seen, course.period = course.start, day(guess)
 
 
 def _concerns_cancer(course: Course, tumours: Tumours, table: Rules) -> bool:
@@ -796,9 +884,13 @@ def _item(course: Course, table: Rules) -> TreatmentItem:
         stop_reason=course.stop_reason,
         cycles=len(course.rows) if course.rows and not operation else None,
         confidence=confidence(said, table=table),
-        why=f"Écrit par {who_says(said)}{when_said(said)}.",
+        why=f"Écrit par {who_says(said)}{when_said(said)}{_estimated(course)}.",
         evidence=course.evidence(table),
     )
+
+
+def _estimated(course: Course) -> str:
+    return f" ; vu en cours le {french(course.seen)}, début estimé d'après l'événement traité" if course.seen else ""
 
 
 def _named_operation(course: Course, table: Rules) -> tuple[str, str | None]:
