@@ -34,6 +34,8 @@ class Rules:
     biomarkers: dict[str, Any]
     conditioning: re.Pattern[str]
     later_cycle: re.Pattern[str]
+    ended: re.Pattern[str]
+    since: re.Pattern[str]
     then: re.Pattern[str]
     during: re.Pattern[str]
     started_before: re.Pattern[str]
@@ -80,6 +82,8 @@ def rules() -> Rules:
             for name in (
                 "conditioning",
                 "later_cycle",
+                "ended",
+                "since",
                 "then",
                 "during",
                 "started_before",

@@ -18,7 +18,7 @@ from itertools import pairwise
 from consore.history.beliefs import confidence, french, key_of, voices, when_said, who_says
 from consore.history.clues import Clue, Page, Reading, row_evidence
 from consore.history.events import metastatic_since
-from consore.history.periods import Period, day, period_of
+from consore.history.periods import Period, day, period_of, whole
 from consore.history.rules import Rules, rules
 from consore.history.tumours import Tumours, distinct_evidence
 from consore.model import (
@@ -82,6 +82,7 @@ class Course:
     line: int | None = None
     intent: str | None = None
     stop_reason: str | None = None
+    has_end: bool = False  # a report tells its last day
     seen: dt.date | None = None  # first seen under way then: its first day is an estimate
     is_exact: bool = False  # the day of an operation, told as a day
     from_rows: bool = False  # its days are exact: what only repeats it changes nothing
@@ -145,7 +146,7 @@ def find_treatments(
     courses = _with_acts(courses, reading, terminology, table)
     _with_stated_days(courses, reading, terminology, table)
     told = [one for page in reading.pages for one in _told_in(page, terminology, table)]
-    told = [_not_of_diagnosis(one, tumours) for one in told]
+    told = [_not_of_diagnosis(one, tumours, table) for one in told]
     told.sort(key=_telling_order)
     turns = sorted(one.date for one in events if one.date and one.type in TURNS)
     for one in told:
@@ -168,6 +169,7 @@ def find_treatments(
             course.period = Period(known, course.period.end)  # nothing is treated before it is known
             course.last = max(course.last or known, known)
     _estimate_starts(courses, events, table)
+    _estimate_ends(courses, events, table)
     _number_lines(courses, events, table)
     items = [_item(course, table) for course in courses]
     _add_responses(items, reading, table)
@@ -436,7 +438,30 @@ def _dated(told: Told, ranges: dict[int, tuple[dt.date | None, dt.date | None, i
         mode = "start"
     elif told.items or told.regimen:
         mode = _mode(clue, table)
+    elif told.type is TreatmentType.RADIOTHERAPY and (last_day := _last_day_after(clue, table)):
+        return _backwards(told, last_day, table)
     return replace(told, period=period, end=end, is_dated=dated, mode=mode)
+
+
+def _last_day_after(clue: Clue, table: Rules) -> Period | None:
+    """The day, month or year in which the sentence says that an irradiation ended ("achevée en janvier 2024")."""
+    words = clue.words_after(120)
+    found = table.ended.search(words)
+    if not found:
+        return None
+    place = clue.mention.start + found.end()
+    for other in clue.neighbours:
+        if other.kind is MentionKind.DATE and other.mention.date and 0 <= other.mention.start - place < 25:
+            return whole(other.mention.date, {4: "year", 7: "month"}.get(len(other.mention.value or ""), "day"))
+    return None
+
+
+def _backwards(told: Told, last: Period, table: Rules) -> Told:
+    """An irradiation whose end is told began as many sessions before as are told; unknown, it joins a known one."""
+    words = told.clue.words_after(120)
+    sessions = max((int(match[1]) for match in table.sessions.finditer(words)), default=0)
+    start = last.start - dt.timedelta(days=round((sessions or 1) * 7 / 5))
+    return replace(told, period=Period(start, max(start, last.end)), end=last.start, is_dated=True, mode="stop")
 
 
 def _mode(clue: Clue, table: Rules) -> str:
@@ -464,7 +489,14 @@ def _together(found: list[Told]) -> list[Told]:
         line = next((one.line for one in listed if one.line), None)
         whole = replace(largest, items=ordered, type=kind, name=name, line=line)
         return [*(one for one in found if one not in listed), whole]
-    return [one for one in found if not any(one.items and one.drugs < other.drugs for other in systemic)]
+    return [one for one in found if not any(_is_part(one, other) for other in systemic)]
+
+
+def _is_part(one: Told, other: Told) -> bool:
+    """Whether drugs are only some of those told elsewhere in the document, and not begun on another day."""
+    if not one.items or not one.drugs < other.drugs:
+        return False
+    return not (one.is_dated or one.mode == "start") or one.period == other.period
 
 
 def _told_drugs(group: list[Clue], terminology: Terminology, table: Rules) -> list[Told]:
@@ -526,6 +558,8 @@ def _join_local(courses: list[Course], told: Told, table: Rules) -> None:
     if near:
         course = max(near, key=lambda one: (one.act_code == told.act_code, one.start or dt.date.min))
         course.clues.append(clue)
+        if told.mode == "stop":
+            return
         if period is not None and not course.from_rows:
             course.reach(period)
             course.is_exact = course.is_exact or is_exact
@@ -539,6 +573,8 @@ def _join_local(courses: list[Course], told: Told, table: Rules) -> None:
     course = Course(told.type, act_code=told.act_code, name=told.name, clues=[clue], is_exact=is_exact)
     if period is not None:
         course.reach(period)
+        if told.end:
+            course.last = max(course.last or told.end, told.end)
     courses.append(course)
 
 
@@ -556,11 +592,13 @@ def _reporting(kind: TreatmentType, table: Rules) -> Sequence[str]:
     return ["radiotherapy"] if kind is TreatmentType.RADIOTHERAPY else table.treatments["same_day_kinds"]
 
 
-def _not_of_diagnosis(told: Told, tumours: Tumours) -> Told:
+def _not_of_diagnosis(told: Told, tumours: Tumours, table: Rules) -> Told:
     """The day of the diagnosis beside a drug is the tumour's ("carcinome du 04/03/2019, sous létrozole")."""
     if not (told.is_dated and told.items and told.mode != "start"):
         return told
-    if not any(item.diagnosis_date == told.clue.mention.date for item in tumours.items):
+    of_tumour = any(item.diagnosis_date == told.clue.mention.date for item in tumours.items)
+    since = table.since.search(told.clue.words_of_sentence()) is not None
+    if not of_tumour and not (since and any(one.kind is MentionKind.MORPHOLOGY for one in told.clue.neighbours)):
         return told
     own = told.clue.page.document.date
     return replace(told, is_dated=False, period=day(own) if own else None, mode=told.mode or "during")
@@ -590,6 +628,7 @@ def _join_systemic(courses: list[Course], told: Told, turns: Sequence[dt.date], 
             course.reach(period)
             if told.end:
                 course.reach(day(told.end))
+                course.has_end = True
         return
     if not told.is_dated and (clue.is_history or clue.source in table.treatments["proposing_kinds"]):
         return
@@ -600,6 +639,7 @@ def _join_systemic(courses: list[Course], told: Told, turns: Sequence[dt.date], 
         course.reach(period)
         if told.end:
             course.reach(day(told.end))
+            course.has_end = True
     courses.append(course)
 
 
@@ -618,6 +658,7 @@ def _tell_again(course: Course, told: Told, table: Rules) -> None:
     if told.mode == "stop" or (period.start - (course.last or course.start)).days <= table.treatments["continued"]:
         course.last = max(course.last or period.start, period.start)
     if told.mode == "stop":
+        course.has_end = True
         words = told.clue.words_of_sentence()
         course.stop_reason = next(
             (name for name, pattern in table.stop_reasons.items() if pattern.search(words)), course.stop_reason
@@ -765,6 +806,30 @@ def _estimate_starts(courses: Sequence[Course], events: Sequence[EventItem], tab
             continue
         if guess < course.start:
             course.seen, course.period = course.start, day(guess)
+
+
+def _estimate_ends(courses: Sequence[Course], events: Sequence[EventItem], table: Rules) -> None:
+    """A systemic treatment whose last day nobody tells lasted until the progression after which another one begins.
+
+    Where reports tell it again after that progression, it was kept.
+    """
+    systemic = [one for one in courses if one.type in SYSTEMIC and one.start]
+    for course in systemic:
+        if course.from_rows or course.has_end or course.intent in ("adjuvant", "neoadjuvant", "curative"):
+            continue
+        assert course.start is not None
+        told_last = course.last or course.start
+        turns = [one.date for one in events if one.type in TURNS and one.date and one.date > course.start]
+        if not turns:
+            continue
+        turn = min(turns)
+        others = [one.start for one in systemic if one is not course and one.start and course.start < one.start]
+        if told_last <= turn + dt.timedelta(days=table.treatments["add_drug"]) and not any(
+            one < turn for one in others
+        ):
+            since = metastatic_since(course.tumour, events) if course.tumour else None
+            if since and since <= course.start + dt.timedelta(days=table.treatments["advanced_before"]):
+                course.last, course.stop_reason = turn, course.stop_reason or "progression"
 
 
 def _concerns_cancer(course: Course, tumours: Tumours, table: Rules) -> bool:
