@@ -85,25 +85,31 @@ class Clue:
         """The clues of the same sentence, itself included, in the order of the text."""
         return self.page.by_sentence[self.sentence]
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """First and last place of the sentence; its own where the document has no sentence."""
+        spans = self.page.spans
+        return spans[self.sentence] if spans else (self.mention.start, self.mention.end)
+
     def words_after(self, characters: int) -> str:
         """Its own words and those after, to the end of the sentence or so many characters."""
-        _, end = self.page.spans[self.sentence]
+        _, end = self.span
         return self.page.document.text[self.mention.start : min(end, self.mention.end + characters)]
 
     def words_before(self, characters: int) -> str:
         """The words before its own, from the start of the sentence or so many characters."""
-        start, _ = self.page.spans[self.sentence]
+        start, _ = self.span
         return self.page.document.text[max(start, self.mention.start - characters) : self.mention.start]
 
     def words_of_sentence(self) -> str:
         """The whole sentence."""
-        start, end = self.page.spans[self.sentence]
+        start, end = self.span
         return self.page.document.text[start:end].strip()
 
     def evidence(self) -> EvidenceRef:
         """The span and the sentence that say so."""
         mention, text = self.mention, self.page.document.text
-        start, end = self.page.spans[self.sentence] if self.page.spans else (mention.start, mention.end)
+        start, end = self.span
         if end - start > LONGEST_QUOTE:
             start = max(start, mention.start - LONGEST_QUOTE // 2)
             end = min(end, mention.end + LONGEST_QUOTE // 2)

@@ -20,6 +20,7 @@ from consore.history.clues import Clue, Page, Reading, row_evidence
 from consore.history.events import metastatic_since
 from consore.history.periods import Period, day, period_of, whole
 from consore.history.rules import Rules, rules
+from consore.history.staging import number_of
 from consore.history.tumours import Tumours, distinct_evidence
 from consore.model import (
     DrugItem,
@@ -354,9 +355,9 @@ def _sessions(page: Page, table: Rules) -> int:
     if told:
         return max(told)
     doses = [
-        float(mention.value.replace(",", "."))
+        dose
         for mention in page.document.mentions
-        if mention.kind is MentionKind.DOSE and mention.unit == "Gy" and mention.value
+        if mention.kind is MentionKind.DOSE and mention.unit == "Gy" and (dose := number_of(mention.value))
     ]
     if not doses:
         return 0
