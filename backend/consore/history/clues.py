@@ -14,6 +14,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
+from operator import attrgetter
 
 from consore.language.sentences import sentences
 from consore.model import (
@@ -48,6 +50,7 @@ class Page:
     starts: list[int]
     clues: list[Clue] = field(default_factory=list)
     by_sentence: dict[int, list[Clue]] = field(default_factory=lambda: defaultdict(list))
+    ranges: list[tuple[Clue, Clue]] | None = None  # first and last days that it writes, once they were looked for
 
 
 @dataclass(slots=True, eq=False)
@@ -179,9 +182,9 @@ def _page(document: DossierDocument, terminology: Terminology) -> Page:
     ]
     if document.kind is not DocumentKind.RADIOTHERAPY and all(mention.kind in ONLY_CONTEXT for mention in stated):
         return Page(document, document.kind.value, [], [])
-    spans = sentences(document.text)
+    spans = document.sentences or sentences(document.text)
     page = Page(document, document.kind.value, spans, [start for start, _ in spans])
-    for mention in sorted(stated, key=_mention_order):
+    for mention in _in_order(stated):
         place = max(bisect_right(page.starts, mention.start) - 1, 0)
         clue = Clue(mention, page, place, mention.kind, mention.code or _code_of(mention, terminology))
         page.clues.append(clue)
@@ -207,6 +210,17 @@ def _document_order(document: DossierDocument) -> tuple[dt.date, str, str]:
 
 def _row_order(row: StructuredRow) -> tuple[dt.date, str, str]:
     return (row.date or dt.date.max, row.kind, row.id)
+
+
+def _in_order(mentions: list[Mention]) -> list[Mention]:
+    """By place, then by all that they are; readers give them so, and ties are few."""
+    ordered = sorted(mentions, key=_PLACE)
+    if any(one.start == other.start and one.end == other.end for one, other in pairwise(ordered)):
+        ordered.sort(key=_mention_order)
+    return ordered
+
+
+_PLACE = attrgetter("start", "end")
 
 
 def _mention_order(mention: Mention) -> tuple[int, int, str, str, str, str]:

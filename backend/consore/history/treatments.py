@@ -184,6 +184,21 @@ def by_first_day(items: Iterable[TreatmentItem]) -> list[TreatmentItem]:
 
 
 @lru_cache(maxsize=4096)
+def _type_of_act(terminology: Terminology, code: str) -> TreatmentType | None:
+    return terminology.treatment_type_of_act(code)
+
+
+@lru_cache(maxsize=4096)
+def _drug_of_code(terminology: Terminology, code: str) -> DrugItem:
+    return DrugItem(terminology.label("ATC", code).lower(), code)
+
+
+@lru_cache(maxsize=1024)
+def _drugs_of_regimen(terminology: Terminology, code: str) -> tuple[DrugItem, ...]:
+    return tuple(DrugItem(inn.lower(), atc) for inn, atc in terminology.regimen(code))
+
+
+@lru_cache(maxsize=4096)
 def drug_of_name(name: str, terminology: Terminology) -> DrugItem:
     """The drug of a written name ("5-FU", "Épirubicine"), in its INN; the name itself where it is unknown."""
     written = name.strip()
@@ -253,7 +268,7 @@ def _regimen_of_name(protocol: str, terminology: Terminology) -> str | None:
 def _with_acts(courses: list[Course], reading: Reading, terminology: Terminology, table: Rules) -> list[Course]:
     for row in reading.rows_of("act"):
         code = str(row.values.get("code", ""))
-        kind = terminology.treatment_type_of_act(code)
+        kind = _type_of_act(terminology, code)
         if kind is None or kind not in LOCAL_TYPES or row.date is None:
             continue
         gap = table.treatments["session_gap" if kind is TreatmentType.RADIOTHERAPY else "surgery_merge"]
@@ -286,8 +301,7 @@ def _with_stated_days(courses: list[Course], reading: Reading, terminology: Term
         procedures = [
             clue
             for clue in page.clues
-            if clue.kind is MentionKind.PROCEDURE
-            and terminology.treatment_type_of_act(clue.code) is TreatmentType.RADIOTHERAPY
+            if clue.kind is MentionKind.PROCEDURE and _type_of_act(terminology, clue.code) is TreatmentType.RADIOTHERAPY
         ]
         if page.kind != "radiotherapy" and not procedures:
             continue
@@ -327,8 +341,7 @@ def _end_of_irradiation(courses: list[Course], page: Page, terminology: Terminol
         (
             one
             for one in page.clues
-            if one.kind is MentionKind.PROCEDURE
-            and terminology.treatment_type_of_act(one.code) is TreatmentType.RADIOTHERAPY
+            if one.kind is MentionKind.PROCEDURE and _type_of_act(terminology, one.code) is TreatmentType.RADIOTHERAPY
         ),
         None,
     )
@@ -366,8 +379,14 @@ def _sessions(page: Page, table: Rules) -> int:
     return known or round(max(doses) / table.treatments["gray_a_session"])
 
 
-def _ranges(page: Page, table: Rules) -> Iterator[tuple[Clue, Clue]]:
+def _ranges(page: Page, table: Rules) -> list[tuple[Clue, Clue]]:
     """Pairs of days of one sentence that the text joins as first and last."""
+    if page.ranges is None:
+        page.ranges = list(_found_ranges(page, table))
+    return page.ranges
+
+
+def _found_ranges(page: Page, table: Rules) -> Iterator[tuple[Clue, Clue]]:
     dates = [clue for clue in page.clues if clue.kind is MentionKind.DATE and clue.mention.date]
     for first, last in pairwise(dates):
         if first.sentence != last.sentence:
@@ -393,7 +412,7 @@ def _told_in(page: Page, terminology: Terminology, table: Rules) -> list[Told]:
                 group = []
             group.append(clue)
         elif clue.kind is MentionKind.PROCEDURE and clue.code:
-            kind = terminology.treatment_type_of_act(clue.code)
+            kind = _type_of_act(terminology, clue.code)
             if kind is TreatmentType.SURGERY and _only_samples(clue, table):
                 kind = None
             if kind is not None and (
@@ -506,9 +525,9 @@ def _told_drugs(group: list[Clue], terminology: Terminology, table: Rules) -> li
     for clue in group:
         if clue.kind is MentionKind.REGIMEN:
             regimen = regimen or clue.code
-            drugs = [DrugItem(inn.lower(), atc) for inn, atc in terminology.regimen(clue.code)]
+            drugs = _drugs_of_regimen(terminology, clue.code)
         else:
-            drugs = [DrugItem(terminology.label("ATC", clue.code).lower(), clue.code)]
+            drugs = (_drug_of_code(terminology, clue.code),)
         for drug in drugs:
             items.setdefault(drug.atc or drug.name, drug)
     ordered = tuple(sorted(items.values(), key=lambda drug: drug.name))
@@ -978,8 +997,9 @@ def _named_operation(course: Course, table: Rules) -> tuple[str, str | None]:
     return best[1], course.act_code if course.from_rows else best[2]
 
 
+@lru_cache(maxsize=4096)
 def _type_of(
-    items: Iterable[DrugItem], terminology: Terminology, unknown: TreatmentType = TreatmentType.OTHER
+    items: tuple[DrugItem, ...], terminology: Terminology, unknown: TreatmentType = TreatmentType.OTHER
 ) -> TreatmentType:
     """The type of a combination: chemotherapy as soon as one drug is; `unknown` where no drug is known."""
     types = {terminology.treatment_type_of_drug(item.atc) if item.atc else TreatmentType.OTHER for item in items}
