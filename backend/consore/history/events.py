@@ -64,6 +64,7 @@ class Telling:
     tumour: TumourItem
     clue: Clue | None = None
     row: StructuredRow | None = None
+    is_vague: bool = False  # the year of the diagnosis, and nothing more: it tells of an event, not when
 
     def evidence(self) -> EvidenceRef:
         """Why the event is believed."""
@@ -203,7 +204,12 @@ def _tellings(reading: Reading, tumours: Tumours, table: Rules) -> list[Telling]
                 continue
             found.append(Telling(event_type, day(own), sites, clue.source, False, item, clue=clue))
             continue
-        found.append(Telling(event_type, period, sites, clue.source, clue.is_dated, item, clue=clue))
+        vague = clue.is_dated and not period.is_day and _is_year_of_diagnosis(period, item)
+        own = clue.page.document.date
+        if vague and own and period.start <= own <= period.end:
+            found.append(Telling(event_type, day(own), sites, clue.source, False, item, clue=clue))
+            continue
+        found.append(Telling(event_type, period, sites, clue.source, clue.is_dated, item, clue=clue, is_vague=vague))
     for row in reading.rows_of("diagnosis"):
         code = str(row.values.get("code", ""))
         place = table.metastasis_of_cim10.get(code[:4]) or table.metastasis_of_cim10.get(code[:3])
@@ -220,7 +226,14 @@ def _is_of_diagnosis(period: Period, item: TumourItem, event_type: EventType, ta
         return False
     if event_type is EventType.METASTATIC_RECURRENCE and not is_localised(item):
         return False
+    if period.end - period.start > dt.timedelta(days=31):  # of a year, nobody knows which
+        return False
     return period.near(day(item.diagnosis_date), table.events["same_visit"])
+
+
+def _is_year_of_diagnosis(period: Period, item: TumourItem) -> bool:
+    held = item.diagnosis_date
+    return held is not None and period.start <= held <= period.end and (period.end - period.start).days > 31
 
 
 def _recurrence_type(clue: Clue, item: TumourItem, table: Rules) -> EventType | None:
@@ -339,7 +352,10 @@ def _events_of(
     if since and not is_spread(item.morphology):
         # Of a metastatic tumour a complete response is the treatment's response, not the end of the disease.
         complete = [one for one in complete if one.period.end < since]
-    found.extend(_remissions(item, complete, found, table))
+    remissions = _remissions(item, complete, found, table)
+    sure = [one for one in remissions if not _is_weak(one, table)]
+    doubtful.extend(one for one in remissions if one not in sure)
+    found.extend(sure)
     start.sites = sorted(set(start.sites))
     start.label = event_label(first, start.sites, item)
     return [start, *(_event(one, item, table) for one in found)], doubtful
@@ -419,7 +435,7 @@ def _clusters(tellings: list[Telling], window: int) -> list[Happening]:
             )
             found[place].add(telling)
             ends[place] = max(ends[place], telling.period.start)
-        else:
+        elif not telling.is_vague:
             found.append(Happening(telling.type, telling.period))
             found[-1].add(telling)
             ends.append(telling.period.start)
@@ -428,11 +444,20 @@ def _clusters(tellings: list[Telling], window: int) -> list[Happening]:
     return sorted(found, key=lambda one: one.period)
 
 
+def _is_weak(happening: Happening, table: Rules) -> bool:
+    """Whether only images or notes tell it, and with little confidence."""
+    said = _voices(happening.tellings)
+    weak = table.events["weak_kinds"]
+    return all(one.source in weak for one in said) and confidence(said, table=table) < table.events["believed_from"]
+
+
 def _is_confirmed(happening: Happening, visits: list[dt.date], table: Rules) -> bool:
     """Whether more than one document tells it, or nobody had the occasion to tell it again, or it is told as long past.
 
     What one report believes to see and no later one repeats was not so.
     """
+    if _is_weak(happening, table):
+        return False
     documents = {one.clue.page.document.id: one.clue.page.document.date for one in happening.tellings if one.clue}
     if len(documents) != 1 or any(one.row for one in happening.tellings):
         return True
@@ -467,7 +492,7 @@ def _merged(kind: EventType, tellings: list[Telling], window: int, table: Rules)
             near = [one for one in found if one.period.start <= telling.period.start]
         if near:
             max(near, key=lambda one: one.period).add(telling)
-        elif telling.is_dated or not telling.clue or not telling.clue.is_history:
+        elif not telling.is_vague and (telling.is_dated or not telling.clue or not telling.clue.is_history):
             happening = Happening(kind, telling.period)
             happening.add(telling)
             found.append(happening)

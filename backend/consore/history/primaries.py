@@ -130,7 +130,7 @@ def is_vague(topography: str) -> bool:
 @cache
 def is_unlikely(topography: str, morphology: str) -> bool:
     """Whether no tumour of this morphology is born there (`unlikely_sites.csv`)."""
-    return topography[:3] in _unlikely_sites().get(histology(morphology)[1], frozenset())
+    return any(topography[:3] in sites and _within(morphology, ranges) for ranges, sites in _unlikely_sites())
 
 
 @cache
@@ -204,8 +204,8 @@ def _vague_sites() -> dict[str, list[tuple[frozenset[str], tuple[tuple[int, int]
 
 
 @cache
-def _unlikely_sites() -> dict[str, frozenset[str]]:
-    return {row["class"]: frozenset(row["topographies"].split()) for row in _rows("unlikely_sites.csv")}
+def _unlikely_sites() -> list[tuple[tuple[tuple[int, int], ...], frozenset[str]]]:
+    return [(_ranges(row["ranges"]), frozenset(row["topographies"].split())) for row in _rows("unlikely_sites.csv")]
 
 
 @cache

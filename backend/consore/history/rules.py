@@ -36,6 +36,7 @@ class Rules:
     later_cycle: re.Pattern[str]
     ended: re.Pattern[str]
     since: re.Pattern[str]
+    between: re.Pattern[str]
     then: re.Pattern[str]
     during: re.Pattern[str]
     started_before: re.Pattern[str]
@@ -84,6 +85,7 @@ def rules() -> Rules:
                 "later_cycle",
                 "ended",
                 "since",
+                "between",
                 "then",
                 "during",
                 "started_before",

@@ -157,6 +157,7 @@ def find_treatments(
             _join_local(courses, one, table)
     for course in courses:
         _settle_drugs(course, table)
+    courses = _without_unnamed(courses, table)
     visits = reading.visits(table.events["told_kinds"])
     has_file = bool(reading.rows_of("chemotherapy"))
     courses = [course for course in courses if _concerns_cancer(course, tumours, table)]
@@ -520,6 +521,8 @@ def _is_part(one: Told, other: Told) -> bool:
 
 
 def _told_drugs(group: list[Clue], terminology: Terminology, table: Rules) -> list[Told]:
+    if len(group) > 1 and table.between.search(group[0].words_before(20)):
+        return []  # "entre FOLFIRI et gemcitabine": two that were weighed, not one that was given
     items: dict[str, DrugItem] = {}
     regimen = None
     for clue in group:
@@ -586,8 +589,13 @@ def _join_local(courses: list[Course], told: Told, table: Rules) -> None:
         if not course.from_rows and course.act_code and course.act_code.startswith("PROC:") and told.act_code:
             course.act_code, course.name = told.act_code, told.name
         return
-    if told.act_code in table.treatments["vague_acts"] and clue.source != "surgery":
-        return
+    if told.act_code in table.treatments["vague_acts"]:
+        around = table.treatments["same_operation"]
+        done = [one for one in courses if one.type in NOT_DRUGS and period and _is_near(one, period, around)]
+        if done:
+            done[-1].clues.append(clue)
+        if done or clue.source != "surgery":
+            return
     if period is None and (clue.is_history or clue.source in table.treatments["proposing_kinds"]):
         return
     course = Course(told.type, act_code=told.act_code, name=told.name, clues=[clue], is_exact=is_exact)
@@ -717,7 +725,8 @@ def _tells_of(course: Course, told: Told, turns: Sequence[dt.date], table: Rules
     turned = any((course.last or course.period.end) < turn <= period.start for turn in turns)
     later_cycle = table.later_cycle.search(clue.words_before(30) + clue.words_after(40)) is not None
     if not clue.is_history and not course.from_rows:
-        if told.drugs < course.drugs and after > table.treatments["add_drug"] and (told.is_dated or given):
+        begun = told.is_dated or told.mode == "start"
+        if told.drugs < course.drugs and after > table.treatments["add_drug"] and begun:
             return False
         if course.drugs < told.drugs and after > table.treatments["add_drug"] and given:
             return False
@@ -753,7 +762,14 @@ def _settle_drugs(course: Course, table: Rules) -> None:
             votes[one.drugs].add(one.clue.page.document.id)
     if not votes:
         return
-    drugs = max(sorted(votes, key=sorted), key=lambda one: (len(votes[one]), len(one)))
+    # A part of a combination is often told for the whole: a combination that two documents name stands for its parts.
+    drugs = max(
+        sorted(votes, key=sorted),
+        key=lambda one: (
+            sum(len(votes[part]) for part in votes if part <= one) if len(votes[one]) > 1 else len(votes[one]),
+            len(one),
+        ),
+    )
     best = next(one for one in course.told if one.drugs == drugs)
     regimen = next((one.regimen for one in course.told if one.drugs == drugs and one.regimen), None)
     named = next((one for one in course.told if one.drugs == drugs and one.regimen), best)
@@ -786,10 +802,29 @@ def _is_supported(course: Course, has_file: bool, visits: Sequence[dt.date], tab
     return bool(later < table.events["later_visits"])
 
 
+def _without_unnamed(courses: list[Course], table: Rules) -> list[Course]:
+    """A "chimiothérapie" without drugs whose days are those of a named one is that one."""
+    kept = []
+    for course in courses:
+        if course.type in SYSTEMIC and not course.drugs and course.period:
+            named = [
+                one
+                for one in courses
+                if one.drugs and one.type in SYSTEMIC and _is_near(one, course.period, table.treatments["told_merge"])
+            ]
+            if named:
+                named[0].clues.extend(course.clues)
+                continue
+        kept.append(course)
+    return kept
+
+
 def _is_of_another(course: Course, courses: Sequence[Course]) -> bool:
     """Whether an undated operation or irradiation that one document tells is a dated one, announced or told again."""
-    if course.type not in NOT_DRUGS or len({clue.page.document.id for clue in course.clues}) > 1:
+    if course.type not in NOT_DRUGS:
         return False
+    if len({clue.page.document.id for clue in course.clues}) == 1 and not any(clue.is_history for clue in course.clues):
+        return True
     same = [one for one in courses if one.type is course.type and one.period is not None]
     return any(one.act_code == course.act_code or course.type is TreatmentType.RADIOTHERAPY for one in same)
 
@@ -1019,14 +1054,26 @@ def _is_near(course: Course, period: Period, gap: int) -> bool:
     ).near(period, gap)
 
 
-def _telling_order(told: Told) -> tuple[bool, bool, bool, bool, dt.date, str, int]:
+def _telling_order(told: Told) -> tuple[bool, bool, int, bool, dt.date, str, int]:
     """Those who give a day or did it first, then by date: what only repeats, or knows the year, joins what is known."""
     clue, period = told.clue, told.period
+    table = rules()
+    days = (period.end - period.start).days if period else 999
+    first_hand = told.mode == "start" or clue.source in table.treatments["giving_kinds"]
+    rank = (
+        0
+        if days == 0 and (told.is_dated or first_hand)
+        else 1
+        if days <= 31 and told.is_dated
+        else 2
+        if days <= 31
+        else 3
+    )
     return (
         told.mode in ("during", "stop"),
         clue.is_history and not clue.is_dated,
-        period is None or not period.is_day,
-        not clue.is_dated and clue.source in rules().events["told_kinds"] and told.type in LOCAL_TYPES,
+        rank,
+        not clue.is_dated and clue.source in table.events["told_kinds"] and told.type in LOCAL_TYPES,
         clue.date or dt.date.max,
         clue.page.document.id,
         clue.mention.start,

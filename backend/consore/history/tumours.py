@@ -320,7 +320,7 @@ def _read_sentence(
         if clue.kind is MentionKind.TOPOGRAPHY
         and clue.code.startswith("C")
         and (blood or not clue.code.startswith("C77"))
-        and not (primaries and all(is_unlikely(clue.code, one.code) for one in primaries))
+        and not (primaries and all(is_unlikely(clue.code, one.code) or _holds(one, clue) for one in primaries))
         and not _is_of_metastasis(clue, metastases, spread, primaries)
     ]
     if not primaries and not topographies:
@@ -340,6 +340,11 @@ def _read_sentence(
     for topography in topographies:
         if id(topography) not in taken:
             loose.append(_joined(topography, topography.code, None, _side(topography, sides, table)))
+
+
+def _holds(morphology: Clue, topography: Clue) -> bool:
+    """Whether the site is a word of the histology ("adénocarcinome de type intestinal")."""
+    return morphology.mention.start <= topography.mention.start and topography.mention.end <= morphology.mention.end
 
 
 def _joined(clue: Clue, topography: str | None, morphology: str | None, side: Laterality | None) -> Statement:
@@ -602,6 +607,8 @@ def said_otherwise(conflicts: list[Conflict]) -> str:
 def _topography(draft: Draft, table: Rules) -> str | None:
     """The most specific topography of the site that the most believed source gives."""
     codes = [one for one in draft.statements if one.topography]
+    if draft.morphology and not is_unspecified(draft.morphology):
+        codes = [one for one in codes if not is_unlikely(str(one.topography), draft.morphology)]
     if not codes:
         return None
     group = site_group(str(draft.topography))
@@ -699,8 +706,10 @@ def _documents_of(draft: Draft, period: Period) -> int:
 
 def _retells(statement: Statement) -> bool:
     """Whether the report is of a recurrence or a metastasis: the tumour was known before."""
-    return statement.clue is not None and any(
-        one.kind is MentionKind.RECURRENCE or one.kind is MentionKind.METASTASIS for one in statement.clue.page.clues
+    clue = statement.clue
+    return clue is not None and (
+        any(one.kind is MentionKind.RECURRENCE for one in clue.page.clues)
+        or any(one.kind is MentionKind.METASTASIS and not one.code.startswith("C77") for one in clue.neighbours)
     )
 
 
