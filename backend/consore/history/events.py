@@ -242,6 +242,8 @@ def _recurrence_type(clue: Clue, item: TumourItem, table: Rules) -> EventType | 
     A leukaemia, a myeloma or a lymphoma has no metastases: it relapses, wherever it does.
     """
     known = RECURRENCES.get(clue.code)
+    if known is EventType.REMISSION and clue.source in table.events["specimen_kinds"]:
+        return None
     if known is EventType.REMISSION and table.not_remission.search(clue.words_after(table.events["remission_words"])):
         return None
     if is_spread(item.morphology) and (known in RELAPSES or (known is None and clue.code.startswith("REC:"))):
@@ -460,6 +462,10 @@ def _is_confirmed(happening: Happening, visits: list[dt.date], table: Rules) -> 
         return False
     documents = {one.clue.page.document.id: one.clue.page.document.date for one in happening.tellings if one.clue}
     if len(documents) != 1 or any(one.row for one in happening.tellings):
+        return True
+    if any(
+        one.is_dated and not one.is_vague and one.source not in table.events["weak_kinds"] for one in happening.tellings
+    ):
         return True
     told = next(iter(documents.values()))
     if told is None or (told - happening.period.end).days > table.events["long_past"]:

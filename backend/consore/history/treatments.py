@@ -83,6 +83,7 @@ class Course:
     line: int | None = None
     intent: str | None = None
     stop_reason: str | None = None
+    has_start: bool = False  # a sentence dates it, or those who gave it told its first day
     has_end: bool = False  # a report tells its last day
     seen: dt.date | None = None  # first seen under way then: its first day is an estimate
     is_exact: bool = False  # the day of an operation, told as a day
@@ -578,12 +579,13 @@ def _join_local(courses: list[Course], told: Told, table: Rules) -> None:
         ]
     else:
         near = [one for one in same_type if one.start is None or clue.date is None or one.start <= clue.date]
+        near = [one for one in near if one.act_code == told.act_code] or near
     if near:
         course = max(near, key=lambda one: (one.act_code == told.act_code, one.start or dt.date.min))
         course.clues.append(clue)
         if told.mode == "stop":
             return
-        if period is not None and not course.from_rows:
+        if period is not None and not course.from_rows and (is_exact or not course.is_exact):
             course.reach(period)
             course.is_exact = course.is_exact or is_exact
         if not course.from_rows and course.act_code and course.act_code.startswith("PROC:") and told.act_code:
@@ -652,8 +654,12 @@ def _join_systemic(courses: list[Course], told: Told, turns: Sequence[dt.date], 
         if course.from_rows:
             return
         course.told.append(told)
+        repeats = course.has_start and not _is_first_hand(told, table)
+        if repeats and period is not None and period.start < (course.start or period.start):
+            return
         if period is not None and not clue.is_history:
             course.reach(period)
+            course.has_start = course.has_start or _is_first_hand(told, table)
             if told.end:
                 course.reach(day(told.end))
                 course.has_end = True
@@ -663,6 +669,7 @@ def _join_systemic(courses: list[Course], told: Told, turns: Sequence[dt.date], 
     course = Course(
         told.type, drugs, told.items, told.regimen, name=told.name, line=told.line, clues=[clue], told=[told]
     )
+    course.has_start = _is_first_hand(told, table)
     if period is not None:
         course.reach(period)
         if told.end:
@@ -1078,6 +1085,14 @@ def _telling_order(told: Told) -> tuple[bool, bool, int, bool, dt.date, str, int
         clue.page.document.id,
         clue.mention.start,
     )
+
+
+def _is_first_hand(told: Told, table: Rules) -> bool:
+    """Whether a sentence dates it, says that it begins, or is of those who did it."""
+    if told.is_dated or told.mode == "start":
+        return True
+    kinds = "operating_kinds" if told.type is TreatmentType.SURGERY else "giving_kinds"
+    return told.clue.source in table.treatments[kinds]
 
 
 def _integer(value: object) -> int | None:
