@@ -447,7 +447,9 @@ def _clusters(tellings: list[Telling], window: int) -> list[Happening]:
 
 
 def _is_weak(happening: Happening, table: Rules) -> bool:
-    """Whether only images or notes tell it, and with little confidence."""
+    """Whether only images or notes tell it, and with little confidence; of a progression, images are the proof."""
+    if happening.type is EventType.PROGRESSION:
+        return False
     said = _voices(happening.tellings)
     weak = table.events["weak_kinds"]
     return all(one.source in weak for one in said) and confidence(said, table=table) < table.events["believed_from"]
