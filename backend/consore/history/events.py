@@ -206,7 +206,7 @@ def _tellings(reading: Reading, tumours: Tumours, table: Rules) -> list[Telling]
             continue
         vague = clue.is_dated and not period.is_day and _is_year_of_diagnosis(period, item)
         own = clue.page.document.date
-        if vague and own and period.start <= own <= period.end:
+        if vague and own and (period.start <= own <= period.end or _dates_the_tumour(clue, table)):
             found.append(Telling(event_type, day(own), sites, clue.source, False, item, clue=clue))
             continue
         found.append(Telling(event_type, period, sites, clue.source, clue.is_dated, item, clue=clue, is_vague=vague))
@@ -229,6 +229,15 @@ def _is_of_diagnosis(period: Period, item: TumourItem, event_type: EventType, ta
     if period.end - period.start > dt.timedelta(days=31):  # of a year, nobody knows which
         return False
     return period.near(day(item.diagnosis_date), table.events["same_visit"])
+
+
+def _dates_the_tumour(clue: Clue, table: Rules) -> bool:
+    """Whether the date of the sentence stands after a word for the tumour ("rechute d'un cancer de 2019")."""
+    for other in clue.neighbours:
+        if other.kind is MentionKind.DATE and other.mention.date == clue.mention.date:
+            between = clue.page.document.text[clue.mention.end : other.mention.start]
+            return other.mention.start > clue.mention.end and table.tumour_words.search(between) is not None
+    return False
 
 
 def _is_year_of_diagnosis(period: Period, item: TumourItem) -> bool:

@@ -44,6 +44,7 @@ class Rules:
     stopped_before: re.Pattern[str]
     stopped_after: re.Pattern[str]
     stop_reasons: dict[str, re.Pattern[str]]
+    tumour_words: re.Pattern[str]
     not_remission: re.Pattern[str]
     vital: dict[str, Any]
     death: re.Pattern[str]
@@ -97,6 +98,7 @@ def rules() -> Rules:
         stop_reasons={
             name: re.compile(pattern, re.IGNORECASE) for name, pattern in table["treatments"]["stop_reasons"].items()
         },
+        tumour_words=re.compile(table["events"]["tumour_words"], re.IGNORECASE),
         not_remission=re.compile(table["events"]["not_remission"], re.IGNORECASE),
         vital=table["vital"],
         death=re.compile(table["vital"]["death"], re.IGNORECASE),
