@@ -190,7 +190,7 @@ def _tellings(reading: Reading, tumours: Tumours, table: Rules) -> list[Telling]
             continue
         if clue.kind is MentionKind.METASTASIS:
             event_type: EventType | None = EventType.METASTATIC_RECURRENCE
-            sites = [clue.code] if clue.code else []
+            sites = [clue.code] if clue.code else _site_of_specimen(clue, item)
             if _is_regional_node(clue) or is_spread(item.morphology):
                 continue
         else:
@@ -229,6 +229,21 @@ def _is_of_diagnosis(period: Period, item: TumourItem, event_type: EventType, ta
     if period.end - period.start > dt.timedelta(days=31):  # of a year, nobody knows which
         return False
     return period.near(day(item.diagnosis_date), table.events["same_visit"])
+
+
+def _site_of_specimen(clue: Clue, item: TumourItem) -> list[str]:
+    """Where a metastasis without a site sits: the organ that is named before it ("biopsie du foie : métastase")."""
+    own = site_group(item.topography) if item.topography else ""
+    return [
+        other.code
+        for other in clue.neighbours
+        if other.kind is MentionKind.TOPOGRAPHY
+        and other.code
+        and clue.source == "pathology"
+        and other.mention.end <= clue.mention.start
+        and site_group(other.code) != own
+        and not is_vague(other.code)
+    ][-1:]
 
 
 def _dates_the_tumour(clue: Clue, table: Rules) -> bool:
@@ -519,7 +534,8 @@ def _merged(kind: EventType, tellings: list[Telling], window: int, table: Rules)
 def _remissions(item: TumourItem, tellings: list[Telling], others: list[Happening], table: Rules) -> list[Happening]:
     """A remission lasts until something else happens: retold before that, it is the same one."""
     found: list[Happening] = []
-    for telling in sorted(_later(item, tellings, table.events["remission_after"]), key=_order):
+    after = table.events["remission_after_blood" if is_spread(item.morphology) else "remission_after"]
+    for telling in sorted(_later(item, tellings, after), key=_order):
         last = found[-1] if found else None
         if last and not any(last.period.start < one.period.start <= telling.period.start for one in others):
             last.add(telling)

@@ -147,7 +147,7 @@ def usual_site(topography: str | None, morphology: str | None) -> str | None:
             continue
         if topography is None:
             return row["without"] or None
-        if row["only"] and topography[:3] not in row["only"].split():
+        if row["only"] and topography is not None and topography[:3] not in row["only"].split():
             return row["without"]
         if topography[:3] == "C80" and row["without"]:
             return row["without"]

@@ -26,6 +26,7 @@ class Rules:
     events: dict[str, Any]
     treatments: dict[str, Any]
     metastatic: dict[str, Any]
+    unknown_primary: re.Pattern[str]
     called_primary: re.Pattern[str]
     joiners: re.Pattern[str]
     range_words: re.Pattern[str]
@@ -73,6 +74,7 @@ def rules() -> Rules:
         events=table["events"],
         treatments=table["treatments"],
         metastatic=table["metastatic"],
+        unknown_primary=re.compile(table["support"]["unknown_primary"], re.IGNORECASE),
         called_primary=re.compile(table["support"]["called_primary"], re.IGNORECASE),
         range_words=re.compile(table["treatments"]["range_words"], re.IGNORECASE),
         sessions=re.compile(table["treatments"]["sessions"], re.IGNORECASE),

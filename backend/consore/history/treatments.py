@@ -580,6 +580,9 @@ def _join_local(courses: list[Course], told: Told, table: Rules) -> None:
     else:
         near = [one for one in same_type if one.start is None or clue.date is None or one.start <= clue.date]
         near = [one for one in near if one.act_code == told.act_code] or near
+    proposed = not own_day and clue.source in table.treatments["proposing_kinds"]
+    if proposed and not any(one.act_code == told.act_code for one in near):
+        return
     if near:
         course = max(near, key=lambda one: (one.act_code == told.act_code, one.start or dt.date.min))
         course.clues.append(clue)

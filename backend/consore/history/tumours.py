@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from consore.history.beliefs import confidence, key_of, voices, when_said, who_says
 from consore.history.clues import Clue, Page, Reading, row_evidence, side_of
@@ -20,6 +20,7 @@ from consore.history.periods import Period, day, earliest, period_of
 from consore.history.primaries import (
     UNSPECIFIED_SITES,
     behaviour,
+    histology,
     is_spread,
     is_unlikely,
     is_unspecified,
@@ -44,6 +45,7 @@ from consore.model import (
 )
 from consore.referentials import Terminology
 
+UNKNOWN = "C80.9"  # ICD-O-3: unknown primary site
 ATTRIBUTES = {
     "laterality": "côté",
     "morphology": "morphologie",
@@ -223,11 +225,16 @@ def find_tumours(reading: Reading, terminology: Terminology) -> Tumours:
         for statement in sorted(partial, key=lambda one: _strength(one, table)):
             if statement.topography and statement.source == "diagnosis":
                 _take_in(drafts, statement)
+    for statement in sorted(partial, key=lambda one: _strength(one, table)):
+        _born_where_usual(drafts, statement)
     metastatic = _metastatic_sites(reading, table)
+    if len(reading.pages) > 1:
+        drafts = [draft for draft in drafts if not _is_passing_word(draft)]
     kept = _believed(drafts, metastatic, table)
     aside = [draft for draft in drafts if draft not in kept and draft.topography]
     if not kept and partial:
         kept = _last_resort(partial, table)
+        kept = [draft for draft in kept if len(reading.pages) == 1 or not _is_passing_word(draft)]
     for statement in sorted(partial, key=lambda one: _strength(one, table)):
         _refine(kept, statement)
     tumours = _ranked(kept, table, terminology)
@@ -344,6 +351,8 @@ def _read_sentence(
 
 def _holds(morphology: Clue, topography: Clue) -> bool:
     """Whether the site is a word of the histology ("adénocarcinome de type intestinal")."""
+    if topography.words_before(6).lower().endswith("type "):
+        return True
     return morphology.mention.start <= topography.mention.start and topography.mention.end <= morphology.mention.end
 
 
@@ -438,6 +447,16 @@ def _refine(drafts: list[Draft], statement: Statement) -> None:
         fitting[0].add(statement)
 
 
+def _born_where_usual(drafts: list[Draft], statement: Statement) -> None:
+    """A histology that has its own organ ("carcinome hépatocellulaire") is a tumour there, where no other may be it."""
+    place = usual_site(None, statement.morphology)
+    if statement.topography or place is None or is_spread(statement.morphology):
+        return
+    own = [draft for draft in drafts if same_histology(draft.morphology, statement.morphology)]
+    if not own or any(draft.topography and site_group(draft.topography) == site_group(place) for draft in own):
+        _take_in(drafts, replace(statement, topography=place))
+
+
 def _closeness(draft: Draft, statement: Statement) -> tuple[int, int, int]:
     same_site = bool(
         draft.topography and statement.topography and site_group(draft.topography) == site_group(statement.topography)
@@ -461,6 +480,24 @@ def _believed(drafts: list[Draft], metastatic: set[str], table: Rules) -> list[D
             continue
         kept.append(draft)
     return kept
+
+
+def _is_passing_word(draft: Draft) -> bool:
+    """Whether only one letter says "cancer", without a histology, a stage or a treatment: a fear is written so too."""
+    vague = draft.morphology is None or histology(draft.morphology)[1] == "nos"
+    strong = rules().support["strong_kinds"]
+    origins = {one.origin for one in draft.statements}
+    if not vague or len(origins) > 1 or draft.is_staged() or any(one.source in strong for one in draft.statements):
+        return False
+    clue = next((one.clue for one in draft.statements if one.clue), None)
+    return clue is not None and not clue.is_dated and not _is_treated(clue)
+
+
+def _is_treated(clue: Clue) -> bool:
+    kinds = (MentionKind.DRUG, MentionKind.REGIMEN, MentionKind.PROCEDURE, MentionKind.RESPONSE, MentionKind.RECURRENCE)
+    return any(one.kind in kinds for one in clue.page.clues) or any(
+        one.kind is MentionKind.METASTASIS for one in clue.neighbours
+    )
 
 
 def _is_metastasis(draft: Draft, kept: list[Draft], metastatic: set[str]) -> bool:
@@ -531,7 +568,7 @@ def _item(draft: Draft, table: Rules) -> TumourItem:
     morphology = _morphology(draft, table)
     item = TumourItem(
         rank=0,
-        topography=usual_site(_topography(draft, table), morphology),
+        topography=usual_site(_topography(draft, table), morphology) if not _is_of_unknown(draft, table) else UNKNOWN,
         morphology=morphology,
         laterality=_laterality(draft, table),
         diagnosis_date=_diagnosis_date(draft, table),
@@ -539,6 +576,16 @@ def _item(draft: Draft, table: Rules) -> TumourItem:
     )
     _believe(item, draft, table)
     return item
+
+
+def _is_of_unknown(draft: Draft, table: Rules) -> bool:
+    """Whether its documents say "primitif inconnu" more often than they name a site."""
+    if is_spread(draft.morphology) or draft.has_sheet:
+        return False
+    pages = {one.origin: one.clue.page for one in draft.statements if one.clue}
+    unknown = {origin for origin, page in pages.items() if table.unknown_primary.search(page.document.text)}
+    named = {one.origin for one in draft.statements if one.topography and one.topography[:3] not in UNSPECIFIED_SITES}
+    return len(unknown) > len(named - unknown) and bool(unknown)
 
 
 def _set_aside(
@@ -650,6 +697,8 @@ def _morphology(draft: Draft, table: Rules) -> str | None:
 
 
 def _laterality(draft: Draft, table: Rules) -> Laterality | None:
+    if is_spread(draft.morphology):
+        return None
     if draft.topography and not site(draft.topography).paired:
         return next((one.laterality for one in draft.statements if one.row and one.laterality), None)
     votes: dict[Laterality, int] = defaultdict(int)
@@ -659,10 +708,28 @@ def _laterality(draft: Draft, table: Rules) -> Laterality | None:
                 return one.laterality
             votes[one.laterality] += table.weight.get(one.source, 1)
     if not votes:
+        votes = _sides_around(draft, table)
+    if not votes:
         return None
     side = max(sorted(votes), key=lambda one: votes[one])
     # Reports that contradict each other leave the side unknown.
     return side if votes[side] >= table.diagnosis["side_share"] * sum(votes.values()) else None
+
+
+def _sides_around(draft: Draft, table: Rules) -> dict[Laterality, int]:
+    """The sides that specimens and operations tell ("néphrectomie droite"), not those of other organs."""
+    votes: dict[Laterality, int] = defaultdict(int)
+    own = site_group(str(draft.topography))
+    pages = {one.clue.page.document.id: one.clue.page for one in draft.statements if one.clue}
+    for page in pages.values():
+        if page.kind not in table.diagnosis["side_kinds"]:
+            continue
+        for clue in page.clues:
+            found = side_of(clue) if clue.kind is MentionKind.LATERALITY else None
+            others = (one for one in clue.neighbours if one.kind is MentionKind.TOPOGRAPHY and one.code)
+            if found in (Laterality.LEFT, Laterality.RIGHT) and not any(site_group(one.code) != own for one in others):
+                votes[found] += table.weight.get(page.kind, 1)
+    return votes
 
 
 def _diagnosis_date(draft: Draft, table: Rules) -> dt.date | None:
