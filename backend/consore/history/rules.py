@@ -26,6 +26,7 @@ class Rules:
     events: dict[str, Any]
     treatments: dict[str, Any]
     metastatic: dict[str, Any]
+    image: re.Pattern[str]
     unknown_primary: re.Pattern[str]
     called_primary: re.Pattern[str]
     joiners: re.Pattern[str]
@@ -74,6 +75,7 @@ def rules() -> Rules:
         events=table["events"],
         treatments=table["treatments"],
         metastatic=table["metastatic"],
+        image=re.compile(table["support"]["image"], re.IGNORECASE),
         unknown_primary=re.compile(table["support"]["unknown_primary"], re.IGNORECASE),
         called_primary=re.compile(table["support"]["called_primary"], re.IGNORECASE),
         range_words=re.compile(table["treatments"]["range_words"], re.IGNORECASE),

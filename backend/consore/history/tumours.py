@@ -10,9 +10,11 @@ report says so.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from consore.history.beliefs import confidence, key_of, voices, when_said, who_says
 from consore.history.clues import Clue, Page, Reading, row_evidence, side_of
@@ -270,7 +272,7 @@ def _statements(reading: Reading, terminology: Terminology, table: Rules) -> tup
     whole: list[Statement] = [_sheet(row) for row in reading.rows_of("tumour_sheet")]
     partial: list[Statement] = []
     for page in reading.pages:
-        _read_page(page, whole, partial, table)
+        _read_page(page, whole, partial, table, terminology)
     for row in reading.rows_of("diagnosis"):
         code = str(row.values.get("code", ""))
         topography = terminology.topography_of_cim10(code) if code[:1] in "CD" else None
@@ -293,14 +295,18 @@ def _sheet(row: StructuredRow) -> Statement:
     )
 
 
-def _read_page(page: Page, whole: list[Statement], partial: list[Statement], table: Rules) -> None:
+def _read_page(
+    page: Page, whole: list[Statement], partial: list[Statement], table: Rules, terminology: Terminology
+) -> None:
     """The statements of one document; a report whose only site and only morphology lie apart joins them."""
     joined: list[Statement] = []
     loose: list[Statement] = []
     for clues in page.by_sentence.values():
         _read_sentence(clues, page, joined, loose, table)
+    if page.kind == "pathology" and not any(one.topography for one in (*joined, *loose)):
+        loose.extend(_sampled(page, terminology))
     if not joined and page.kind in ("pathology", "surgery", "rcp", "molecular"):
-        topographies = [one for one in loose if one.topography and not one.morphology]
+        topographies = [one for one in loose if one.topography and not one.morphology and not _is_image(one, table)]
         morphologies = [one for one in loose if one.morphology]
         if morphologies and topographies and len({site_group(str(one.topography)) for one in topographies}) == 1:
             best = next((one for one in morphologies if not is_unspecified(str(one.morphology))), morphologies[0])
@@ -309,6 +315,27 @@ def _read_page(page: Page, whole: list[Statement], partial: list[Statement], tab
             joined.append(_joined(best.clue, specific.topography, best.morphology, side))  # type: ignore[arg-type]
     whole.extend(joined)
     partial.extend(loose)
+
+
+def _is_image(statement: Statement, table: Rules) -> bool:
+    """Whether the site is that of an image ("nodule pulmonaire de 5 mm"), not yet of a tumour."""
+    return statement.clue is not None and table.image.search(statement.clue.words_before(25)) is not None
+
+
+def _sampled(page: Page, terminology: Terminology) -> list[Statement]:
+    """The organ inside the words of a biopsy ("biopsie du col utérin"), where a pathology report names no other."""
+    found = []
+    for clue in page.clues:
+        if clue.kind is MentionKind.PROCEDURE and clue.code == "PROC:biopsy":
+            code = _organ_in(clue.words_after(25).partition(" ")[2], terminology)
+            if code and site_group(code) not in rules().metastatic["sites"]:
+                found.append(_joined(clue, code, None, None))
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _organ_in(words: str, terminology: Terminology) -> str | None:
+    return next((one.code for one in terminology.match(words) if one.kind == "topography" and one.code), None)
 
 
 def _read_sentence(
@@ -335,7 +362,8 @@ def _read_sentence(
     sides = [clue for clue in clues if clue.kind is MentionKind.LATERALITY]
     taken: set[int] = set()
     for morphology in primaries:
-        near = _nearest(morphology, topographies, table.diagnosis["pair_characters"])
+        reachable = [one for one in topographies if not _is_apart(morphology, one)]
+        near = _nearest(morphology, reachable, table.diagnosis["pair_characters"])
         if near is None:
             (joined if is_spread(morphology.code) else loose).append(_joined(morphology, None, morphology.code, None))
             continue
@@ -388,6 +416,15 @@ def _nearest(clue: Clue, others: Iterable[Clue], within: float) -> Clue | None:
         if distance <= within and (best is None or (distance, other.mention.start) < best[:2]):
             best = (distance, other.mention.start, other)
     return best[2] if best else None
+
+
+_FULL_STOP = re.compile(r"\.\s+[A-ZÀÂÉÈÊÎÔ]")
+
+
+def _is_apart(clue: Clue, other: Clue) -> bool:
+    """Whether another sentence begins between the two, which the splitter took for an abbreviation."""
+    first, last = sorted((clue.mention, other.mention), key=lambda one: one.start)
+    return _FULL_STOP.search(clue.page.document.text, first.end, max(first.end, last.start + 1)) is not None
 
 
 def _distance(clue: Clue, other: Clue) -> int:
