@@ -257,7 +257,6 @@ def bench(settings: Settings | None = None, *, documents: int = 400, corpus: Pat
     requests = [(text, None, None) for text in texts]
 
     first = _rate(len(texts), lambda: reader.read_many(requests))
-    reader.forget_sentences()
     again = _rate(len(texts), lambda: reader.read_many(requests))
     terms = terminology()
     dictionary = _rate(len(texts), lambda: [terms.match(text) for text in texts])

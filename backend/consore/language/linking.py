@@ -35,17 +35,18 @@ class Tagged:
 
 
 class Doubt:
-    """How likely the tagger thinks it that words belong to something, by place in the text."""
+    """How likely the tagger thinks it that words belong to a tumour or event, or to a site, by place in the text."""
 
-    def __init__(self, starts: Sequence[int], inside: Sequence[float]) -> None:
+    def __init__(self, starts: Sequence[int], inside: Sequence[Sequence[float]]) -> None:
         self._starts = starts
         self._inside = inside
 
-    def about(self, start: int, end: int) -> float:
-        """The highest chance of the words of a span; 1 where no word was read."""
+    def about(self, kind: str, start: int, end: int) -> float:
+        """The highest chance of the words of a span to be of that kind; 1 where no word was read."""
         first = max(0, bisect_right(self._starts, start) - 1)
         last = bisect_left(self._starts, end)
-        return max(self._inside[first:last], default=1.0)
+        layer = kind == MentionKind.TOPOGRAPHY
+        return max((chances[layer] for chances in self._inside[first:last]), default=1.0)
 
 
 class _Terms:
@@ -70,7 +71,7 @@ class _Terms:
 
 
 class Linker:
-    """Codes spans. `learned`: folded words → code, by kind, from the corpus that the tagger was trained on."""
+    """Codes spans. `learned`: folded words → code, by tag, from the corpus that the tagger was trained on."""
 
     def __init__(self, terminology: Terminology, folder: Path) -> None:
         self.terminology = terminology
@@ -79,7 +80,7 @@ class Linker:
         if path.exists():
             with path.open(encoding="utf-8", newline="") as file:
                 for row in csv.DictReader(file, delimiter=";"):
-                    self._learned[row["kind"], row["words"]] = row["code"]
+                    self._learned[row["tag"], row["words"]] = row["code"]
 
     def tumour_mentions(
         self, text: str, matches: Sequence[Match], tagged: Sequence[Tagged], doubt: Doubt | None = None
@@ -94,7 +95,9 @@ class Linker:
             self._from_dictionary(match)
             for match in matches
             if match.kind in _FROM_BOTH
-            and (doubt is None or doubt.about(match.start, match.end) >= _SURELY_NOTHING.get(match.kind, 0.0))
+            and (
+                doubt is None or doubt.about(match.kind, match.start, match.end) >= _SURELY_NOTHING.get(match.kind, 0.0)
+            )
         ]
         return _with_sites(text, _united(seen, known))
 
@@ -161,7 +164,7 @@ class Linker:
         for match in inside:
             if match.start == span.start and match.end == span.end:
                 return match.code
-        if learned := self._learned.get((kind.value, learned_form(written))):
+        if learned := self._learned.get((span.tag, learned_form(written))):
             return learned
         within = [m for m in inside if m.start >= span.start] or inside
         return max(within, key=lambda m: m.end - m.start).code if within else None

@@ -1,6 +1,6 @@
 """A report in, coded mentions out: the one reader of documents.
 
-    text → layout → sentences, sections → dictionary, rules, tagger → codes → context and dates → mentions
+    text → layout → sentences, sections → dictionary → tagger, rules → codes → context and dates → mentions
 
 What the reader gives depends on the text, the document's date and `version` alone, so results can be kept.
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 import consore
 from consore.errors import ConfigurationError
 from consore.language.context import Context
+from consore.language.examples import Page
 from consore.language.exported import DESCRIPTION_FILE, GRAPH_FILE
 from consore.language.layout import Layout, plain
 from consore.language.linking import Doubt, Linker, Tagged
@@ -33,11 +34,9 @@ from consore.language.rules import (
 )
 from consore.language.rules.sides import SIDED
 from consore.language.sections import sections
-from consore.language.sentences import sentences
-from consore.language.tagger import SHIPPED_WEIGHTS, Tagger
-from consore.language.tokens import words
+from consore.language.tagger import SHIPPED_WEIGHTS, Tagger, Window
 from consore.model import DocumentKind, Mention, MentionKind
-from consore.referentials import Terminology, table_files, terminology
+from consore.referentials import Match, Terminology, table_files, terminology
 from consore.settings import Settings
 
 PROFILES = ("fast",)
@@ -49,14 +48,14 @@ Request = tuple[str, DocumentKind | str | None, dt.date | None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Page:
-    """A document cut up, before it is read."""
+class _Document:
+    """A document cut up and looked up in the dictionary, before the tagger reads it."""
 
     given: str
     layout: Layout
     plain: str
-    sentences: list[tuple[int, int]]
-    words: list[list[tuple[int, int]]]
+    page: Page
+    matches: list[Match]
 
 
 class Reader:
@@ -98,33 +97,38 @@ class Reader:
                 waiting = []
         return results + self._read_batch(waiting)
 
-    def forget_sentences(self) -> None:
-        """Forget the sentences read so far (words stay known): for measuring."""
-        self._tagger.forget_sentences()
-
     def _read_batch(self, requests: list[Request]) -> list[list[Mention]]:
-        pages = [_cut(text) for text, _, _ in requests]
-        tagged = iter(
-            self._tagger.tag(
-                [[page.layout.text[s:e] for s, e in sentence] for page in pages for sentence in page.words]
-            )
-        )
+        documents = [self._opened(text) for text, _, _ in requests]
+        windows: list[Window] = []
+        for document in documents:
+            text, page, clues = document.layout.text, document.page, document.page.clues(document.matches)
+            for first, last in page.windows:
+                windows.append(([text[s:e] for s, e in page.words[first:last]], clues[first:last]))
+        tagged = iter(self._tagger.tag(windows))
         results = []
-        for page, (_, _, date) in zip(pages, requests, strict=True):
+        for document, (_, _, date) in zip(documents, requests, strict=True):
+            cut = document.page.words
             spans: list[Tagged] = []
             starts: list[int] = []
-            inside: list[float] = []
-            for cut in page.words:
-                sentence = next(tagged)
-                starts += [start for start, _ in cut[: len(sentence.inside)]]
-                inside += sentence.inside.tolist()
-                spans += [Tagged(cut[s.first][0], cut[s.last][1], s.tag, s.score) for s in sentence.spans]
-            results.append(self._read_page(page, spans, Doubt(starts, inside), date))
+            inside: list[list[float]] = []
+            for first, _ in document.page.windows:
+                window = next(tagged)
+                starts += [start for start, _ in cut[first : first + len(window.inside)]]
+                inside += window.inside.tolist()
+                spans += [Tagged(cut[first + s.first][0], cut[first + s.last][1], s.tag, s.score) for s in window.spans]
+            results.append(self._read_document(document, spans, Doubt(starts, inside), date))
         return results
 
-    def _read_page(self, page: _Page, tagged: list[Tagged], doubt: Doubt, date: dt.date | None) -> list[Mention]:
-        text, plain_text = page.layout.text, page.plain
-        matches = self._terminology.match(text)
+    def _opened(self, given: str) -> _Document:
+        text = given if given.isascii() else _SURROGATES.sub("\ufffd", given)
+        layout = Layout.of(text)
+        text = layout.text
+        return _Document(given, layout, plain(text), Page.of(text), self._terminology.match(text))
+
+    def _read_document(
+        self, document: _Document, tagged: list[Tagged], doubt: Doubt, date: dt.date | None
+    ) -> list[Mention]:
+        text, plain_text, matches = document.layout.text, document.plain, document.matches
         found = [
             *find_tnm(text),
             *find_gradings(text, plain_text),
@@ -136,16 +140,16 @@ class Reader:
         found += self._linker.tumour_mentions(text, matches, tagged, doubt)
         found += find_sides(text, plain_text, found)
         found.sort(key=lambda m: (m.start, -m.end, m.kind, m.code or ""))
-        return [_carried_back(m, page) for m in self._in_context(page, found)]
+        return [_carried_back(m, document) for m in self._in_context(document, found)]
 
-    def _in_context(self, page: _Page, mentions: list[Mention]) -> Iterator[Mention]:
-        context = Context.of(page.plain, sections(page.plain))
-        starts = [start for start, _ in page.sentences]
+    def _in_context(self, document: _Document, mentions: list[Mention]) -> Iterator[Mention]:
+        context = Context.of(document.plain, sections(document.plain))
+        starts = [start for start, _ in document.page.sentences]
         where = [bisect_right(starts, mention.start) - 1 for mention in mentions]
-        dated = attach_dates(mentions, where, page.plain)
+        dated = attach_dates(mentions, where, document.plain)
         beside: Mention | None = None
         for mention, sentence in zip(dated, where, strict=True):
-            assertion = context.assertion(mention.start, mention.end, mention.kind, page.sentences[sentence])
+            assertion = context.assertion(mention.start, mention.end, mention.kind, document.page.sentences[sentence])
             if mention.kind is MentionKind.LATERALITY and beside and mention.start - beside.end <= _SIDE_REACH:
                 assertion = beside.assertion  # a side belongs to its organ or act, planned or not
             elif mention.kind in SIDED:
@@ -153,18 +157,11 @@ class Reader:
             yield mention if assertion is mention.assertion else replace(mention, assertion=assertion)
 
 
-def _cut(given: str) -> _Page:
-    text = given if given.isascii() else _SURROGATES.sub("\ufffd", given)
-    layout = Layout.of(text)
-    spans = sentences(layout.text)
-    return _Page(given, layout, plain(layout.text), spans, [words(layout.text, start, end) for start, end in spans])
-
-
-def _carried_back(mention: Mention, page: _Page) -> Mention:
-    if page.layout.text is page.given:
+def _carried_back(mention: Mention, document: _Document) -> Mention:
+    if document.layout.text is document.given:
         return mention
-    start, end = page.layout.original(mention.start, mention.end)
-    return replace(mention, start=start, end=end, text=page.given[start:end])
+    start, end = document.layout.original(mention.start, mention.end)
+    return replace(mention, start=start, end=end, text=document.given[start:end])
 
 
 def _version(terms: Terminology, weights: Path) -> str:

@@ -1,7 +1,7 @@
 """The tagger at work: the exported weights on onnxruntime, without torch.
 
-A word's vector does not depend on its context, so it is made once and kept; a sentence read before (headers, formulas
-of politeness, normal findings) is not read again. Scores of the shipped weights are in `weights/MODEL_CARD.md`.
+A word's vector does not depend on its context, so it is made once and kept. What a window reads as does not depend on
+the others read with it. Scores of the shipped weights are in `weights/MODEL_CARD.md`.
 """
 
 from __future__ import annotations
@@ -10,24 +10,28 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
 from consore.errors import ComponentError
+from consore.language.examples import BETWEEN_LAYERS, OUTSIDE
 from consore.language.exported import DESCRIPTION_FILE, GRAPH_FILE, TABLE_FILE
 from consore.language.tokens import FEATURES_VERSION, WordFeatures
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights"
 
 _WORDS_KEPT = 60_000
-_SENTENCES_KEPT = 20_000
-_BATCH = 128
+_BATCH = 64
 _LONGEST = 512
+
+# Words with their clues (`clues.clues`): what is read in one piece.
+Window: TypeAlias = tuple[Sequence[str], Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True)
 class TaggedSpan:
-    """Words `first` to `last` (included) of a sentence carry `tag`; `score` in 0–1."""
+    """Words `first` to `last` (included) of a window carry `tag`; `score` in 0–1."""
 
     first: int
     last: int
@@ -36,18 +40,16 @@ class TaggedSpan:
 
 
 @dataclass(frozen=True, slots=True)
-class TaggedSentence:
-    """The spans of a sentence, in order, not overlapping; and for each word the chance that it belongs to any span."""
+class TaggedWindow:
+    """The spans of a window; of tumours, and of sites, they do not overlap among themselves. `inside[i]`: the chances,
+    in 0–1, that the i-th word belongs to a tumour or event, and to a site."""
 
     spans: list[TaggedSpan]
     inside: np.ndarray
 
 
-_EMPTY = TaggedSentence([], np.zeros(0, dtype=np.float32))
-
-
 class Tagger:
-    """Reads sentences already cut into words. Not thread-safe: one per process or thread."""
+    """Reads windows of words. Not thread-safe: one per process or thread."""
 
     def __init__(self, folder: Path = SHIPPED_WEIGHTS) -> None:
         """Load the files that `training.train` exported into `folder`.
@@ -61,13 +63,14 @@ class Tagger:
         try:
             description = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
             table = np.load(folder / TABLE_FILE, allow_pickle=False)
-            self._rows, self._scale = table["rows"], table["scale"]
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = options.inter_op_num_threads = 1
             options.log_severity_level = 3
             self._session = onnxruntime.InferenceSession(
                 str(folder / GRAPH_FILE), options, providers=["CPUExecutionProvider"]
             )
+            if description.get("features_version") == FEATURES_VERSION:
+                self._rows, self._scale, self._clues = table["rows"], table["scale"], table["clues"]
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise ComponentError(
                 f"The tagger's weights in {folder} cannot be used: {error}",
@@ -75,78 +78,101 @@ class Tagger:
             ) from error
         if description.get("features_version") != FEATURES_VERSION:
             raise ComponentError(f"The weights in {folder} are of another version.", "Run `consore train` again.")
-        self.tags: list[str] = description["tags"]
-        self.version: str = description.get("version", "")
+        self._decoder = Decoder(description["tags"])
         self._features = WordFeatures(len(self._rows))
-        self._vectors: dict[str, np.ndarray] = {}
-        self._sentences: dict[tuple[str, ...], TaggedSentence] = {}
-        self._outside = self.tags.index("O")
+        self._dim = self._rows.shape[1]
+        self._forget()
 
-    def tag(self, sentences: Sequence[Sequence[str]]) -> list[TaggedSentence]:
-        """What is in each sentence; nothing in an empty one. Words beyond the 512th of a sentence are outside."""
-        keys = [tuple(sentence) for sentence in sentences]
-        unread = list(dict.fromkeys(key for key in keys if key and key not in self._sentences))
-        if len(self._sentences) + len(unread) > _SENTENCES_KEPT:
-            self._sentences = {key: self._sentences[key] for key in set(keys) if key in self._sentences}
-        unread.sort(key=len)
-        read: dict[tuple[str, ...], TaggedSentence] = {}
-        for first in range(0, len(unread), _BATCH):
-            batch = unread[first : first + _BATCH]
-            for key, (best, probability, inside) in zip(batch, self._scores(batch), strict=True):
-                read[key] = TaggedSentence(self._spans(best, probability), inside)
-        self._sentences.update(read)
-        return [self._sentences[key] if key else _EMPTY for key in keys]
+    def tag(self, windows: Sequence[Window]) -> list[TaggedWindow]:
+        """What is in each window. Words beyond the 512th of a window are outside."""
+        read = [_NOTHING] * len(windows)
+        order = sorted((i for i in range(len(windows)) if windows[i][0]), key=lambda i: len(windows[i][0]))
+        for first in range(0, len(order), _BATCH):
+            batch = order[first : first + _BATCH]
+            for index, tagged in zip(batch, self._read([windows[i] for i in batch]), strict=True):
+                read[index] = tagged
+        return read
 
-    def forget_sentences(self) -> None:
-        """Forget the sentences read so far; words stay known."""
-        self._sentences.clear()
+    def _read(self, batch: list[Window]) -> Iterator[TaggedWindow]:
+        lengths = np.array([min(len(words), _LONGEST) for words, _ in batch], dtype=np.int32)
+        self._learn({word for words, _ in batch for word in words})
+        places = np.zeros((int(lengths.max()), len(batch)), dtype=np.int64)
+        clues = np.zeros_like(places)
+        known = self._places
+        for column, (length, (words, found)) in enumerate(zip(lengths.tolist(), batch, strict=True)):
+            places[:length, column] = [known[word] for word in words[:length]]
+            clues[:length, column] = found[:length]
+        inputs = np.concatenate([self._vectors[places], self._clues[clues]], axis=2)
+        best, sure, inside = self._session.run(None, {"words": inputs, "lengths": lengths})
+        for column, length in enumerate(lengths.tolist()):
+            spans = self._decoder.spans(best[:length, column], sure[:length, column])
+            yield TaggedWindow(spans, inside[:length, column])
 
-    def _scores(self, batch: list[tuple[str, ...]]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """For each sentence: the best tag of each word, its probability, and that of any tag but O."""
-        cut = [sentence[:_LONGEST] for sentence in batch]
-        lengths = np.array([len(sentence) for sentence in cut], dtype=np.int32)
-        self._embed({word for sentence in cut for word in sentence})
-        inputs = np.zeros((int(lengths.max()), len(cut), self._rows.shape[1]), dtype=np.float32)
-        for column, sentence in enumerate(cut):
-            inputs[: len(sentence), column] = [self._vectors[word] for word in sentence]
-        (scores,) = self._session.run(None, {"words": inputs, "lengths": lengths})
-        best = scores.argmax(axis=2)
-        top = scores.max(axis=2)
-        probability = 1 / np.exp(scores - top[..., None]).sum(axis=2)
-        inside = 1 - probability * np.exp(scores[..., self._outside] - top)
-        for column, length in enumerate(lengths):
-            yield best[:length, column], probability[:length, column], inside[:length, column]
-
-    def _embed(self, words: set[str]) -> None:
+    def _learn(self, words: set[str]) -> None:
         """Make and keep the vectors of the words not yet known."""
-        new = [word for word in words if word not in self._vectors]
-        if len(self._vectors) + len(new) > _WORDS_KEPT:
-            self._vectors = {word: self._vectors[word] for word in words if word in self._vectors}
-        for word in new:
+        new = [word for word in words if word not in self._places]
+        if len(self._places) + len(new) > _WORDS_KEPT:
+            self._forget()
+            new = list(words)
+        if not new:
+            return
+        first = len(self._places)
+        while first + len(new) > len(self._vectors):
+            self._vectors = np.concatenate([self._vectors, np.zeros_like(self._vectors)])
+        for place, word in enumerate(new, start=first):
             rows = self._features.of(word)
-            self._vectors[word] = (self._rows[rows] * self._scale[rows, None]).mean(axis=0, dtype=np.float32)
+            self._vectors[place] = (self._scale[rows] @ self._rows[rows]) / len(rows)
+            self._places[word] = place
 
-    def _spans(self, best: np.ndarray, probability: np.ndarray) -> list[TaggedSpan]:
-        """Spans out of BIOES tags as Flair joins them, so that scores in training hold here: a span begins at B-, S- or
-        at an I- of another kind, ends where the words are outside, and takes the kind that most of its words have."""
-        spans: list[TaggedSpan] = []
-        first, votes = -1, dict[str, float]()
+    def _forget(self) -> None:
+        self._places: dict[str, int] = {}
+        self._vectors = np.zeros((4096, self._dim), dtype=np.float32)
 
-        def close(last: int) -> None:
-            if votes:
-                kind = max(votes, key=votes.__getitem__)
-                spans.append(TaggedSpan(first, last, kind, float(probability[first : last + 1].mean())))
-                votes.clear()
 
-        previous_kind = ""
-        for position, index in enumerate(best):
-            place, _, kind = self.tags[index].partition("-")
-            begins = place in ("B", "S") or (place == "I" and kind != previous_kind)
-            if begins or place == "O":
-                close(position - 1)
-            if place != "O":
-                first = first if votes else position
-                votes[kind] = votes.get(kind, 0.0) + (1.1 if begins else 1.0)
-            previous_kind = kind
-        close(len(best) - 1)
-        return spans
+_NOTHING = TaggedWindow([], np.zeros((0, 2), dtype=np.float32))
+
+
+class Decoder:
+    """Spans out of tags, each of a tumour's BIOES and a site's BIOES (`B-morphology|O`).
+
+    As Flair joins them: a span begins at B-, S- or at an I- of another kind, ends where the words are outside, and
+    takes the kind that most of its words have.
+    """
+
+    def __init__(self, tags: Sequence[str]) -> None:
+        self.tags = list(tags)
+        layers = list(zip(*(tag.split(BETWEEN_LAYERS) for tag in tags), strict=True))
+        self._layers = [[(place[0], place[2:]) for place in layer] for layer in layers]
+        self._nothing = self.tags.index(BETWEEN_LAYERS.join([OUTSIDE] * len(layers)))
+
+    def spans(self, best: np.ndarray, sure: np.ndarray) -> list[TaggedSpan]:
+        """The spans of a window: tag index and its chance, for each word."""
+        (somewhere,) = np.nonzero(best != self._nothing)
+        if not len(somewhere):
+            return []
+        positions, indexes = somewhere.tolist(), best[somewhere].tolist()
+        return [span for layer in self._layers for span in _joined(positions, [layer[i] for i in indexes], sure)]
+
+
+def _joined(positions: list[int], places: list[tuple[str, str]], sure: np.ndarray) -> Iterator[TaggedSpan]:
+    first = last = -1
+    votes: dict[str, float] = {}
+    previous = ""
+    for position, (place, kind) in zip(positions, places, strict=True):
+        goes_on = votes and position == last + 1
+        begins = place in "BS" or (place == "I" and kind != (previous if goes_on else ""))
+        if votes and (begins or place == OUTSIDE or not goes_on):
+            yield _span(first, last, votes, sure)
+            votes = {}
+        if place != OUTSIDE:
+            first = first if votes else position
+            votes[kind] = votes.get(kind, 0.0) + (1.1 if begins else 1.0)
+            last = position
+        previous = kind
+    if votes:
+        yield _span(first, last, votes, sure)
+
+
+def _span(first: int, last: int, votes: dict[str, float], sure: np.ndarray) -> TaggedSpan:
+    kind = max(votes, key=votes.__getitem__)
+    return TaggedSpan(first, last, kind, float(sure[first : last + 1].mean()))
