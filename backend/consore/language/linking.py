@@ -21,7 +21,8 @@ from consore.model import Mention, MentionKind, System
 from consore.referentials import Match, Terminology
 
 CODES_FILE = "codes.csv"
-UNCERTAIN, METASTATIC, PRIMARY_OR_METASTATIC = "8000/1", "8000/6", "8000/9"
+UNCERTAIN, MALIGNANT, METASTATIC, PRIMARY_OR_METASTATIC = "8000/1", "8000/3", "8000/6", "8000/9"
+_GENERIC = frozenset({"8000/1", "8001/1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,29 +146,40 @@ class Linker:
             return [mention(MentionKind.TOPOGRAPHY, System.ICDO3_T, code, label)]
         if span.tag == "metastasis":
             return [tumour(METASTATIC), mention(MentionKind.METASTASIS, System.ICDO3_T, None, "Métastase")]
+        if span.tag == "stage":
+            return [tumour(METASTATIC)]
         if span.tag == "recurrence":
-            code = _recurrence(text, span)
-            return [tumour(PRIMARY_OR_METASTATIC), mention(MentionKind.RECURRENCE, System.LOCAL, code, "Récidive")]
+            return [
+                tumour(self._learned_code(written, span) or PRIMARY_OR_METASTATIC),
+                mention(MentionKind.RECURRENCE, System.LOCAL, _recurrence(text, span), "Récidive"),
+            ]
         if span.tag == "progression":
             return [
-                tumour(PRIMARY_OR_METASTATIC),
+                tumour(self._learned_code(written, span) or PRIMARY_OR_METASTATIC),
                 mention(MentionKind.RECURRENCE, System.LOCAL, "REC:progression", "Progression"),
             ]
         if span.tag == "response":
             code, label = _response(text, span)
             return [mention(MentionKind.RESPONSE, System.LOCAL, code, label)]
-        code = self._code(written, span, MentionKind.MORPHOLOGY, terms)
-        return [tumour(code or (UNCERTAIN if span.tag == "lesion" else "8000/3"))]
+        if span.tag == "lesion":
+            return [tumour(self._learned_code(written, span) or UNCERTAIN)]
+        return [tumour(self._code(written, span, MentionKind.MORPHOLOGY, terms) or MALIGNANT)]
 
     def _code(self, written: str, span: Tagged, kind: MentionKind, terms: _Terms) -> str | None:
         inside = terms.touching(kind, span.start, span.end)
-        for match in inside:
-            if match.start == span.start and match.end == span.end:
-                return match.code
-        if learned := self._learned.get((span.tag, learned_form(written))):
+        exact = next((m.code for m in inside if m.start == span.start and m.end == span.end), None)
+        # « tumeur » is of uncertain behaviour in the dictionary, but the tagger saw that this one is a cancer.
+        if exact and exact not in _GENERIC:
+            return exact
+        if learned := self._learned_code(written, span):
             return learned
+        if exact:
+            return f"{exact[:4]}/3"
         within = [m for m in inside if m.start >= span.start] or inside
         return max(within, key=lambda m: m.end - m.start).code if within else None
+
+    def _learned_code(self, written: str, span: Tagged) -> str | None:
+        return self._learned.get((span.tag, learned_form(written)))
 
 
 def learned_form(written: str) -> str:

@@ -309,15 +309,15 @@ def _with_a_slip(word: str, chance: random.Random) -> str:
     return chance.choice((left_out, doubled, exchanged))
 
 
-_FEWEST_DOCUMENTS = 3
+_PUBLISHED = ("fracco", "generated")
 _CODED = (MentionKind.TOPOGRAPHY, MentionKind.MORPHOLOGY)
 
 
 def write_codes(path: Path, documents: list[AnnotatedDocument]) -> int:
-    """Write the words that the corpus codes in at least three documents, with their usual code (tag;words;code); give
-    their number.
+    """Write the words that the corpus codes in several documents, with their usual code (tag;words;code); give their
+    number.
 
-    Three documents, so that nothing that is said of one patient only can be in the file.
+    In three documents, so that nothing that is said of one patient only can be in the file; in two of a published one.
     """
     uses: dict[tuple[str, str], Counter[str]] = {}
     where: dict[tuple[str, str], set[str]] = {}
@@ -328,7 +328,9 @@ def write_codes(path: Path, documents: list[AnnotatedDocument]) -> int:
                 key = (tag, words_)
                 uses.setdefault(key, Counter())[span.code] += 1
                 where.setdefault(key, set()).add(document.id)
-    kept = sorted(key for key in uses if len(where[key]) >= _FEWEST_DOCUMENTS)
+    published = all(document.origin in _PUBLISHED for document in documents)
+    fewest = 2 if published else 3
+    kept = sorted(key for key in uses if len(where[key]) >= fewest)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter=";", lineterminator="\n")
         writer.writerow(["tag", "words", "code"])
