@@ -14,14 +14,15 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import consore
 from consore.errors import ConfigurationError
 from consore.language.context import Context
 from consore.language.examples import Page
-from consore.language.exported import DESCRIPTION_FILE, GRAPH_FILE
+from consore.language.exported import DESCRIPTION_FILE, GRAPH_FILE, TABLE_FILE
 from consore.language.layout import Layout, plain
-from consore.language.linking import Doubt, Linker, Tagged
+from consore.language.linking import CODES_FILE, Doubt, Linker, Tagged
 from consore.language.rules import (
     Calendar,
     attach_dates,
@@ -39,7 +40,11 @@ from consore.model import DocumentKind, Mention, MentionKind
 from consore.referentials import Match, Terminology, table_files, terminology
 from consore.settings import Settings
 
-PROFILES = ("fast",)
+if TYPE_CHECKING:
+    from consore.language.accurate import Accurate
+
+PROFILES = ("fast", "accurate")
+SITE_WEIGHTS = "tagger"
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _DOCUMENTS_AT_ONCE = 200
 _SIDE_REACH = 28
@@ -61,26 +66,31 @@ class _Document:
 class Reader:
     """Reads documents. Holds the dictionary and the tagger: one per process, not shared between threads."""
 
-    def __init__(self, terms: Terminology, weights: Path = SHIPPED_WEIGHTS) -> None:
+    def __init__(self, terms: Terminology, weights: Path = SHIPPED_WEIGHTS, profile: str = "fast") -> None:
         self._terminology = terms
-        self._tagger = Tagger(weights)
+        self._tagger: Tagger | Accurate
+        if profile == "accurate":
+            from consore.language.accurate import ACCURATE_FILE, Accurate
+
+            self._tagger, files = Accurate(weights), (ACCURATE_FILE,)
+        else:
+            self._tagger, files = Tagger(weights), (TABLE_FILE, GRAPH_FILE, DESCRIPTION_FILE)
         self._linker = Linker(terms, weights)
-        self.version = _version(terms, weights)
+        self.version = _version(terms, [weights / name for name in (*files, CODES_FILE)])
 
     @classmethod
     def load(cls, settings: Settings | None = None, profile: str = "fast") -> Reader:
         """The reader of a node: its referentials, and the weights trained on the site where there are any
-        (`home`/tagger), else those shipped.
+        (`home`/tagger), else those shipped; those of the profile `accurate` are always those shipped.
 
         Raises ConfigurationError for an unknown profile, ComponentError when the weights cannot be used.
         """
         if profile not in PROFILES:
             raise ConfigurationError(f"There is no reading profile {profile!r}.", f"Choose {' or '.join(PROFILES)}.")
         if settings is None:
-            return cls(terminology())
-        own = settings.home / "tagger"
-        weights = own if (own / GRAPH_FILE).exists() else SHIPPED_WEIGHTS
-        return cls(terminology(settings.referentials, settings.cache, settings.site_referentials), weights)
+            return cls(terminology(), profile=profile)
+        weights = weights_in_use(settings) if profile == "fast" else SHIPPED_WEIGHTS
+        return cls(terminology(settings.referentials, settings.cache, settings.site_referentials), weights, profile)
 
     def read(self, text: str, kind: DocumentKind | str | None = None, date: dt.date | None = None) -> list[Mention]:
         """The mentions of a document in the order of the text; `date` is the document's own."""
@@ -157,6 +167,12 @@ class Reader:
             yield mention if assertion is mention.assertion else replace(mention, assertion=assertion)
 
 
+def weights_in_use(settings: Settings) -> Path:
+    """The folder of the weights that the node's profile `fast` reads with: its own, else those shipped."""
+    own = settings.home / SITE_WEIGHTS
+    return own if (own / GRAPH_FILE).exists() else SHIPPED_WEIGHTS
+
+
 def _carried_back(mention: Mention, document: _Document) -> Mention:
     if document.layout.text is document.given:
         return mention
@@ -164,7 +180,7 @@ def _carried_back(mention: Mention, document: _Document) -> Mention:
     return replace(mention, start=start, end=end, text=document.given[start:end])
 
 
-def _version(terms: Terminology, weights: Path) -> str:
+def _version(terms: Terminology, weights: Iterable[Path]) -> str:
     """Changes whenever the same text could read differently: the program, the weights or a referential."""
     digest = hashlib.sha256(consore.__version__.encode())
     here = Path(__file__).parent
@@ -173,7 +189,7 @@ def _version(terms: Terminology, weights: Path) -> str:
     for folder in ("context", "sections", "biomarkers"):
         for file in table_files(folder):
             digest.update(file.read_bytes())
-    digest.update((weights / GRAPH_FILE).read_bytes())
-    digest.update((weights / DESCRIPTION_FILE).read_bytes())
+    for file in weights:
+        digest.update(file.read_bytes() if file.exists() else b"")
     digest.update(terms.fingerprint.encode())
     return f"{consore.__version__}-{digest.hexdigest()[:12]}"

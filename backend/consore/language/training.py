@@ -11,20 +11,23 @@ from __future__ import annotations
 import csv
 import json
 import random
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from consore.errors import ComponentError, InputError
 from consore.language.clues import NO_CLUE
-from consore.language.corpora import AnnotatedDocument, is_kept_out, read_corpus
-from consore.language.examples import NOTHING, Example, examples, tag_of
+from consore.language.corpora import AnnotatedDocument, is_kept_out, json_lines, read_corpus
+from consore.language.examples import BETWEEN_LAYERS, NOTHING, Example, examples, tag_of
+from consore.language.exported import DESCRIPTION_FILE, GRAPH_FILE, TABLE_FILE
 from consore.language.linking import CODES_FILE, learned_form
 from consore.language.tokens import FEATURES_VERSION
 from consore.model import MentionKind
 from consore.referentials import Terminology, terminology
+from consore.settings import Settings
 
 if TYPE_CHECKING:
     import torch
@@ -79,20 +82,28 @@ def train(
     the profile `accurate` in `teacher` annotate (`accurate.Accurate`). CPU; about a minute an epoch for FRACCO.
     Raises InputError when there is nothing to learn from, ComponentError without the `language` extra.
     """
+    documents = _documents(corpora, recipe.seed, most_generated)
+    terms = terms or terminology()
+    taught: list[Example] = []
+    tags = None
+    if teacher is not None:
+        from consore.language.accurate import Accurate
+
+        accurate = Accurate(teacher)
+        taught, tags = accurate.examples(unannotated, terms), accurate.tags
+    return train_on(out, documents, recipe=recipe, taught=taught, tags=tags, terms=terms, progress=progress)
+
+
+def _documents(corpora: Iterable[Path], seed: int, most_generated: int) -> list[AnnotatedDocument]:
+    """What may be learned from: nothing that is kept out, and not too much that is generated."""
     documents: list[AnnotatedDocument] = []
     for corpus in corpora:
         read = [document for document in read_corpus(corpus) if not is_kept_out(document.id)]
         if read and read[0].origin == "generated":
-            random.Random(recipe.seed).shuffle(read)
+            random.Random(seed).shuffle(read)
             read = read[:most_generated]
         documents += read
-    terms = terms or terminology()
-    taught: list[Example] = []
-    if teacher is not None:
-        from consore.language.accurate import Accurate
-
-        taught = Accurate(teacher).examples(unannotated, terms)
-    return train_on(out, documents, recipe=recipe, taught=taught, terms=terms, progress=progress)
+    return documents
 
 
 def train_on(
@@ -101,12 +112,14 @@ def train_on(
     *,
     recipe: Recipe = Recipe(),
     taught: Sequence[Example] = (),
+    tags: Sequence[str] | None = None,
     further: Path | None = None,
     terms: Terminology | None = None,
     progress: Callable[[str], None] = print,
 ) -> TrainingReport:
-    """`train` on documents already read, and on examples with a teacher's opinion. With `further`, the exported
-    weights of that folder are taught further instead of new ones: tags that they do not know are left out."""
+    """`train` on documents already read, and on examples `taught` by a teacher, whose `tags` they are about. With
+    `further`, the exported weights of that folder are taught further instead of new ones: tags that they do not know
+    are left out."""
     if not documents:
         raise InputError("There is nothing to learn from.", "Give a FRACCO file or a generated centre's truth.")
     try:
@@ -124,10 +137,15 @@ def train_on(
     flair.device = torch.device("cpu")
 
     annotated = list(examples(documents, terms or terminology()))
-    counts = Counter(tag for example in annotated for tag in example.tags if tag is not None)
-    spans = Counter(place[2:] for tag in counts.elements() for place in tag.split("|") if place[0] in "BS")
+    spans = Counter(
+        place[2:]
+        for example in annotated
+        for tag in example.tags
+        for place in (tag or "").split(BETWEEN_LAYERS)
+        if place[:1] in ("B", "S")
+    )
     progress(f"{len(documents)} documents, {len(annotated)} windows, {dict(spans)}")
-    model = imported(further) if further else _new_model(counts, recipe)
+    model = imported(further) if further else _new_model(tags or _known_tags(annotated), recipe)
     _teach(model, [*annotated, *taught], recipe, progress)
 
     out.mkdir(parents=True, exist_ok=True)
@@ -159,16 +177,20 @@ def train_on(
 _FEWEST_USES = 8
 
 
-def _new_model(counts: Counter[str], recipe: Recipe) -> SequenceTagger:
+def _known_tags(lessons: Iterable[Example]) -> list[str]:
+    counts = Counter(tag for lesson in lessons for tag in lesson.tags if tag not in (None, NOTHING))
+    fewest = min(_FEWEST_USES, max(counts.values(), default=0))
+    return [NOTHING, *sorted(tag for tag, uses in counts.items() if tag and uses >= fewest)]
+
+
+def _new_model(known: Sequence[str], recipe: Recipe) -> SequenceTagger:
     from flair.data import Dictionary
     from flair.models import SequenceTagger
 
     from consore.language.embedding import HashedWordEmbeddings
 
-    most = max((uses for tag, uses in counts.items() if tag != NOTHING), default=0)
-    known = sorted(tag for tag, uses in counts.items() if tag != NOTHING and uses >= min(_FEWEST_USES, most))
     tags = Dictionary(add_unk=False)
-    for tag in (NOTHING, *known):
+    for tag in known:
         tags.add_item(tag)
     return SequenceTagger(
         embeddings=HashedWordEmbeddings(recipe.buckets, recipe.dim, recipe.clue_dim),
@@ -331,8 +353,129 @@ def write_codes(path: Path, documents: list[AnnotatedDocument]) -> int:
     published = all(document.origin in _PUBLISHED for document in documents)
     fewest = 2 if published else 3
     kept = sorted(key for key in uses if len(where[key]) >= fewest)
+    _write_codes(path, {key: uses[key].most_common(1)[0][0] for key in kept})
+    return len(kept)
+
+
+def _write_codes(path: Path, codes: dict[tuple[str, str], str]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter=";", lineterminator="\n")
         writer.writerow(["tag", "words", "code"])
-        writer.writerows([*key, uses[key].most_common(1)[0][0]] for key in kept)
-    return len(kept)
+        writer.writerows([*key, code] for key, code in sorted(codes.items()))
+
+
+def texts_of(path: Path) -> Iterator[str]:
+    """The texts of a file of JSON lines, plain or .gz, that nobody annotated."""
+    for item in json_lines(path):
+        if not isinstance(item.get("text"), str):
+            raise InputError(f'A line of {path} has no "text".', "Give one JSON object a line.")
+        yield item["text"]
+
+
+def train_accurate(
+    out: Path,
+    corpora: Iterable[Path],
+    *,
+    epochs: int = 2,
+    seed: int = 1,
+    most_generated: int = 500,
+    progress: Callable[[str], None] = print,
+) -> Path:
+    """Teach the profile `accurate` (`accurate.teach`) on the same corpora; give the path of its file."""
+    from consore.language.accurate import teach
+
+    documents = _documents(corpora, seed, most_generated)
+    if not documents:
+        raise InputError("There is nothing to learn from.", "Give a FRACCO file or a generated centre's truth.")
+    lessons = list(examples(documents, terminology()))
+    return teach(out, lessons, _known_tags(lessons), epochs=epochs, seed=seed, progress=progress)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The weights in use and those taught further, on the kept-out part of the site's own documents. By kind: true
+    spans, exact F1 before and after."""
+
+    learned_from: int
+    measured_on: int
+    scores: dict[str, tuple[int, float, float]]
+
+    def text(self) -> str:
+        """The table as people read it."""
+        lines = [
+            f"{self.learned_from} documents taught, {self.measured_on} kept to measure",
+            f"{'exact F1':22}{'true':>7}{'in use':>9}{'new':>9}",
+        ]
+        lines += [f"{kind:22}{true:7}{before:9.3f}{after:9.3f}" for kind, (true, before, after) in self.scores.items()]
+        if self.measured_on < _FEWEST_TO_MEASURE:
+            lines.append(
+                f"Only {self.measured_on} documents were kept: too few to judge. Annotate some more before adopting."
+            )
+        return "\n".join(lines)
+
+
+_FEWEST_TO_MEASURE = 10
+# A site's documents are few: small steps, so that what the tagger knows already is not lost.
+_FURTHER_RATE = 1e-3
+
+
+def fine_tune(
+    out: Path,
+    corpora: Iterable[Path],
+    settings: Settings,
+    *,
+    recipe: Recipe = Recipe(epochs=4),
+    progress: Callable[[str], None] = print,
+) -> Comparison:
+    """Teach the weights in use on this node further on the site's own annotations, into `out`; compare both on the
+    fifth of the site's documents that is kept out (`corpora.is_kept_out`). Nothing is adopted (`adopt`).
+
+    Raises InputError when too little is given, ComponentError without the `language` extra.
+    """
+    from consore.language.evaluation import exact_f1
+    from consore.language.reader import Reader, weights_in_use
+
+    documents = [document for corpus in corpora for document in read_corpus(corpus)]
+    taught = [document for document in documents if not is_kept_out(document.id)]
+    kept = [document for document in documents if is_kept_out(document.id)]
+    if not taught or not kept:
+        raise InputError(
+            f"{len(documents)} annotated documents are too few to teach and to measure.",
+            "Give at least some twenty documents, with --corpus.",
+        )
+    terms = terminology(settings.referentials, settings.cache, settings.site_referentials)
+    used = weights_in_use(settings)
+    careful = replace(recipe, learning_rate=min(recipe.learning_rate, _FURTHER_RATE))
+    train_on(out, taught, recipe=careful, further=used, terms=terms, progress=progress)
+    _keep_codes(used / CODES_FILE, out / CODES_FILE)
+    before, after = (exact_f1(Reader(terms, weights), kept) for weights in (used, out))
+    scores = {kind: (true, f1, after[kind][1]) for kind, (true, f1) in before.items()}
+    return Comparison(len(taught), len(kept), scores)
+
+
+def adopt(folder: Path, settings: Settings) -> Path:
+    """Make the node read with the weights of `folder`; those used before are kept beside (`tagger.before`)."""
+    from consore.language.reader import SITE_WEIGHTS
+    from consore.language.tagger import Tagger
+
+    Tagger(folder)  # refuses what cannot be used
+    here = settings.home / SITE_WEIGHTS
+    new, before = here.with_suffix(".new"), here.with_suffix(".before")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    for name in (TABLE_FILE, GRAPH_FILE, DESCRIPTION_FILE, CODES_FILE):
+        shutil.copy(folder / name, new / name)
+    if here.exists():
+        shutil.rmtree(before, ignore_errors=True)
+        here.rename(before)
+    new.rename(here)
+    return here
+
+
+def _keep_codes(before: Path, after: Path) -> None:
+    """Add the codes known before to those that the site taught; the site's own go first."""
+    known: dict[tuple[str, str], str] = {}
+    for path in (before, after):
+        with path.open(encoding="utf-8", newline="") as file:
+            known |= {(row["tag"], row["words"]): row["code"] for row in csv.DictReader(file, delimiter=";")}
+    _write_codes(after, known)
