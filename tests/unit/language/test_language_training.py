@@ -84,7 +84,7 @@ def test_the_export_reads_the_same_tags_as_flair(trained: Path) -> None:
         sentence = Sentence(cut)
         for token, clue in zip(sentence, clues, strict=True):
             token.set_label(CLUE_LABEL, str(clue))
-        model.predict(sentence)
+        model.predict(sentence, force_token_predictions=True)
         tags = [token.get_label("mention", zero_tag_value=NOTHING).value for token in sentence]
         decoder = Decoder(model.label_dictionary.get_items())
         expected = decoder.spans(np.array([decoder.tags.index(tag) for tag in tags]), np.ones(len(tags)))
