@@ -19,10 +19,12 @@ from consore.api.guard import unguarded_fields
 from consore.api.limits import extensions
 from consore.api.patient import PatientQuery
 from consore.api.referential import ReferentialMutation, ReferentialQuery
+from consore.api.run import RunMutation, RunQuery, RunSubscription
 from consore.api.scalars import DATE_TIME
+from consore.api.schedule import ScheduleQuery
 from consore.api.search import SearchQuery
 from consore.api.session import SessionMutation, SessionQuery
-from consore.api.source import SourceMutation, SourceQuery, SourceSubscription
+from consore.api.source import SourceMutation, SourceQuery
 
 
 @strawberry.type
@@ -30,6 +32,8 @@ class Query(
     AccountQuery,
     ReferentialQuery,
     SourceQuery,
+    ScheduleQuery,
+    RunQuery,
     FederationQuery,
     CohortQuery,
     DocumentQuery,
@@ -42,12 +46,12 @@ class Query(
 
 
 @strawberry.type
-class Mutation(AccountMutation, ReferentialMutation, SourceMutation, FederationMutation, SessionMutation):
+class Mutation(AccountMutation, ReferentialMutation, SourceMutation, RunMutation, FederationMutation, SessionMutation):
     """Everything that can be changed."""
 
 
 @strawberry.type
-class Subscription(SourceSubscription):
+class Subscription(RunSubscription):
     """Everything that can be followed."""
 
 

@@ -21,7 +21,8 @@ import numpy as np
 from consore.errors import ComponentError
 from consore.language.clues import CLUES, NO_CLUE
 from consore.language.encoder import EncoderFile, weights_file
-from consore.language.examples import BETWEEN_LAYERS, NOTHING, OUTSIDE, Example, Page
+from consore.language.examples import BETWEEN_LAYERS, NOTHING, OUTSIDE, Cut, Example
+from consore.language.exported import ACCURATE_FILE
 from consore.language.tagger import Decoder, TaggedWindow, Window
 from consore.language.tokens import FEATURES_VERSION
 from consore.referentials import Terminology
@@ -29,7 +30,6 @@ from consore.referentials import Terminology
 if TYPE_CHECKING:
     import torch
 
-ACCURATE_FILE = "accurate.npz"
 _BATCH = 16
 _LAYERS, _FROZEN = 7, 4
 _HIDDEN, _CLUE_DIM = 128, 24
@@ -74,10 +74,10 @@ class Accurate:
         """The windows of texts that nobody annotated, with what is thought of each word."""
         found: list[Example] = []
         for number, text in enumerate(texts):
-            page = Page.of(text)
-            clues = page.clues(terms.match(text))
-            for first, last in page.windows:
-                words = [text[s:e] for s, e in page.words[first:last]]
+            cut = Cut.of(text)
+            clues = cut.clues(terms.match(text))
+            for first, last in cut.windows:
+                words = [text[s:e] for s, e in cut.words[first:last]]
                 found.append(Example(f"unannotated-{number}", words, clues[first:last], [None] * (last - first)))
         for index, chances in self._chances([(example.words, example.clues) for example in found]):
             found[index].opinion = chances.astype(np.float16)

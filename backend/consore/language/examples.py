@@ -29,7 +29,7 @@ NOTHING = f"{OUTSIDE}{BETWEEN_LAYERS}{OUTSIDE}"
 
 
 @dataclass(slots=True)
-class Page:
+class Cut:
     """A text cut into words. `windows`: ranges of words, each of whole sentences, without gaps."""
 
     sentences: list[tuple[int, int]]
@@ -38,7 +38,7 @@ class Page:
     sentence_ends: list[int]
 
     @classmethod
-    def of(cls, text: str) -> Page:
+    def of(cls, text: str) -> Cut:
         """Cut a text."""
         spans = sentences(text)
         cut: list[tuple[int, int]] = []
@@ -83,19 +83,19 @@ def examples(documents: Iterable[AnnotatedDocument], terms: Terminology) -> Iter
     """
     seen: Counter[str] = Counter()
     for document in documents:
-        page = Page.of(document.text)
-        tags = _tags(document, page)
+        cut = Cut.of(document.text)
+        tags = _tags(document, cut)
         if document.origin == "generated":
-            _silence(document, page, tags, seen)
-        found = page.clues(terms.match(document.text))
-        for first, last in page.windows:
+            _silence(document, cut, tags, seen)
+        found = cut.clues(terms.match(document.text))
+        for first, last in cut.windows:
             if any(tag is not None for tag in tags[first:last]):
-                written = [document.text[s:e] for s, e in page.words[first:last]]
+                written = [document.text[s:e] for s, e in cut.words[first:last]]
                 yield Example(document.id, written, found[first:last], tags[first:last])
 
 
-def _tags(document: AnnotatedDocument, page: Page) -> list[str | None]:
-    starts = [start for start, _ in page.words]
+def _tags(document: AnnotatedDocument, cut: Cut) -> list[str | None]:
+    starts = [start for start, _ in cut.words]
     layers = [[OUTSIDE] * len(starts), [OUTSIDE] * len(starts)]
     pieces = {piece for span in document.spans if span.end > span.start for piece in pieces_of(document.text, span)}
     for start, end, tag in sorted(pieces, key=lambda piece: (piece[0] - piece[1], piece)):
@@ -113,9 +113,9 @@ def _bioes(tag: str, length: int) -> list[str]:
     return [f"B-{tag}", *[f"I-{tag}"] * (length - 2), f"E-{tag}"]
 
 
-def _silence(document: AnnotatedDocument, page: Page, tags: list[str | None], seen: Counter[str]) -> None:
+def _silence(document: AnnotatedDocument, cut: Cut, tags: list[str | None], seen: Counter[str]) -> None:
     first = 0
-    for (start, end), last in zip(page.sentences, page.sentence_ends, strict=True):
+    for (start, end), last in zip(cut.sentences, cut.sentence_ends, strict=True):
         written = document.text[start:end]
         seen[written] += 1
         empty = all(tag == NOTHING for tag in tags[first:last])

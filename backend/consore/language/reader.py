@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 import consore
 from consore.errors import ConfigurationError
 from consore.language.context import Context
-from consore.language.examples import Page
-from consore.language.exported import DESCRIPTION_FILE, GRAPH_FILE, TABLE_FILE
+from consore.language.examples import Cut
+from consore.language.exported import ACCURATE_FILE, DESCRIPTION_FILE, GRAPH_FILE, TABLE_FILE
 from consore.language.layout import Layout, plain
 from consore.language.linking import CODES_FILE, Doubt, Linker, Tagged
 from consore.language.rules import (
@@ -53,13 +53,14 @@ Request = tuple[str, DocumentKind | str | None, dt.date | None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Document:
+class _Page:
     """A document cut up and looked up in the dictionary, before the tagger reads it."""
 
     given: str
     layout: Layout
     plain: str
-    page: Page
+    sentences: list[tuple[int, int]]
+    cut: Cut
     matches: list[Match]
 
 
@@ -70,13 +71,13 @@ class Reader:
         self._terminology = terms
         self._tagger: Tagger | Accurate
         if profile == "accurate":
-            from consore.language.accurate import ACCURATE_FILE, Accurate
+            from consore.language.accurate import Accurate
 
-            self._tagger, files = Accurate(weights), (ACCURATE_FILE,)
+            self._tagger = Accurate(weights)
         else:
-            self._tagger, files = Tagger(weights), (TABLE_FILE, GRAPH_FILE, DESCRIPTION_FILE)
+            self._tagger = Tagger(weights)
         self._linker = Linker(terms, weights)
-        self.version = _version(terms, [weights / name for name in (*files, CODES_FILE)])
+        self.version = _version(terms, weights, profile)
 
     @classmethod
     def load(cls, settings: Settings | None = None, profile: str = "fast") -> Reader:
@@ -89,8 +90,12 @@ class Reader:
             raise ConfigurationError(f"There is no reading profile {profile!r}.", f"Choose {' or '.join(PROFILES)}.")
         if settings is None:
             return cls(terminology(), profile=profile)
-        weights = weights_in_use(settings) if profile == "fast" else SHIPPED_WEIGHTS
-        return cls(terminology(settings.referentials, settings.cache, settings.site_referentials), weights, profile)
+        return cls(*_parts(settings, profile), profile)
+
+    @staticmethod
+    def version_of(settings: Settings, profile: str = "fast") -> str:
+        """The `version` that the reader of a node has, without loading it."""
+        return _version(*_parts(settings, profile), profile)
 
     def read(self, text: str, kind: DocumentKind | str | None = None, date: dt.date | None = None) -> list[Mention]:
         """The mentions of a document in the order of the text; `date` is the document's own."""
@@ -108,37 +113,36 @@ class Reader:
         return results + self._read_batch(waiting)
 
     def _read_batch(self, requests: list[Request]) -> list[list[Mention]]:
-        documents = [self._opened(text) for text, _, _ in requests]
+        pages = [self._opened(text) for text, _, _ in requests]
         windows: list[Window] = []
-        for document in documents:
-            text, page, clues = document.layout.text, document.page, document.page.clues(document.matches)
-            for first, last in page.windows:
-                windows.append(([text[s:e] for s, e in page.words[first:last]], clues[first:last]))
+        for page in pages:
+            text, clues = page.layout.text, page.cut.clues(page.matches)
+            for first, last in page.cut.windows:
+                windows.append(([text[s:e] for s, e in page.cut.words[first:last]], clues[first:last]))
         tagged = iter(self._tagger.tag(windows))
         results = []
-        for document, (_, _, date) in zip(documents, requests, strict=True):
-            cut = document.page.words
+        for page, (_, _, date) in zip(pages, requests, strict=True):
+            cut = page.cut.words
             spans: list[Tagged] = []
             starts: list[int] = []
             inside: list[list[float]] = []
-            for first, _ in document.page.windows:
+            for first, _ in page.cut.windows:
                 window = next(tagged)
                 starts += [start for start, _ in cut[first : first + len(window.inside)]]
                 inside += window.inside.tolist()
                 spans += [Tagged(cut[first + s.first][0], cut[first + s.last][1], s.tag, s.score) for s in window.spans]
-            results.append(self._read_document(document, spans, Doubt(starts, inside), date))
+            results.append(self._read_page(page, spans, Doubt(starts, inside), date))
         return results
 
-    def _opened(self, given: str) -> _Document:
+    def _opened(self, given: str) -> _Page:
         text = given if given.isascii() else _SURROGATES.sub("\ufffd", given)
         layout = Layout.of(text)
         text = layout.text
-        return _Document(given, layout, plain(text), Page.of(text), self._terminology.match(text))
+        cut = Cut.of(text)
+        return _Page(given, layout, plain(text), cut.sentences, cut, self._terminology.match(text))
 
-    def _read_document(
-        self, document: _Document, tagged: list[Tagged], doubt: Doubt, date: dt.date | None
-    ) -> list[Mention]:
-        text, plain_text, matches = document.layout.text, document.plain, document.matches
+    def _read_page(self, page: _Page, tagged: list[Tagged], doubt: Doubt, date: dt.date | None) -> list[Mention]:
+        text, plain_text, matches = page.layout.text, page.plain, page.matches
         found = [
             *find_tnm(text),
             *find_gradings(text, plain_text),
@@ -150,16 +154,18 @@ class Reader:
         found += self._linker.tumour_mentions(text, matches, tagged, doubt)
         found += find_sides(text, plain_text, found)
         found.sort(key=lambda m: (m.start, -m.end, m.kind, m.code or ""))
-        return [_carried_back(m, document) for m in self._in_context(document, found)]
+        return [_carried_back(m, page) for m in self._in_context(page, found)]
 
-    def _in_context(self, document: _Document, mentions: list[Mention]) -> Iterator[Mention]:
-        context = Context.of(document.plain, sections(document.plain))
-        starts = [start for start, _ in document.page.sentences]
+    def _in_context(self, page: _Page, mentions: list[Mention]) -> Iterator[Mention]:
+        context = Context.of(page.plain, sections(page.plain), page.layout.text)
+        starts = [start for start, _ in page.sentences]
         where = [bisect_right(starts, mention.start) - 1 for mention in mentions]
-        dated = attach_dates(mentions, where, document.plain)
+        dated = attach_dates(mentions, where, page.plain)
         beside: Mention | None = None
         for mention, sentence in zip(dated, where, strict=True):
-            assertion = context.assertion(mention.start, mention.end, mention.kind, document.page.sentences[sentence])
+            assertion = context.assertion(
+                mention.start, mention.end, mention.kind, page.sentences[sentence], mention.code
+            )
             if mention.kind is MentionKind.LATERALITY and beside and mention.start - beside.end <= _SIDE_REACH:
                 assertion = beside.assertion  # a side belongs to its organ or act, planned or not
             elif mention.kind in SIDED:
@@ -173,23 +179,39 @@ def weights_in_use(settings: Settings) -> Path:
     return own if (own / GRAPH_FILE).exists() else SHIPPED_WEIGHTS
 
 
-def _carried_back(mention: Mention, document: _Document) -> Mention:
-    if document.layout.text is document.given:
+def _carried_back(mention: Mention, page: _Page) -> Mention:
+    if page.layout.text is page.given:
         return mention
-    start, end = document.layout.original(mention.start, mention.end)
-    return replace(mention, start=start, end=end, text=document.given[start:end])
+    start, end = page.layout.original(mention.start, mention.end)
+    return replace(mention, start=start, end=end, text=page.given[start:end])
 
 
-def _version(terms: Terminology, weights: Iterable[Path]) -> str:
+def _parts(settings: Settings, profile: str) -> tuple[Terminology, Path]:
+    """The referentials of a node, and the weights in force there."""
+    terms = terminology(settings.referentials, settings.cache, settings.site_referentials)
+    return terms, weights_in_use(settings) if profile == "fast" else SHIPPED_WEIGHTS
+
+
+_FILES_OF = {
+    "fast": (TABLE_FILE, GRAPH_FILE, DESCRIPTION_FILE, CODES_FILE),
+    "accurate": (ACCURATE_FILE, CODES_FILE),
+}
+
+
+def _version(terms: Terminology, weights: Path, profile: str) -> str:
     """Changes whenever the same text could read differently: the program, the weights or a referential."""
     digest = hashlib.sha256(consore.__version__.encode())
     here = Path(__file__).parent
-    for file in sorted(path for path in here.rglob("*") if path.suffix in (".py", ".csv", ".toml")):
+    read = (
+        path for path in here.rglob("*") if path.suffix in (".py", ".csv", ".toml") and path.parent.name != "constructs"
+    )
+    for file in sorted(read):
         digest.update(file.read_bytes())
     for folder in ("context", "sections", "biomarkers"):
         for file in table_files(folder):
             digest.update(file.read_bytes())
-    for file in weights:
+    for name in _FILES_OF[profile]:
+        file = weights / name
         digest.update(file.read_bytes() if file.exists() else b"")
     digest.update(terms.fingerprint.encode())
     return f"{consore.__version__}-{digest.hexdigest()[:12]}"

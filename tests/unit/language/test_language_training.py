@@ -17,7 +17,7 @@ from consore.language import Reader, annotate_jsonl
 from consore.language.corpora import AnnotatedDocument, GoldSpan, is_kept_out, read_corpus
 from consore.language.errors_page import write_errors
 from consore.language.evaluation import evaluate_language
-from consore.language.examples import NOTHING, Page, examples, tag_of
+from consore.language.examples import NOTHING, Cut, examples, tag_of
 from consore.language.sample import reports
 from consore.language.tagger import Decoder, Tagger
 from consore.language.tokens import words
@@ -57,7 +57,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def window(text: str) -> tuple[list[str], list[int]]:
     """The words of a text with the dictionary's clues."""
-    page = Page.of(text)
+    page = Cut.of(text)
     return [text[s:e] for s, e in page.words], page.clues(terminology().match(text))
 
 
