@@ -20,7 +20,7 @@ from consore.errors import InputError
 from consore.language.tokens import fold
 from consore.model import Assertion, MentionKind, System
 
-KEPT_OUT_PERCENT = 20
+KEPT_OUT_PERCENT, CHOICES_PERCENT = 20, 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,16 @@ class AnnotatedDocument:
 
 def is_kept_out(document_id: str) -> bool:
     """Whether the document is kept for measuring (a fifth of them, the same ones for ever)."""
-    digest = hashlib.sha256(document_id.encode()).digest()
-    return int.from_bytes(digest[:4], "big") % 100 < KEPT_OUT_PERCENT
+    return _hundredth(document_id) < KEPT_OUT_PERCENT
+
+
+def is_for_choices(document_id: str) -> bool:
+    """Whether the document is kept for choosing (a threshold, a size, an order): neither taught nor measured."""
+    return KEPT_OUT_PERCENT <= _hundredth(document_id) < KEPT_OUT_PERCENT + CHOICES_PERCENT
+
+
+def _hundredth(document_id: str) -> int:
+    return int.from_bytes(hashlib.sha256(document_id.encode()).digest()[:4], "big") % 100
 
 
 def read_fracco(path: Path) -> Iterator[AnnotatedDocument]:

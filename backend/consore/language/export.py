@@ -87,8 +87,8 @@ def imported(folder: Path) -> SequenceTagger:
 
 
 def _graph(model: SequenceTagger) -> Any:
-    """words [time, batch, dim] and lengths [batch] → `best` tag [time, batch], its chance `sure` [time, batch], and
-    the chances `inside` [time, batch, 2] that the word belongs to something, to a site."""
+    """words [time, batch, dim] and lengths [batch] → `chances` of the tags [time, batch, tags]; the `best` tag and its
+    chance `sure` [time, batch]; the chances `inside` [time, batch, 2] to belong to a tumour or event, to a site."""
     from onnx import TensorProto, checker, helper, numpy_helper
 
     tags = model.label_dictionary.get_items()
@@ -132,6 +132,7 @@ def _graph(model: SequenceTagger) -> Any:
             helper.make_tensor_value_info("lengths", TensorProto.INT32, ["batch"]),
         ],
         [
+            helper.make_tensor_value_info("chances", TensorProto.FLOAT, ["time", "batch", "tags"]),
             helper.make_tensor_value_info("best", TensorProto.INT64, ["time", "batch"]),
             helper.make_tensor_value_info("sure", TensorProto.FLOAT, ["time", "batch"]),
             helper.make_tensor_value_info("inside", TensorProto.FLOAT, ["time", "batch", "layers"]),

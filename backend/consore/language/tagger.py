@@ -86,27 +86,37 @@ class Tagger:
     def tag(self, windows: Sequence[Window]) -> list[TaggedWindow]:
         """What is in each window. Words beyond the 512th of a window are outside."""
         read = [_NOTHING] * len(windows)
-        order = sorted((i for i in range(len(windows)) if windows[i][0]), key=lambda i: len(windows[i][0]))
-        for first in range(0, len(order), _BATCH):
-            batch = order[first : first + _BATCH]
-            for index, tagged in zip(batch, self._read([windows[i] for i in batch]), strict=True):
-                read[index] = tagged
+        for batch in _batches(windows):
+            (best, sure, inside), lengths = self._run([windows[i] for i in batch], ["best", "sure", "inside"])
+            for column, (index, length) in enumerate(zip(batch, lengths, strict=True)):
+                spans = self._decoder.spans(best[:length, column], sure[:length, column])
+                read[index] = TaggedWindow(spans, inside[:length, column])
         return read
 
-    def _read(self, batch: list[Window]) -> Iterator[TaggedWindow]:
-        lengths = np.array([min(len(words), _LONGEST) for words, _ in batch], dtype=np.int32)
+    def chances(self, windows: Sequence[Window]) -> Iterator[tuple[int, np.ndarray]]:
+        """Place of a window and the chances of `tags` for its words, [words, tags], in no order."""
+        for batch in _batches(windows):
+            (chances,), lengths = self._run([windows[i] for i in batch], ["chances"])
+            for column, (index, length) in enumerate(zip(batch, lengths, strict=True)):
+                yield index, chances[:length, column]
+
+    @property
+    def tags(self) -> list[str]:
+        """What a word may be, a tumour's tag and a site's in one (`examples`)."""
+        return self._decoder.tags
+
+    def _run(self, batch: list[Window], outputs: list[str]) -> tuple[list[np.ndarray], list[int]]:
+        """Outputs of the graph, [longest, windows, …] each, and the length of each window."""
+        lengths = [min(len(words), _LONGEST) for words, _ in batch]
         self._learn({word for words, _ in batch for word in words})
-        places = np.zeros((int(lengths.max()), len(batch)), dtype=np.int64)
+        places = np.zeros((max(lengths), len(batch)), dtype=np.int64)
         clues = np.zeros_like(places)
         known = self._places
-        for column, (length, (words, found)) in enumerate(zip(lengths.tolist(), batch, strict=True)):
+        for column, (length, (words, found)) in enumerate(zip(lengths, batch, strict=True)):
             places[:length, column] = [known[word] for word in words[:length]]
             clues[:length, column] = found[:length]
         inputs = np.concatenate([self._vectors[places], self._clues[clues]], axis=2)
-        best, sure, inside = self._session.run(None, {"words": inputs, "lengths": lengths})
-        for column, length in enumerate(lengths.tolist()):
-            spans = self._decoder.spans(best[:length, column], sure[:length, column])
-            yield TaggedWindow(spans, inside[:length, column])
+        return self._session.run(outputs, {"words": inputs, "lengths": np.array(lengths, dtype=np.int32)}), lengths
 
     def _learn(self, words: set[str]) -> None:
         """Make and keep the vectors of the words not yet known."""
@@ -130,6 +140,13 @@ class Tagger:
 
 
 _NOTHING = TaggedWindow([], np.zeros((0, 2), dtype=np.float32))
+
+
+def _batches(windows: Sequence[Window]) -> Iterator[list[int]]:
+    """The places of the windows that hold words, those of about the same length together."""
+    order = sorted((i for i in range(len(windows)) if windows[i][0]), key=lambda i: len(windows[i][0]))
+    for first in range(0, len(order), _BATCH):
+        yield order[first : first + _BATCH]
 
 
 class Decoder:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from consore.errors import ComponentError, InputError
 from consore.language.clues import NO_CLUE
-from consore.language.corpora import AnnotatedDocument, is_kept_out, json_lines, read_corpus
+from consore.language.corpora import AnnotatedDocument, is_for_choices, is_kept_out, json_lines, read_corpus
 from consore.language.examples import BETWEEN_LAYERS, NOTHING, Example, examples, tag_of
 from consore.language.exported import DESCRIPTION_FILE, GRAPH_FILE, TABLE_FILE
 from consore.language.linking import CODES_FILE, learned_form
@@ -77,9 +77,9 @@ def train(
 ) -> TrainingReport:
     """Train anew on annotated corpora; write `out`/tagger.pt (Flair), its export for the reader, and the codes learned.
 
-    `corpora`: FRACCO files, whose kept-out fifth is never read here, and truth files of generated centres, of which at
-    most `most_generated` documents are taken: real text must outweigh them. `unannotated`: texts that the weights of
-    the profile `accurate` in `teacher` annotate (`accurate.Accurate`). CPU; about a minute an epoch for FRACCO.
+    `corpora`: FRACCO files, whose kept-out fifth and part for choices are never read here, and truth files of generated
+    centres, of which at most `most_generated` documents are taken each: real text must outweigh them. `unannotated`:
+    texts that the profile `accurate` of the folder `teacher` annotates. CPU; about a minute an epoch for FRACCO.
     Raises InputError when there is nothing to learn from, ComponentError without the `language` extra.
     """
     documents = _documents(corpora, recipe.seed, most_generated)
@@ -98,7 +98,7 @@ def _documents(corpora: Iterable[Path], seed: int, most_generated: int) -> list[
     """What may be learned from: nothing that is kept out, and not too much that is generated."""
     documents: list[AnnotatedDocument] = []
     for corpus in corpora:
-        read = [document for document in read_corpus(corpus) if not is_kept_out(document.id)]
+        read = [d for d in read_corpus(corpus) if not is_kept_out(d.id) and not is_for_choices(d.id)]
         if read and read[0].origin == "generated":
             random.Random(seed).shuffle(read)
             read = read[:most_generated]

@@ -60,6 +60,7 @@ _LINE = re.compile(
     r"sixieme|septieme|huitieme))\s+ligne(?!s? directrice)(?!\w)|"
     r"(?<!\w)ligne\s(?:n°\s?)?(?P<after>\d{1,2})(?![\w/.,])"
 )
+_L_AND_DIGIT = re.compile(r"L[1-9]")
 _SHORT_LINE = re.compile(
     r"(?:(?<=en )|(?<=\()|(?<=: )|(?<=de ))L(?P<number>[1-9])(?!\d|\w)"
     r"|(?<![\w-])L(?P<of>[1-9])(?=\s(?:m[ée]tastatique|de (?:chimio|traitement|immuno)|par|avec))"
@@ -138,7 +139,7 @@ def _lines(text: str, plain: str) -> Iterator[Mention]:
     for match in _LINE.finditer(plain) if "ligne" in plain else ():
         number = match["ordinal"] or match["after"] or _ORDINALS[match["word"]]
         yield _mention(text, match, MentionKind.LINE, f"LINE:{int(number)}", f"Ligne {int(number)}", str(int(number)))
-    for match in _SHORT_LINE.finditer(text):
+    for match in _SHORT_LINE.finditer(text) if _L_AND_DIGIT.search(text) else ():
         if _VERTEBRA.search(text, max(0, match.start() - 40), match.end() + 12):
             continue
         number = match["number"] or match["of"]
