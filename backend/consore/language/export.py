@@ -87,8 +87,8 @@ def imported(folder: Path) -> SequenceTagger:
 
 
 def _graph(model: SequenceTagger) -> Any:
-    """words [time, batch, dim] and lengths [batch] → `chances` of the tags [time, batch, tags]; the `best` tag and its
-    chance `sure` [time, batch]; the chances `inside` [time, batch, 2] to belong to a tumour or event, to a site."""
+    """words [time, batch, dim] and lengths [batch] → `chances` of the tags [time, batch, tags]; the `best` tag
+    [time, batch]; the chances `inside` [time, batch, 2] to belong to a tumour or event, to a site."""
     from onnx import TensorProto, checker, helper, numpy_helper
 
     tags = model.label_dictionary.get_items()
@@ -121,7 +121,6 @@ def _graph(model: SequenceTagger) -> Any:
         helper.make_node("Add", ["product", "out_bias"], ["scores"]),
         helper.make_node("Softmax", ["scores"], ["chances"], axis=2),
         helper.make_node("ArgMax", ["chances"], ["best"], axis=2, keepdims=0),
-        helper.make_node("ReduceMax", ["chances"], ["sure"], axes=[2], keepdims=0),
         helper.make_node("MatMul", ["chances", "layers"], ["inside"]),
     ]
     graph = helper.make_graph(
@@ -134,7 +133,6 @@ def _graph(model: SequenceTagger) -> Any:
         [
             helper.make_tensor_value_info("chances", TensorProto.FLOAT, ["time", "batch", "tags"]),
             helper.make_tensor_value_info("best", TensorProto.INT64, ["time", "batch"]),
-            helper.make_tensor_value_info("sure", TensorProto.FLOAT, ["time", "batch"]),
             helper.make_tensor_value_info("inside", TensorProto.FLOAT, ["time", "batch", "layers"]),
         ],
         [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in constants.items()],

@@ -88,7 +88,8 @@ def test_the_export_reads_the_same_tags_as_flair(trained: Path) -> None:
         model.predict(sentence, force_token_predictions=True)
         tags = [token.get_label("mention", zero_tag_value=NOTHING).value for token in sentence]
         decoder = Decoder(model.label_dictionary.get_items())
-        expected = decoder.spans(np.array([decoder.tags.index(tag) for tag in tags]), np.ones(len(tags)))
+        best = np.array([decoder.tags.index(tag) for tag in tags])
+        expected = decoder.spans(best, np.eye(len(decoder.tags))[best])
         found = tagger.tag([(cut, clues)])[0].spans
         assert [(s.first, s.last, s.tag) for s in found] == [(s.first, s.last, s.tag) for s in expected]
 
@@ -98,6 +99,13 @@ def test_a_window_reads_the_same_alone_and_among_others() -> None:
     texts = [text for text, _ in zip(reports(seed=4), range(12), strict=False)]
     windows = [window(text) for text in texts]
     assert [found.spans for found in tagger.tag(windows)] == [tagger.tag([one])[0].spans for one in windows]
+
+
+def test_tags_that_cannot_follow_each_other_are_read_as_the_likeliest_that_can() -> None:
+    decoder = Decoder([NOTHING, "B-stage|O", "E-stage|O", "S-stage|O"])
+    chances = np.array([[0.97, 0.01, 0.01, 0.01], [0.1, 0.4, 0.0, 0.5], [0.1, 0.0, 0.9, 0.0], [0.97, 0.01, 0.01, 0.01]])
+    (span,) = decoder.spans(chances.argmax(axis=1), chances)
+    assert (span.first, span.last, span.tag) == (1, 2, "stage")
 
 
 def test_an_exported_tagger_is_taught_further_from_where_it_stood(trained: Path, tmp_path: Path) -> None:
