@@ -113,7 +113,7 @@ def train(
     if profile == "accurate":
         training.train_accurate(out, corpus or [], epochs=epochs or 2, seed=seed)
         return
-    recipe = training.Recipe(epochs=epochs or (6 if anew else 4), seed=seed)
+    recipe = training.Recipe(epochs=epochs or (9 if anew else 4), seed=seed)
     if anew:
         texts = (text for path in unannotated or [] for text in training.texts_of(path))
         console.print(training.train(out, corpus or [], recipe=recipe, unannotated=texts, teacher=teacher))

@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 class Recipe:
     """How a tagger is taught. The sizes hold for a new model; one that is taught further keeps its own."""
 
-    epochs: int = 6
+    epochs: int = 9
     seed: int = 1
     threads: int = 1
-    learning_rate: float = 5e-3
-    windows_at_once: int = 32
-    hidden_size: int = 128
+    learning_rate: float = 4e-3
+    windows_at_once: int = 20
+    hidden_size: int = 96
     buckets: int = 49_152
     dim: int = 80
     clue_dim: int = 16
