@@ -14,6 +14,7 @@ from pathlib import Path
 
 from consore.language.evaluation import Difference, LanguageReport
 from consore.language.sentences import sentences
+from consore.model import MentionKind
 
 _MOST_OF_A_GROUP = 300
 _WIDEST = 160
@@ -24,6 +25,28 @@ _WHATS = {
     "code": "code",
     "assertion": "assertion",
 }
+_KINDS = {
+    MentionKind.TOPOGRAPHY: "topographie",
+    MentionKind.MORPHOLOGY: "morphologie",
+    MentionKind.TNM: "TNM",
+    MentionKind.STAGE: "stade",
+    MentionKind.GRADE: "grade",
+    MentionKind.BIOMARKER: "biomarqueur",
+    MentionKind.ALTERATION: "altération",
+    MentionKind.DRUG: "médicament",
+    MentionKind.REGIMEN: "protocole",
+    MentionKind.PROCEDURE: "acte",
+    MentionKind.METASTASIS: "métastase",
+    MentionKind.RECURRENCE: "récidive",
+    MentionKind.RESPONSE: "réponse",
+    MentionKind.LINE: "ligne",
+    MentionKind.DOSE: "dose",
+    MentionKind.DATE: "date",
+    MentionKind.PERFORMANCE_STATUS: "état général",
+    MentionKind.LATERALITY: "côté",
+    MentionKind.MEASUREMENT: "mesure",
+}
+_CORPORA = {"generated": "comptes rendus fictifs", "fracco": "FRACCO"}
 _STYLE = """
 :root { color-scheme: light dark; --ok: #1b7f4b; --said: #c0392b; --read: #2563ab; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
@@ -91,7 +114,7 @@ def _scores(report: LanguageReport) -> str:
 
 def _title(key: tuple[str, str, str]) -> str:
     corpus, kind, what = key
-    return f"{corpus} · {kind} · {_WHATS[what]}"
+    return f"{_CORPORA.get(corpus, corpus)} · {_KINDS.get(MentionKind(kind), kind)} · {_WHATS[what]}"
 
 
 def _anchor(key: tuple[str, str, str]) -> str:
