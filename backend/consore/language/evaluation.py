@@ -171,16 +171,17 @@ def evaluate_language(
     )
     reader = Reader(terms, weights, profile)
     report = LanguageReport(reader=f"{profile}, {reader.version}")
+    for_peer: dict[str, list[AnnotatedDocument]] = {}
     if fracco is not None:
         documents = list(islice((d for d in read_fracco(fracco) if is_kept_out(d.id)), limit))
         _measure_fracco(report, documents, reader, Linker(terms, weights))
-        if peer is not None:
-            _measure_peer(report, "fracco", documents, peer)
+        for_peer["fracco"] = documents
     if generated is not None:
         documents = list(islice(read_truth(generated), limit))
         _measure_generated(report, documents, reader)
-        if peer is not None:
-            _measure_peer(report, "generated", documents, peer)
+        for_peer["generated"] = documents
+    if peer is not None:
+        _measure_peer(report, for_peer, peer)
     if by_hand:
         report.constructs = measure_constructs(reader)
     return report
@@ -269,34 +270,38 @@ def _assertion_counts(judged: list[tuple[Assertion, Assertion]]) -> dict[str, tu
     return {name: numbers for name, numbers in counts.items() if numbers[1] or numbers[2]}
 
 
-def _measure_peer(report: LanguageReport, corpus: str, documents: list[AnnotatedDocument], python: Path) -> None:
+def _measure_peer(report: LanguageReport, corpora: dict[str, list[AnnotatedDocument]], python: Path) -> None:
     """EDS-NLP on the same documents: the kinds that it finds, and its assertions on the true spans."""
-    answers, about = ask_peer(documents, python)
-    name = f"{corpus}: peer, EDS-NLP {about['version']}"
-    report.rates[name] = round(len(documents) / max(about["seconds"], 1e-9), 1)
-    table = report.tables[name] = {}
-    judged: list[tuple[Assertion, Assertion]] = []
-    for document, answer in zip(documents, answers, strict=True):
-        for kind in (MentionKind.MORPHOLOGY, MentionKind.METASTASIS, MentionKind.TNM, MentionKind.DRUG):
-            gold = [span for span in document.spans if span.kind is kind]
-            found = [
-                Mention(start, end, document.text[start:end], kind, None, code, "")
-                for start, end, named, code in answer["found"]
-                if named == kind
+    answers, about = ask_peer([document for documents in corpora.values() for document in documents], python)
+    waiting = iter(answers)
+    for corpus, documents in corpora.items():
+        name = f"{corpus}: peer, EDS-NLP {about['version']}"
+        table = report.tables[name] = {}
+        judged: list[tuple[Assertion, Assertion]] = []
+        seconds = 0.0
+        for document, answer in zip(documents, waiting, strict=False):
+            seconds += answer["seconds"]
+            for kind in (MentionKind.MORPHOLOGY, MentionKind.METASTASIS, MentionKind.TNM, MentionKind.DRUG):
+                gold = [span for span in document.spans if span.kind is kind]
+                found = [
+                    Mention(start, end, document.text[start:end], kind, None, code, "")
+                    for start, end, named, code in answer["found"]
+                    if named == kind
+                ]
+                _count(table.setdefault(kind.value, Tally()), gold, found)
+            judged += [
+                (span.assertion, Assertion(read))
+                for span, read in zip(document.spans, answer["assertions"], strict=True)
+                if span.assertion and read
             ]
-            _count(table.setdefault(kind.value, Tally()), gold, found)
-        judged += [
-            (span.assertion, Assertion(read))
-            for span, read in zip(document.spans, answer["assertions"], strict=True)
-            if span.assertion and read
-        ]
-    report.tables[name] = {kind: tally for kind, tally in table.items() if tally.gold}
-    if judged:
-        report.assertions[f"{corpus}, peer"] = _assertion_counts(judged)
+        report.rates[name] = round(len(documents) / max(seconds, 1e-9), 1)
+        report.tables[name] = {kind: tally for kind, tally in table.items() if tally.gold}
+        if judged:
+            report.assertions[f"{corpus}, peer"] = _assertion_counts(judged)
 
 
 def ask_peer(documents: Iterable[AnnotatedDocument], python: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """What EDS-NLP's pipeline says (`peer.py`): an answer a document, and its version and seconds.
+    """What EDS-NLP's pipeline says (`peer.py`): an answer a document, and its version.
 
     Raises ComponentError when that Python has no edsnlp, or the pipeline fails.
     """
@@ -466,8 +471,9 @@ def bench(
         accurate_rate = _rate(len(few), lambda: slow.read_many(few))
     if peer is not None:
         given = [AnnotatedDocument(str(n), text, (), "bench") for n, text in enumerate(texts[: max(1, documents // 4)])]
-        _, about = ask_peer(given, peer)
-        peer_rate, version = round(len(given) / about["seconds"], 1), about["version"]
+        answers, about = ask_peer(given, peer)
+        peer_rate = round(len(given) / sum(answer["seconds"] for answer in answers), 1)
+        version = about["version"]
     total = sum(len(text.split()) for text in texts)
     return LanguageBench(
         len(texts),
