@@ -12,7 +12,6 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, update
@@ -58,8 +57,8 @@ Item = SourceRecord | Rejection | Mark
 def extract(settings: Settings, started: StartedRun, meter: Meter) -> None:
     """Read one source to its end. Raises SourceError where it cannot be read, Stopped where someone asks for it."""
     source, store = started.source, started.store
-    location, kind = Path(source.location), SourceKind(source.kind)
-    meter.begin(f"extract {source.name}", count_records(kind, location))
+    location, kind = source.location, SourceKind(source.kind)
+    meter.begin(f"extract {source.name}", count_records(kind, location, source.options))
     seen = _Seen(started)
     marks = marks_of(store, source)
     with closing(_signatures(store, kind)) as held:
