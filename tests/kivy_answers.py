@@ -497,8 +497,20 @@ def _run(number: str, state: str, **counts: int) -> dict[str, Any]:
         "unchanged": 6172,
         "rejected": 3,
         "message": "",
+        "reason": "",
+        "mayPass": False,
+        "cancelling": False,
+        "progress": None,
         **counts,
     }
+
+
+WORDS = {
+    "MANUAL": "à la main",
+    "NIGHTLY": "chaque nuit à 2 h",
+    "WEEKLY": "chaque lundi à 2 h",
+    "MONTHLY": "le 1er de chaque mois à 2 h",
+}
 
 
 def _source(number: int, name: str, kind: str, frequency: str, rejected: int) -> dict[str, Any]:
@@ -518,8 +530,22 @@ def _source(number: int, name: str, kind: str, frequency: str, rejected: int) ->
             "weekday": 0,
             "day": 1,
             "timezone": "Europe/Paris",
-            "lastRunAt": "2026-11-22T02:00:00",
-            "nextRunAt": "2026-11-23T01:00:00",
+            "cron": "",
+            "blackouts": [],
+            "startsAt": "2026-11-23T01:00:00",
+            "words": WORDS[frequency],
+            "blackoutWords": "",
+        },
+        "health": {
+            "state": "OK",
+            "lastSuccessAt": "2026-11-22T02:10:00",
+            "nextAt": "2026-11-23T01:00:00",
+            "retryAt": None,
+            "attempts": 0,
+            "lateSince": None,
+            "reason": "",
+            "message": "",
+            "progress": None,
         },
     }
 
@@ -631,6 +657,15 @@ def answers() -> dict[str, Any]:
         "sources": SOURCES,
         "ingestionRuns": [_run("9", "done"), _run("8", "done", created=12), _run("7", "failed", seen=12)],
         "rejectedRecords": REJECTED,
+        "rejectedReasons": [{"sourceId": "6", "reason": one["reason"], "count": 1, "example": one} for one in REJECTED],
+        "schedulePreview": {
+            "__typename": "SchedulePreview",
+            "words": "chaque lundi à 2 h",
+            "blackoutWords": "",
+            "nextReadings": ["2026-11-23T01:00:00"],
+        },
+        "cancelRun": _run("10", "cancelled"),
+        "replayRejected": _run("11", "running"),
         "setSchedule": _rescheduled,
         "runIngestion": _run("10", "running"),
     }

@@ -1,9 +1,10 @@
 """A patient's mentions and structured rows become their cancer history, each item with its evidence.
 
 `structure` is the whole of it; `headline` says it in one line; `history_jsonl` does it for lines of JSON;
-`evaluate` measures it.
+`evaluate` measures it; `review_queue` says what a physician should look at first. `README.md` says how.
 """
 
+from consore.history.beliefs import is_reviewed, items_of, key_of, review_queue, review_value, same_item
 from consore.history.evaluation import HistoryScores, evaluate
 from consore.history.events import event_label
 from consore.history.exchange import dossier_of_line, history_jsonl
@@ -19,6 +20,12 @@ __all__ = [
     "event_label",
     "headline",
     "history_jsonl",
+    "is_reviewed",
+    "items_of",
+    "key_of",
+    "review_queue",
+    "review_value",
+    "same_item",
     "structure",
     "tumour_label",
 ]

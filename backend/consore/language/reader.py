@@ -140,13 +140,15 @@ class Reader:
         return [_carried_back(m, page) for m in self._in_context(page, found)]
 
     def _in_context(self, page: _Page, mentions: list[Mention]) -> Iterator[Mention]:
-        context = Context.of(page.plain, sections(page.plain))
+        context = Context.of(page.plain, sections(page.plain), page.layout.text)
         starts = [start for start, _ in page.sentences]
         where = [bisect_right(starts, mention.start) - 1 for mention in mentions]
         dated = attach_dates(mentions, where, page.plain)
         beside: Mention | None = None
         for mention, sentence in zip(dated, where, strict=True):
-            assertion = context.assertion(mention.start, mention.end, mention.kind, page.sentences[sentence])
+            assertion = context.assertion(
+                mention.start, mention.end, mention.kind, page.sentences[sentence], mention.code
+            )
             if mention.kind is MentionKind.LATERALITY and beside and mention.start - beside.end <= _SIDE_REACH:
                 assertion = beside.assertion  # a side belongs to its organ or act, planned or not
             elif mention.kind in SIDED:
@@ -179,7 +181,8 @@ def _version(terms: Terminology, weights: Path) -> str:
     """Changes whenever the same text could read differently: the program, the weights or a referential."""
     digest = hashlib.sha256(consore.__version__.encode())
     here = Path(__file__).parent
-    for file in sorted(path for path in here.rglob("*") if path.suffix in (".py", ".csv", ".toml")):
+    read = (path for path in here.rglob("*") if path.suffix in (".py", ".csv", ".toml") and path.parent.name != "constructs")
+    for file in sorted(read):
         digest.update(file.read_bytes())
     for folder in ("context", "sections", "biomarkers"):
         for file in table_files(folder):

@@ -58,7 +58,7 @@ def walked(cron: Cron, zone: ZoneInfo, after: dt.datetime) -> dt.datetime | None
     """Every minute for three days: what the expression names, or what the clocks have left out of it."""
     moment, heard = after - dt.timedelta(hours=4), set()
     while (moment := moment + MINUTE) <= after + dt.timedelta(days=3):
-        wall, before = (at.astimezone(zone).replace(tzinfo=None) for at in (moment, moment - MINUTE))
+        wall = moment.astimezone(zone).replace(tzinfo=None)
         due = cron.is_due(wall)
         if due and not cron.every_hour:
             due = wall not in heard
