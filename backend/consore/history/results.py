@@ -56,9 +56,10 @@ def add_results(reading: Reading, tumours: Tumours, terminology: Terminology) ->
         _add_biomarker(item, code, row, str(row.values.get("valeur") or "") or None, unit, terminology)
 
 
-def facts_of_results(
-    row: StructuredRow, terminology: Terminology
-) -> list[tuple[str, str, str, str | None, str | None]]:
+Coded = tuple[str, str, str, str | None, str | None]  # kind, system, code, value, unit
+
+
+def facts_of_results(row: StructuredRow, terminology: Terminology) -> list[Coded]:
     """What queries by code need of a row of results: kind, system, code, value, unit."""
     if row.kind == "molecular":
         gene, code = _gene_of(str(row.values.get("gene") or ""), terminology)
