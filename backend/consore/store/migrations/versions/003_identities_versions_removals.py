@@ -43,7 +43,6 @@ def upgrade() -> None:
     for table in _OF_A_SOURCE:
         op.create_index(f"ix_{table}_source_id", table, ["source_id"])
     op.add_column("patient", sa.Column("record_ipp", _TEXT(), nullable=False, server_default=""))
-    op.add_column("ingestionrun", sa.Column("stop_requested", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("rejectedrecord", sa.Column("ipp", _TEXT(), nullable=False, server_default=""))
     op.create_index("ix_rejectedrecord_ipp", "rejectedrecord", ["ipp"])
     op.create_index("ix_rejectedrecord_position", "rejectedrecord", ["source_id", "position"])
