@@ -87,9 +87,10 @@ def load_days(settings: Settings, store: Store, root: Path, days: range, day_of:
 
 def load_with_kills(settings: Settings, store: Store, kills: int, seed: int, longest: float) -> int:
     """Read every source in processes that are killed at random moments, then once to the end; gives how many were."""
-    chance, killed = random.Random(seed), 0
+    chance, killed, tries = random.Random(seed), 0, 0
     command = [sys.executable, "-m", "consore", "--home", str(settings.home), "ingest", "--all"]
-    while killed < kills:
+    while killed < kills and tries < 3 * kills:  # one that was quicker than its killer does not count
+        tries += 1
         process = subprocess.Popen(
             command,
             env={**os.environ, **_environment(settings)},
@@ -106,8 +107,6 @@ def load_with_kills(settings: Settings, store: Store, kills: int, seed: int, lon
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         killed += alive
-        if not alive:  # all was done before: there is nothing left to kill
-            break
     load(settings, store)
     return killed
 
