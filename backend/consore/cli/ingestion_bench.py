@@ -41,6 +41,7 @@ from consore.model import Document, Patient, Role, SourceKind
 from consore.settings import Settings
 from consore.store import Store
 from consore.synthetic import generate_centre
+from consore.synthetic.deltas import LAST_DAY
 
 REPORTS_A_PATIENT = 17  # of a generated centre, on average
 ROWS = ("administrative", "pmsi", "tumour_sheet", "chemotherapy", "biobank")
@@ -63,7 +64,6 @@ def bench_ingestion(
     documents: Annotated[int, typer.Option(min=200, help="Documents that are loaded to measure the speed.")] = 20_000,
     records: Annotated[int, typer.Option(min=10_000, help="Records over which memory is measured.")] = 200_000,
     kills: Annotated[int, typer.Option(min=1, help="How often a load is killed.")] = 20,
-    days: Annotated[int, typer.Option(min=2, max=31, help="Days of deliveries that must equal one.")] = 31,
     patients: Annotated[int, typer.Option(min=2, help="Patients of the loads that are killed, and of the month.")] = 20,
     parts: Annotated[str, typer.Option(help=f"Comma-separated: {', '.join(PARTS)}.")] = ",".join(PARTS),
     out: Annotated[Path | None, typer.Option(help="JSON file to write; by default bench-ingestion.json.")] = None,
@@ -83,7 +83,7 @@ def bench_ingestion(
             found["kills"] = _kills(base, patients, kills)
             print_table(list(found["kills"]), [list(found["kills"].values())], title="A load that is killed")
         if "month" in wanted:
-            found["month"] = [_month(base, name, patients, days) for name in MONTHS]
+            found["month"] = [_month(base, name, patients) for name in MONTHS]
             print_table(
                 list(found["month"][0]), [list(row.values()) for row in found["month"]], title="Days against one load"
             )
@@ -339,8 +339,8 @@ def _kills(base: Path, patients: int, kills: int) -> dict[str, Any]:
     return {"kills": done, "rows": sum(rows.total() for rows in whole.values()), "lost": lost, "too many": doubled}
 
 
-def _month(base: Path, name: str, patients: int, days: int) -> dict[str, Any]:
-    """Deliveries of some days one after the other against what is known on the last of them, delivered at once."""
+def _month(base: Path, name: str, patients: int) -> dict[str, Any]:
+    """The deliveries of a month one after the other against what is known on its last day, delivered at once."""
     sources, formats = MONTHS[name]
     folder = base / f"month-{name}"
 
@@ -353,7 +353,7 @@ def _month(base: Path, name: str, patients: int, days: int) -> dict[str, Any]:
         place = folder / "incoming"
         place.symlink_to(delivered(0), target_is_directory=True)
         declare(store, place, sources)
-        load_days(settings, store, place, range(days), delivered)
+        load_days(settings, store, place, range(LAST_DAY + 1), delivered)
         by_days = pictured(settings, store)
     with node(folder / "whole", read_processes=1) as (settings, store):
         declare(store, delivered(None), sources)
@@ -361,11 +361,12 @@ def _month(base: Path, name: str, patients: int, days: int) -> dict[str, Any]:
         at_once = pictured(settings, store)
     lost, doubled = _lost_and_doubled(at_once, by_days)
     rows = sum(found.total() for found in at_once.values())
-    return {"month of": name, "days": days, "rows": rows, "lost": lost, "too many": doubled}
+    return {"month of": name, "days": LAST_DAY + 1, "rows": rows, "lost": lost, "too many": doubled}
 
 
 def _lost_and_doubled(right: Snapshot, other: Snapshot) -> tuple[int, int]:
     found = differences(right, other)
     for table, (missing, superfluous) in found.items():
-        console.print(f"{table}: {missing[:2]} … {superfluous[:2]}", markup=False)
+        console.print(f"{table}: {len(missing)} lost, {len(superfluous)} too many", markup=False)
+        console.print(f"  {missing[:1]} … {superfluous[:1]}"[:600], style="dim", markup=False)
     return sum(len(missing) for missing, _ in found.values()), sum(len(more) for _, more in found.values())
