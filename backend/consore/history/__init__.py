@@ -1,6 +1,6 @@
 """A patient's mentions and structured rows become their cancer history, each item with its evidence.
 
-`structure` is the whole of it; `headline` says it in one line; `history_jsonl` does it for lines of JSON;
+`structure` is the whole of it; `headline` says it in one line and `summary` in five; `history_jsonl` does it for lines of JSON;
 `evaluate` measures it.
 """
 
@@ -9,6 +9,7 @@ from consore.history.events import event_label
 from consore.history.exchange import dossier_of_line, history_jsonl
 from consore.history.headline import completed_years, headline
 from consore.history.structure import structure
+from consore.history.summary import summary
 from consore.history.tumours import tumour_label
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "headline",
     "history_jsonl",
     "structure",
+    "summary",
     "tumour_label",
 ]
