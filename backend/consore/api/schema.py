@@ -14,6 +14,7 @@ from consore.api.account import AccountMutation, AccountQuery
 from consore.api.centre import CentreQuery
 from consore.api.cohort import CohortQuery
 from consore.api.document import DocumentQuery
+from consore.api.export import ExportMutation
 from consore.api.federation import FederationMutation, FederationQuery
 from consore.api.guard import unguarded_fields
 from consore.api.limits import extensions
@@ -42,7 +43,9 @@ class Query(
 
 
 @strawberry.type
-class Mutation(AccountMutation, ReferentialMutation, SourceMutation, FederationMutation, SessionMutation):
+class Mutation(
+    AccountMutation, ReferentialMutation, SourceMutation, FederationMutation, ExportMutation, SessionMutation
+):
     """Everything that can be changed."""
 
 

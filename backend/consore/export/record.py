@@ -1,4 +1,4 @@
-"""One patient as the exports see them: the history, and what stands around it. Both the store and the generator give these.
+"""One patient as the exports see them: the history and what stands around it, from the store or from the generator.
 
 A record says nothing of who the patient is but `id`; names come only with `identity`.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field
 
-from consore.model import BiomarkerItem, Biography, EventItem, EvidenceRef, Sex, TreatmentItem, TumourItem
+from consore.history import Measure
+from consore.model import Biography, EventItem, Sex, TreatmentItem, TumourItem
 
 DEATH_OF_CANCER = "cancer"
 DEATH_OF_OTHER_CAUSE = "other"
@@ -45,20 +46,6 @@ class Care:
     event: int | None = None
     evaluated: dt.date | None = None
     toxicities: list[tuple[str, int]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Measure:
-    """A result of biology. `code`: of the biomarker referential or an analysis of `loinc.csv`; `low`, `high`: normal."""
-
-    code: str
-    label: str
-    date: dt.date
-    value: str
-    unit: str = ""
-    low: float | None = None
-    high: float | None = None
-    evidence: list[EvidenceRef] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -102,15 +89,12 @@ class Record:
     @property
     def biography(self) -> Biography:
         """The history alone."""
-        return Biography(
-            self.id, self.tumours, [one.item for one in self.events], [care.item for care in self.cares]
-        )
+        return Biography(self.id, self.tumours, [one.item for one in self.events], [care.item for care in self.cares])
 
 
 __all__ = [
     "DEATH_OF_CANCER",
     "DEATH_OF_OTHER_CAUSE",
-    "BiomarkerItem",
     "Care",
     "Happened",
     "Identity",

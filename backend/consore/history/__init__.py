@@ -1,9 +1,10 @@
 """A patient's mentions and structured rows become their cancer history, each item with its evidence.
 
-`structure` is the whole of it; `headline` says it in one line and `summary` in five; `history_jsonl` does it for lines of JSON;
-`evaluate` measures it.
+`structure` is the whole of it; `headline` says it in one line and `summary` in five; `measures_of` gives the biology
+over time; `history_jsonl` does it for lines of JSON; `evaluate` measures it.
 """
 
+from consore.history.biology import Loinc, Measure, analysis, measures_of
 from consore.history.evaluation import HistoryScores, evaluate
 from consore.history.events import event_label
 from consore.history.exchange import dossier_of_line, history_jsonl
@@ -14,12 +15,16 @@ from consore.history.tumours import tumour_label
 
 __all__ = [
     "HistoryScores",
+    "Loinc",
+    "Measure",
+    "analysis",
     "completed_years",
     "dossier_of_line",
     "evaluate",
     "event_label",
     "headline",
     "history_jsonl",
+    "measures_of",
     "structure",
     "summary",
     "tumour_label",

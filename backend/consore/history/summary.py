@@ -131,15 +131,12 @@ class _Teller:
         steps: list[Step] = [
             (event.date, 0, event)
             for event in self.biography.events
-            if event.date
-            and event.tumour_rank == item.rank
-            and event.type not in (*STARTS, EventType.DEATH)
+            if event.date and event.tumour_rank == item.rank and event.type not in (*STARTS, EventType.DEATH)
         ]
         steps += [
             (treatment.start, 1, treatment)
             for treatment in self.biography.treatments
-            if treatment.start
-            and (treatment.tumour_rank == item.rank or (treatment.tumour_rank is None and alone))
+            if treatment.start and (treatment.tumour_rank == item.rank or (treatment.tumour_rank is None and alone))
         ]
         steps.sort(key=lambda step: step[:2])
         relapse = next(
@@ -191,7 +188,9 @@ class _Teller:
         where, _ = _english("ICD-O-3-T", (item.topography or "")[:3])
         side = self.words["side"][item.laterality.value] if item.laterality else ""
         if not what or not where:
-            return label if item.morphology else f"{what or self.words['tumour']} of the {side}{where}" if where else label
+            return (
+                label if item.morphology else f"{what or self.words['tumour']} of the {side}{where}" if where else label
+            )
         return f"{what} of the {side}{where}" if item.topography != "C80.9" else f"{what} of unknown primary"
 
     def _biomarkers(self, item: TumourItem) -> list[str]:

@@ -1,4 +1,4 @@
-"""The truth of a centre as the pivot files of OSIRIS (`export.osiris`): a life becomes a record as the store gives them.
+"""The truth of a centre as the pivot files of OSIRIS: a life becomes a record, which `export.osiris` writes.
 
 A life has no samples and no consents: those two files have their header only.
 """
@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Any
 
 from consore import export
-from consore.export import Care, Happened, Measure, Record, pivot_files
+from consore.export import Care, Happened, Record, pivot_files
+from consore.history import Measure
 from consore.model import (
     AlterationItem,
     BiomarkerItem,
