@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import sys
 from collections.abc import Iterator
@@ -117,7 +118,9 @@ def evaluate_language(
 
 @evaluate_app.command("history")
 def evaluate_history(
-    truth: Annotated[Path, typer.Argument(help="patients.jsonl of a centre's truth.")],
+    truth: Annotated[
+        Path | None, typer.Argument(help="patients.jsonl of a centre's truth; without it, fictional patients are made.")
+    ] = None,
     answers: Annotated[
         Path | None,
         typer.Argument(help="What `consore history --jsonl` gave; else this node is measured."),
@@ -125,28 +128,105 @@ def evaluate_history(
     documents_only: Annotated[
         bool, typer.Option("--documents-only", help="Measure from the reports alone, without the extracts.")
     ] = False,
+    dossiers: Annotated[
+        Path | None, typer.Option(help="Folder of dossiers written by hand (`tests/dossiers`): measured too.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Fictional patients: train, dev or test.")] = "test",
+    noise: Annotated[str, typer.Option(help="Fictional patients: one or more of low,medium,high.")] = "low,medium,high",
+    patients: Annotated[int, typer.Option(min=0, help="Fictional patients at each noise.")] = 60,
+    seed: Annotated[int, typer.Option(help="Another seed gives other patients.")] = 1,
+    misses: Annotated[
+        str, typer.Option(help="Also print what was wrong of these kinds: tumours,events,treatments…")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Precision, recall and F1 of tumours, dates, events and treatments."""
-    from consore.history.evaluation import evaluate, read_truth
+    """Precision, recall and F1 of tumours, dates, events and treatments, and how far confidences are to be believed."""
+    from consore.history.evaluation import HistoryScores, evaluate, read_truth
 
-    if answers is None:
-        histories = list(_histories_of_the_node(documents_only))
+    results: dict[str, HistoryScores] = {}
+    if truth is not None:
+        if answers is None:
+            histories = list(_histories_of_the_node(documents_only))
+        else:
+            with _opened(answers) as lines:
+                histories = [json.loads(line) for line in lines if line.strip()]
+        results[truth.parent.parent.name or "truth"] = evaluate(histories, read_truth(truth))
     else:
-        with _opened(answers) as lines:
-            histories = [json.loads(line) for line in lines if line.strip()]
-    scores = evaluate(histories, read_truth(truth))
+        for level in noise.split(",") if patients else ():
+            results[f"{split}, {level}"] = _measured_on_fiction(split, level.strip(), patients, seed)
+    if dossiers is not None:
+        results.update(_measured_on_dossiers(dossiers))
     if as_json:
-        print_json(scores.as_json())
+        print_json({name: scores.as_json() for name, scores in results.items()})
         return
-    console.print(f"{scores.patients} patients")
-    print_table(
-        ["what", "precision", "recall", "F1", "true"],
-        [
-            [name, *(f"{ratio:.3f}" for ratio in (score.precision, score.recall, score.f1)), score.true]
-            for name, score in sorted(scores.scores.items())
-        ],
-    )
+    for name, scores in results.items():
+        console.print(f"{name}: {scores.patients} patients", markup=False)
+        print_table(
+            ["what", "precision", "recall", "F1", "true"],
+            [
+                [kind, *(f"{ratio:.3f}" for ratio in (score.precision, score.recall, score.f1)), score.true]
+                for kind, score in sorted(scores.scores.items())
+            ],
+        )
+        print_table(["confidence", "items", "right"], scores.reliability())
+        console.print(scores.reviewed(), markup=False)
+        for kind, patient, what, item in scores.misses:
+            if kind in misses.split(","):
+                console.print(f"{patient} {kind} {what} {_short(item)}", markup=False, soft_wrap=True)
+
+
+def _short(item: dict[str, Any]) -> str:
+    """An item of a history on one line, without its evidence."""
+    shown = ("type", "topography", "laterality", "diagnosis_date", "date", "sites", "name", "drugs", "line", "start")
+    return json.dumps({key: item[key] for key in shown if item.get(key)}, ensure_ascii=False)
+
+
+def _measured_on_fiction(split: str, noise: str, patients: int, seed: int) -> Any:
+    """Fictional patients from their reports and the date of death alone: no sheet, no chemotherapy file, no act."""
+    from consore.history import evaluate, structure
+    from consore.language import Reader
+    from consore.model import DocumentKind, Dossier, DossierDocument, Sex
+    from consore.referentials import terminology
+    from consore.synthetic import fictional_dossiers
+
+    settings = node()
+    terms = terminology(settings.referentials, settings.cache, settings.site_referentials)
+    reader = Reader.load(settings)
+    truth, histories = {}, []
+    for true, reports in fictional_dossiers(split, noise, patients, seed):
+        mentions = reader.read_many([(one.text, one.kind, one.date) for one in reports])
+        documents = [
+            DossierDocument(one.id, DocumentKind(one.kind), one.date, one.text, list(found))
+            for one, found in zip(reports, mentions, strict=True)
+        ]
+        truth[true["patient_id"]] = true
+        death = dt.date.fromisoformat(true["death_date"]) if true["death_date"] else None
+        dossier = Dossier(true["patient_id"], Sex(true["sex"]), death_date=death, documents=documents)
+        histories.append(structure(dossier, terms).as_json())
+    return evaluate(histories, truth)
+
+
+def _measured_on_dossiers(folder: Path) -> dict[str, Any]:
+    """The dossiers written by hand: those that rules were tuned on and those that were kept apart."""
+    from consore.history import dossier_of_line, evaluate, structure
+    from consore.history.evaluation import read_dossiers
+    from consore.language import Reader
+    from consore.referentials import terminology
+
+    settings = node()
+    terms = terminology(settings.referentials, settings.cache, settings.site_referentials)
+    reader = Reader.load(settings)
+    written = read_dossiers(folder)
+    if not written:
+        raise InputError(f"There is no dossier in {folder}.", "Give a folder of JSON files, as `tests/dossiers`.")
+    histories = [
+        structure(dossier_of_line(json.dumps(one.patient), reader.read_many, position=one.name), terms).as_json()
+        for one in written
+    ]
+    return {
+        f"{folder.name}, {name}": evaluate(histories, {one.name: one.expected for one in written if one.kept is kept})
+        for name, kept in (("tuned on", False), ("kept apart", True))
+    }
 
 
 def _histories_of_the_node(documents_only: bool) -> Iterator[dict[str, Any]]:
@@ -172,6 +252,19 @@ def bench_language(documents: Annotated[int, typer.Option(min=10)] = 400, as_jso
     from consore.language.evaluation import bench
 
     report = bench(node(), documents=documents)
+    print_json(report.as_json()) if as_json else console.print(report.text(), markup=False, soft_wrap=True)
+
+
+@bench_app.command("history")
+def bench_history(
+    patients: Annotated[int, typer.Option(min=10, help="Fictional patients; each is structured several times.")] = 100,
+    as_json: JsonOption = False,
+) -> None:
+    """Patients structured a second and a core, from mentions already read, and beside it from the stored rows."""
+    from consore.history.bench import bench
+    from consore.synthetic import fictional_dossiers
+
+    report = bench(node(), list(fictional_dossiers("dev", "medium", patients, 1)))
     print_json(report.as_json()) if as_json else console.print(report.text(), markup=False, soft_wrap=True)
 
 

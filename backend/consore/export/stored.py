@@ -138,7 +138,7 @@ def _record(
         last_news=patient.death_date or patient.last_news_date,
         tumours=[_tumour(row, shelf) for row in shelf.tumours[key]],
         events=events,
-        cares=[_care(row, ranks, terminology, shelf) for row in shelf.treatments[key]],
+        cares=[_care(row, ranks, places, terminology, shelf) for row in shelf.treatments[key]],
         measures=measures(session, key, terminology, with_text=with_evidence),
         samples=[Taken(row.external_id, row.type, row.status, row.date, row.topography) for row in shelf.samples[key]],
         related=_related(shelf.diagnoses[key]),
@@ -173,7 +173,7 @@ def _tumour(row: model.Tumour, shelf: _Shelf) -> TumourItem:
                 one.value,
                 one.unit,
                 one.date,
-                shelf.evidence(EvidenceItem.BIOMARKER, one),
+                evidence=shelf.evidence(EvidenceItem.BIOMARKER, one),
             )
             for one in shelf.biomarkers[row.patient_id]
             if one.tumour_id == row.id
@@ -184,7 +184,7 @@ def _tumour(row: model.Tumour, shelf: _Shelf) -> TumourItem:
                 one.variant,
                 BiomarkerStatus(one.status),
                 one.date,
-                shelf.evidence(EvidenceItem.ALTERATION, one),
+                evidence=shelf.evidence(EvidenceItem.ALTERATION, one),
             )
             for one in shelf.alterations[row.patient_id]
             if one.tumour_id == row.id
@@ -200,12 +200,14 @@ def _happened(row: model.TumourEvent, ranks: dict[Any, int], places: dict[Any, i
         ranks.get(row.tumour_id),
         [site.code for site in shelf.sites[row.id or 0]],
         row.label,
-        shelf.evidence(EvidenceItem.EVENT, row),
+        evidence=shelf.evidence(EvidenceItem.EVENT, row),
     )
     return Happened(item, places.get(row.parent_id))
 
 
-def _care(row: model.Treatment, ranks: dict[Any, int], terminology: Terminology, shelf: _Shelf) -> Care:
+def _care(
+    row: model.Treatment, ranks: dict[Any, int], places: dict[Any, int], terminology: Terminology, shelf: _Shelf
+) -> Care:
     act = row.act_code or ""
     item = TreatmentItem(
         TreatmentType(row.type),
@@ -219,13 +221,17 @@ def _care(row: model.Treatment, ranks: dict[Any, int], terminology: Terminology,
         ranks.get(row.tumour_id),
         row.intent,
         row.response,
-        shelf.evidence(EvidenceItem.TREATMENT, row),
+        cycles=row.cycles,
+        dose=row.dose,
+        stop_reason=row.stop_reason,
+        evidence=shelf.evidence(EvidenceItem.TREATMENT, row),
     )
     brachytherapy = terminology.label(System.LOCAL.value, "PROC:brachytherapy")
     return Care(
         item,
         ccam=act if _CCAM.fullmatch(act) else None,
         is_brachytherapy=act == "PROC:brachytherapy" or row.name == brachytherapy,
+        event=places.get(row.event_id),
     )
 
 

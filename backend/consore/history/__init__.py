@@ -1,9 +1,11 @@
 """A patient's mentions and structured rows become their cancer history, each item with its evidence.
 
 `structure` is the whole of it; `headline` says it in one line and `summary` in five; `measures_of` gives the biology
-over time; `history_jsonl` does it for lines of JSON; `evaluate` measures it.
+over time; `history_jsonl` does it for lines of JSON; `evaluate` measures it; `review_queue` says what a physician
+should look at first. `README.md` says how.
 """
 
+from consore.history.beliefs import is_reviewed, items_of, key_of, review_queue, review_value, same_item
 from consore.history.biology import Loinc, Measure, analysis, measures_of
 from consore.history.evaluation import HistoryScores, evaluate
 from consore.history.events import event_label
@@ -24,7 +26,13 @@ __all__ = [
     "event_label",
     "headline",
     "history_jsonl",
+    "is_reviewed",
+    "items_of",
+    "key_of",
     "measures_of",
+    "review_queue",
+    "review_value",
+    "same_item",
     "structure",
     "summary",
     "tumour_label",

@@ -89,6 +89,11 @@ class Clue:
         _, end = self.page.spans[self.sentence]
         return self.page.document.text[self.mention.start : min(end, self.mention.end + characters)]
 
+    def words_of_sentence(self) -> str:
+        """The whole sentence."""
+        start, end = self.page.spans[self.sentence]
+        return self.page.document.text[start:end].strip()
+
     def evidence(self) -> EvidenceRef:
         """The span and the sentence that say so."""
         mention, text = self.mention, self.page.document.text

@@ -14,12 +14,23 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from consore.history.beliefs import Voice, confidence, key_of, voices, when_said, who_says
 from consore.history.clues import Clue, Reading, row_evidence
 from consore.history.periods import Period, day, earliest, period_of
 from consore.history.primaries import is_spread, site, site_group
 from consore.history.rules import Rules, rules
-from consore.history.tumours import Tumours, distinct_evidence
-from consore.model import EventItem, EventType, EvidenceRef, MentionKind, StructuredRow, TumourItem
+from consore.history.tumours import Tumours, distinct_evidence, said_otherwise
+from consore.model import (
+    Conflict,
+    EventItem,
+    EventType,
+    EvidenceItem,
+    EvidenceRef,
+    MentionKind,
+    SetAside,
+    StructuredRow,
+    TumourItem,
+)
 
 RECURRENCES = {
     "REC:local": EventType.LOCAL_RECURRENCE,
@@ -76,20 +87,34 @@ class Happening:
             self.period = telling.period
 
 
-def find_events(reading: Reading, tumours: Tumours) -> list[EventItem]:
-    """The events of all tumours, by date."""
+def find_events(reading: Reading, tumours: Tumours) -> tuple[list[EventItem], list[SetAside]]:
+    """The events of all tumours, by date, each with the one that it follows; and what was told and not believed."""
     table = rules()
     tellings = _tellings(reading, tumours, table)
     visits = reading.visits(table.events["told_kinds"])
     events: list[EventItem] = []
+    aside: list[SetAside] = []
     for item in tumours.items:
         own = [telling for telling in tellings if telling.tumour is item]
-        events.extend(_events_of(item, own, visits, table))
-    if reading.dossier.death_date:
-        events.append(EventItem(EventType.DEATH, reading.dossier.death_date, None, label=LABELS[EventType.DEATH]))
-    return sorted(
+        found, doubtful = _events_of(item, own, visits, table)
+        events.extend(found)
+        aside.extend(_set_aside(one, item, table) for one in doubtful)
+    return events, aside
+
+
+def in_order(events: Iterable[EventItem]) -> list[EventItem]:
+    """Events by date, each pointing to the last earlier one of its tumour (OSIRIS `TumorPathologyEvent`)."""
+    ordered = sorted(
         events, key=lambda one: (one.date or dt.date.max, one.tumour_rank or 99, ORDER.index(one.type), one.sites)
     )
+    last: dict[int, str] = {}
+    for event in ordered:
+        event.parent = None
+        if event.tumour_rank is not None:
+            if event.type not in (EventType.INITIAL, EventType.SECOND_CANCER):
+                event.parent = last.get(event.tumour_rank)
+            last[event.tumour_rank] = event.key
+    return ordered
 
 
 def metastatic_since(item: TumourItem, events: Iterable[EventItem]) -> dt.date | None:
@@ -231,20 +256,32 @@ def _is_regional_node(clue: Clue) -> bool:
 # --- Events of one tumour -----------------------------------------------------------------------------------
 
 
-def _events_of(item: TumourItem, tellings: list[Telling], visits: list[dt.date], table: Rules) -> list[EventItem]:
+def _events_of(
+    item: TumourItem, tellings: list[Telling], visits: list[dt.date], table: Rules
+) -> tuple[list[EventItem], list[Happening]]:
+    doubtful: list[Happening] = []
     by_type: dict[EventType, list[Telling]] = defaultdict(list)
     for telling in sorted(tellings, key=_order):
         by_type[telling.type].append(telling)
     first = EventType.INITIAL if item.rank == 1 else EventType.SECOND_CANCER
-    start = EventItem(first, item.diagnosis_date, item.rank, evidence=list(item.evidence))
+    start = EventItem(
+        first,
+        item.diagnosis_date,
+        item.rank,
+        confidence=item.confidence,
+        why=item.why,
+        conflicts=[one for one in item.conflicts if one.attribute == "diagnosis_date"],
+        evidence=list(item.evidence),
+    )
     found: list[Happening] = []
-    metastatic = _metastatic(item, by_type[EventType.METASTATIC_RECURRENCE], start, visits, table)
+    metastatic = _metastatic(item, by_type[EventType.METASTATIC_RECURRENCE], start, visits, table, doubtful)
     if metastatic:
         found.append(metastatic)
     for kind in (EventType.LOCAL_RECURRENCE, EventType.REGIONAL_RECURRENCE):
         late = _later(item, by_type[kind], table.events["recurrence_after"])
         merged = _merged(kind, late, table.events["local_merge"], table)
         found.extend(one for one in merged if _is_confirmed(one, visits, table))
+        doubtful.extend(one for one in merged if not _is_confirmed(one, visits, table))
     progressions = _merged(
         EventType.PROGRESSION,
         _later(item, by_type[EventType.PROGRESSION], table.events["recurrence_after"] // 2),
@@ -253,6 +290,7 @@ def _events_of(item: TumourItem, tellings: list[Telling], visits: list[dt.date],
     )
     for one in progressions:
         if not _is_confirmed(one, visits, table):
+            doubtful.append(one)
             continue
         same = next((other for other in found if other.period.near(one.period, table.events["merge"])), None)
         if same:
@@ -269,17 +307,24 @@ def _events_of(item: TumourItem, tellings: list[Telling], visits: list[dt.date],
     found.extend(_remissions(item, complete, found, table))
     start.sites = sorted(set(start.sites))
     start.label = event_label(first, start.sites, item)
-    return [start, *(_event(one, item, table) for one in found)]
+    return [start, *(_event(one, item, table) for one in found)], doubtful
 
 
 def _metastatic(
-    item: TumourItem, tellings: list[Telling], start: EventItem, visits: list[dt.date], table: Rules
+    item: TumourItem,
+    tellings: list[Telling],
+    start: EventItem,
+    visits: list[dt.date],
+    table: Rules,
+    doubtful: list[Happening],
 ) -> Happening | None:
     """The metastatic recurrence, or None where there is none or the tumour was metastatic from the start."""
     clusters = _clusters(_sited(tellings, table), table.events["merge"])
     diagnosed = item.diagnosis_date
     window = table.events["synchronous"]
-    first = _first_metastases([one for one in clusters if _is_confirmed(one, visits, table)], diagnosed, window, table)
+    confirmed = [one for one in clusters if _is_confirmed(one, visits, table)]
+    doubtful.extend(one for one in clusters if one not in confirmed)
+    first = _first_metastases(confirmed, diagnosed, window, table)
     if diagnosed and is_stage_iv(item):
         first = clusters[0] if clusters else None
         window *= 2
@@ -410,14 +455,53 @@ def _remissions(item: TumourItem, tellings: list[Telling], others: list[Happenin
 
 def _event(happening: Happening, item: TumourItem, table: Rules) -> EventItem:
     sites = sorted(happening.sites)
+    said = _voices(happening.tellings)
+    dated = sum(one.is_dated for one in happening.tellings)
+    conflicts = _other_dates(happening, table)
+    how = "datée par ses phrases" if dated else "datée par ses documents"
     return EventItem(
         happening.type,
         happening.period.start,
         item.rank,
         sites=sites,
         label=event_label(happening.type, sites, item),
+        confidence=confidence(said, table=table),
+        why=f"Écrit par {who_says(said)}{when_said(said)}, {how}{said_otherwise(conflicts)}.",
+        conflicts=conflicts,
         evidence=distinct_evidence((one.evidence() for one in happening.tellings), table),
     )
+
+
+def _set_aside(happening: Happening, item: TumourItem, table: Rules) -> SetAside:
+    """What one document believed to see and the later ones do not tell again."""
+    event = _event(happening, item, table)
+    return SetAside(
+        item=EvidenceItem.EVENT,
+        label=event.label,
+        date=event.date,
+        values={"type": event.type.value, "sites": event.sites, "tumour_rank": item.rank},
+        key=key_of(event, item),
+        confidence=round(event.confidence / 2, 2),
+        why=f"Non retenu : les documents suivants ne le disent plus ; {event.why[:1].lower()}{event.why[1:]}",
+        evidence=event.evidence,
+    )
+
+
+def _voices(tellings: Iterable[Telling]) -> list[Voice]:
+    tellings = list(tellings)
+    return voices((one.clue for one in tellings if one.clue), (one.row for one in tellings if one.row))
+
+
+def _other_dates(happening: Happening, table: Rules) -> list[Conflict]:
+    """The dates that some sentence gives to the event and that are not its own."""
+    others: dict[str, list[Telling]] = defaultdict(list)
+    for one in happening.tellings:
+        if one.is_dated and not one.period.near(happening.period, table.events["same_date"]):
+            others[one.period.start.isoformat()].append(one)
+    return [
+        Conflict("date", date, distinct_evidence((one.evidence() for one in found), table))
+        for date, found in sorted(others.items())
+    ]
 
 
 def _order(telling: Telling) -> tuple[dt.date, dt.date, str, int]:
@@ -430,4 +514,4 @@ def _order(telling: Telling) -> tuple[dt.date, dt.date, str, int]:
     )
 
 
-__all__ = ["event_label", "find_events", "is_stage_iv", "metastatic_since", "site_adjectives"]
+__all__ = ["event_label", "find_events", "in_order", "is_stage_iv", "metastatic_since", "site_adjectives"]

@@ -17,6 +17,9 @@ class Rules:
     """`rules.toml` as values. Windows are days."""
 
     weight: dict[str, int]
+    trust: dict[str, float]
+    called: dict[str, tuple[str, str]]
+    review: dict[str, Any]
     precedence: dict[str, dict[str, int]]
     support: dict[str, Any]
     diagnosis: dict[str, float]
@@ -29,6 +32,9 @@ class Rules:
     sessions: re.Pattern[str]
     metastasis_of_cim10: dict[str, str]
     biomarkers: dict[str, Any]
+    vital: dict[str, Any]
+    death: re.Pattern[str]
+    not_the_patients_death: re.Pattern[str]
 
     def rank(self, attribute: str, source: str) -> int:
         """Place of a source in the precedence of an attribute; 0 is believed first."""
@@ -41,6 +47,9 @@ def rules() -> Rules:
     table = tomllib.loads(FILE.read_text(encoding="utf-8"))
     return Rules(
         weight=table["sources"]["weight"],
+        trust=table["sources"]["trust"],
+        called={source: (one, many) for source, (one, many) in table["sources"]["called"].items()},
+        review=table["review"],
         precedence={
             attribute: {source: place for place, source in enumerate(order)}
             for attribute, order in table["sources"]["precedence"].items()
@@ -56,4 +65,7 @@ def rules() -> Rules:
         joiners=re.compile(table["treatments"]["joiners"], re.IGNORECASE),
         metastasis_of_cim10=table["metastasis_of_cim10"],
         biomarkers=table["biomarkers"],
+        vital=table["vital"],
+        death=re.compile(table["vital"]["death"], re.IGNORECASE),
+        not_the_patients_death=re.compile(table["vital"]["of_others"], re.IGNORECASE),
     )

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 
+from consore.history.beliefs import confidence, key_of, voices, when_said, who_says
 from consore.history.clues import Clue, Page, Reading, row_evidence
 from consore.history.events import metastatic_since
 from consore.history.periods import Period, day, period_of
@@ -23,8 +24,11 @@ from consore.history.tumours import Tumours, distinct_evidence
 from consore.model import (
     DrugItem,
     EventItem,
+    EventType,
+    EvidenceItem,
     EvidenceRef,
     MentionKind,
+    SetAside,
     StructuredRow,
     TreatmentItem,
     TreatmentType,
@@ -118,8 +122,8 @@ class Told:
 
 def find_treatments(
     reading: Reading, tumours: Tumours, events: Sequence[EventItem], terminology: Terminology
-) -> list[TreatmentItem]:
-    """The treatments of a patient, by first day."""
+) -> tuple[list[TreatmentItem], list[SetAside]]:
+    """The treatments of a patient, by first day; and those that one passing word tells, not believed."""
     table = rules()
     courses = _courses_of_rows(reading, terminology, table)
     courses = _with_acts(courses, reading, terminology, table)
@@ -135,11 +139,9 @@ def find_treatments(
         _settle_drugs(course, table)
     visits = reading.visits(table.events["told_kinds"])
     has_file = bool(reading.rows_of("chemotherapy"))
-    courses = [
-        course
-        for course in courses
-        if _concerns_cancer(course, tumours, table) and _is_supported(course, has_file, visits, table)
-    ]
+    courses = [course for course in courses if _concerns_cancer(course, tumours, table)]
+    doubtful = [course for course in courses if not _is_supported(course, has_file, visits, table)]
+    courses = [course for course in courses if course not in doubtful]
     for course in courses:
         course.tumour = _tumour_of(course, tumours)
         known = course.tumour.diagnosis_date if course.tumour else None
@@ -149,6 +151,12 @@ def find_treatments(
     _number_lines(courses, events, table)
     items = [_item(course, table) for course in courses]
     _add_responses(items, reading, table)
+    _chain(items, events)
+    return items, [_set_aside(course, table) for course in doubtful]
+
+
+def by_first_day(items: Iterable[TreatmentItem]) -> list[TreatmentItem]:
+    """Treatments by first day."""
     return sorted(items, key=lambda one: (one.start or dt.date.max, one.type.value, one.name, one.end or dt.date.max))
 
 
@@ -631,9 +639,45 @@ def _add_responses(items: list[TreatmentItem], reading: Reading, table: Rules) -
 # --- Words ----------------------------------------------------------------------------------------------------
 
 
+def _chain(items: Iterable[TreatmentItem], events: Sequence[EventItem]) -> None:
+    """The event that a treatment treats: the last one of its tumour that was known when it began."""
+    for item in items:
+        before = [
+            one
+            for one in events
+            if one.tumour_rank == item.tumour_rank
+            and one.type not in (EventType.REMISSION, EventType.DEATH)
+            and one.date
+            and item.start
+            and one.date <= item.start
+        ]
+        first = next((one for one in events if one.tumour_rank == item.tumour_rank), None)
+        item.event = max(before, key=lambda one: str(one.date)).key if before else first.key if first else None
+
+
+def _set_aside(course: Course, table: Rules) -> SetAside:
+    item = _item(course, table)
+    return SetAside(
+        item=EvidenceItem.TREATMENT,
+        label=item.name,
+        date=item.start,
+        values={
+            "type": item.type.value,
+            "name": item.name,
+            "drugs": [{"name": drug.name, "atc": drug.atc} for drug in item.drugs],
+            "start": item.start.isoformat() if item.start else None,
+        },
+        key=key_of(item),
+        confidence=round(item.confidence / 2, 2),
+        why=f"Non retenu : aucun autre document ne dit qu'il a été donné ; {item.why[:1].lower()}{item.why[1:]}",
+        evidence=item.evidence,
+    )
+
+
 def _item(course: Course, table: Rules) -> TreatmentItem:
     operation = course.type in (TreatmentType.SURGERY, TreatmentType.TRANSPLANT)
     name, act_code = _named_operation(course, table) if operation else (course.name, course.act_code)
+    said = voices(course.clues, course.rows)
     return TreatmentItem(
         type=course.type,
         name=name,
@@ -645,6 +689,9 @@ def _item(course: Course, table: Rules) -> TreatmentItem:
         end=course.start if operation else course.last,
         tumour_rank=course.tumour.rank if course.tumour else None,
         intent=course.intent,
+        cycles=len(course.rows) if course.rows and not operation else None,
+        confidence=confidence(said, table=table),
+        why=f"Écrit par {who_says(said)}{when_said(said)}.",
         evidence=course.evidence(table),
     )
 

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from consore.history.beliefs import confidence, key_of, voices, when_said, who_says
 from consore.history.clues import Clue, Page, Reading, row_evidence, side_of
 from consore.history.periods import Period, day, earliest, period_of
 from consore.history.primaries import (
@@ -28,9 +29,32 @@ from consore.history.primaries import (
     site_group,
 )
 from consore.history.rules import Rules, rules
-from consore.model import EvidenceRef, Laterality, MentionKind, StructuredRow, TumourItem
+from consore.model import (
+    Conflict,
+    EvidenceItem,
+    EvidenceRef,
+    Laterality,
+    MentionKind,
+    SetAside,
+    StructuredRow,
+    TumourItem,
+)
 from consore.referentials import Terminology
 
+ATTRIBUTES = {
+    "laterality": "côté",
+    "morphology": "morphologie",
+    "diagnosis_date": "diagnostic du",
+    "existence": "",
+    "stage": "stade",
+    "grade": "grade",
+    "ctnm": "TNM clinique",
+    "ptnm": "TNM anatomopathologique",
+    "status": "résultat",
+    "value": "valeur",
+    "date": "date",
+    "drugs": "médicaments",
+}
 SHEET_SIDES = {"G": Laterality.LEFT, "D": Laterality.RIGHT, "B": Laterality.BILATERAL, "M": Laterality.MIDLINE}
 
 
@@ -131,6 +155,7 @@ class Tumours:
     items: list[TumourItem]
     drafts: list[Draft]
     of_page: dict[str, int] = field(default_factory=dict)
+    set_aside: list[SetAside] = field(default_factory=list)
 
     def of(self, clue: Clue) -> TumourItem | None:
         """The tumour a clue speaks of: its sentence's, else its document's, else the last one known at its date."""
@@ -142,6 +167,31 @@ class Tumours:
                 return found
         rank = self.of_page.get(clue.page.document.id)
         return self.items[rank - 1] if rank else self.at(clue.date)
+
+    def remove(self, item: TumourItem) -> None:
+        """Take a tumour out; its clues speak of none."""
+        place = self.items.index(item)
+        del self.items[place]
+        if self.drafts:
+            del self.drafts[place]
+        self.of_page = {page: rank for page, rank in self.of_page.items() if rank != item.rank}
+
+    def add(self, item: TumourItem) -> None:
+        """Put in a tumour that no clue tells."""
+        self.items.append(item)
+        self.drafts.append(Draft())
+
+    def rank_again(self) -> None:
+        """Count the ranks anew, by diagnosis date."""
+        pairs = sorted(
+            zip(self.items, self.drafts, strict=True),
+            key=lambda pair: (pair[0].diagnosis_date or dt.date.max, pair[0].topography or "", pair[0].rank),
+        )
+        self.items, self.drafts = [item for item, _ in pairs], [draft for _, draft in pairs]
+        new = {item.rank: rank for rank, item in enumerate(self.items, start=1)}
+        self.of_page = {page: new[rank] for page, rank in self.of_page.items() if rank in new}
+        for rank, item in enumerate(self.items, start=1):
+            item.rank = rank
 
     def at_site(self, topography: str) -> TumourItem | None:
         """The only tumour of this site, if there is exactly one."""
@@ -168,12 +218,16 @@ def find_tumours(reading: Reading, terminology: Terminology) -> Tumours:
         for statement in sorted(partial, key=lambda one: _strength(one, table)):
             if statement.topography and statement.source == "diagnosis":
                 _take_in(drafts, statement)
-    drafts = _believed(drafts, _metastatic_sites(reading, table), table)
-    if not drafts and partial:
-        drafts = _last_resort(partial, table)
+    metastatic = _metastatic_sites(reading, table)
+    kept = _believed(drafts, metastatic, table)
+    aside = [draft for draft in drafts if draft not in kept and draft.topography]
+    if not kept and partial:
+        kept = _last_resort(partial, table)
     for statement in sorted(partial, key=lambda one: _strength(one, table)):
-        _refine(drafts, statement)
-    return _ranked(drafts, table, terminology)
+        _refine(kept, statement)
+    tumours = _ranked(kept, table, terminology)
+    tumours.set_aside = [_set_aside(draft, kept, metastatic, table, terminology) for draft in aside]
+    return tumours
 
 
 def tumour_label(item: TumourItem, terminology: Terminology) -> str:
@@ -463,14 +517,79 @@ def _ranked(drafts: list[Draft], table: Rules, terminology: Terminology) -> Tumo
 
 def _item(draft: Draft, table: Rules) -> TumourItem:
     ordered = sorted(draft.statements, key=lambda one: _strength(one, table))
-    return TumourItem(
+    item = TumourItem(
         rank=0,
         topography=_topography(draft, table),
         morphology=_morphology(draft, table),
         laterality=_laterality(draft, table),
         diagnosis_date=_diagnosis_date(draft, table),
-        evidence=distinct_evidence([one.evidence() for one in ordered[: table.events["evidence"] * 2]], table),
+        evidence=distinct_evidence((one.evidence() for one in ordered), table),
     )
+    _believe(item, draft, table)
+    return item
+
+
+def _set_aside(
+    draft: Draft, kept: list[Draft], metastatic: set[str], table: Rules, terminology: Terminology
+) -> SetAside:
+    """A primary that some source tells and that is no tumour of the history, and why."""
+    item = _item(draft, table)
+    item.label = tumour_label(item, terminology)
+    said = voices((one.clue for one in draft.statements if one.clue), (one.row for one in draft.statements if one.row))
+    why = (
+        "siège d'une métastase connue, sans histologie propre"
+        if _is_metastasis(draft, kept, metastatic)
+        else "trop peu de sources pour une seconde tumeur"
+    )
+    return SetAside(
+        item=EvidenceItem.TUMOUR,
+        label=item.label,
+        date=item.diagnosis_date,
+        values={"topography": item.topography, "morphology": item.morphology, "laterality": _plain_side(item)},
+        key=key_of(item),
+        confidence=round(item.confidence / 2, 2),
+        why=f"Non retenu : {why} ; écrit par {who_says(said)}{when_said(said)}.",
+        evidence=item.evidence,
+    )
+
+
+def _plain_side(item: TumourItem) -> str | None:
+    return item.laterality.value if item.laterality else None
+
+
+def _believe(item: TumourItem, draft: Draft, table: Rules) -> None:
+    """Confidence, conflicts and the sentence that says why, from all the statements of the tumour."""
+    own: list[Statement] = []
+    conflicts: dict[tuple[str, str], list[Statement]] = defaultdict(list)
+    for one in draft.statements:
+        disagrees = False
+        if one.laterality and item.laterality is not one.laterality and site(str(item.topography)).paired:
+            conflicts["laterality", one.laterality.value].append(one)
+            disagrees = item.laterality is not None
+        if one.morphology and item.morphology and not same_histology(one.morphology, item.morphology):
+            conflicts["morphology", one.morphology].append(one)
+            disagrees = True
+        if one.source == "tumour_sheet" or (one.is_dated and one.clue and not one.clue.is_history):
+            period = period_of(one.clue) if one.clue else day(one.date) if one.date else None
+            if period and item.diagnosis_date and not period.near(day(item.diagnosis_date), table.review["other_date"]):
+                conflicts["diagnosis_date", period.start.isoformat()].append(one)
+        if not disagrees:
+            own.append(one)
+    said = voices((one.clue for one in own if one.clue), (one.row for one in own if one.row))
+    sides = [one for (name, _), found in conflicts.items() if name == "laterality" for one in found]
+    against = voices((one.clue for one in sides if one.clue), (one.row for one in sides if one.row))
+    item.confidence = confidence(said, against, table=table)
+    item.conflicts = [
+        Conflict(name, value, distinct_evidence((one.evidence() for one in found), table))
+        for (name, value), found in sorted(conflicts.items())
+    ]
+    item.why = f"Écrit par {who_says(said)}{when_said(said)}{said_otherwise(item.conflicts)}."
+
+
+def said_otherwise(conflicts: list[Conflict]) -> str:
+    """ " ; mais côté : right (1 fois)": what others say, for the sentence that says why."""
+    words = [f"{ATTRIBUTES.get(one.attribute, one.attribute)} {one.value}" for one in conflicts]
+    return f" ; écrit aussi : {', '.join(words)}" if words else ""
 
 
 def _topography(draft: Draft, table: Rules) -> str | None:
@@ -584,6 +703,7 @@ __all__ = [
     "distinct_evidence",
     "find_tumours",
     "opposite",
+    "said_otherwise",
     "side_label",
     "tumour_label",
 ]

@@ -20,9 +20,14 @@ from consore.model import (
     Alteration,
     AlterationItem,
     Assertion,
+    Belief,
+    Believed,
     Biography,
     Biomarker,
     BiomarkerItem,
+    Conflict,
+    Correction,
+    CorrectionItem,
     Diagnosis,
     Document,
     DocumentKind,
@@ -30,7 +35,6 @@ from consore.model import (
     Dossier,
     DossierDocument,
     DrugItem,
-    EventType,
     Evidence,
     EvidenceItem,
     EvidenceRef,
@@ -38,6 +42,7 @@ from consore.model import (
     MentionKind,
     Patient,
     Sample,
+    SetAside,
     Sex,
     StructuredRecord,
     StructuredRow,
@@ -47,13 +52,14 @@ from consore.model import (
     Tumour,
     TumourEvent,
     TumourEventSite,
+    Verdict,
     unpack_mentions,
 )
 
 if TYPE_CHECKING:
     from consore.referentials import Terminology
 
-DERIVED: tuple[Any, ...] = (Evidence, Fact, Sample, Biomarker, Alteration, Treatment, TumourEvent, Tumour)
+DERIVED: tuple[Any, ...] = (Evidence, Belief, Fact, Sample, Biomarker, Alteration, Treatment, TumourEvent, Tumour)
 SAMPLE_STATUS = {"disponible": "available", "épuisé": "exhausted", "epuise": "exhausted", "": "available"}
 
 _NUMBER = re.compile(r"(?P<sign>[<>≤≥=~≈]{0,2})\s*(?P<number>\d+(?:[.,]\d+)?)\s*%?")
@@ -105,6 +111,7 @@ def load_dossiers(session: Session, patient_ids: Sequence[int]) -> dict[int, She
     }
     _add_documents(session, shelves)
     _add_records(session, shelves)
+    _add_corrections(session, shelves)
     for model, kind in ((Diagnosis, "diagnosis"), (Act, "act")):
         rows = session.scalars(select(model).where(_in(model.patient_id, shelves)).order_by(_c(model.id)))
         counted: dict[int, int] = defaultdict(int)
@@ -142,6 +149,14 @@ def _add_records(session: Session, shelves: dict[int, Shelf]) -> None:
         shelf.dossier.structured.append(StructuredRow(identifier, record.kind, record.date, record.values_))
 
 
+def _add_corrections(session: Session, shelves: dict[int, Shelf]) -> None:
+    statement = select(Correction).where(_in(Correction.patient_id, shelves), _c(Correction.withdrawn_at).is_(None))
+    for row in session.scalars(statement.order_by(_c(Correction.id))):
+        shelves[row.patient_id].dossier.corrections.append(
+            CorrectionItem(str(row.id), row.key, Verdict(row.verdict), row.values_, row.before, row.author, row.at)
+        )
+
+
 # --- Into the store -----------------------------------------------------------------------------------------
 
 
@@ -156,6 +171,7 @@ class _Rows:
         self.events: list[tuple[TumourEvent, list[str]]] = []
         self.treatments: list[tuple[Treatment, list[DrugItem]]] = []
         self.evidence: list[tuple[EvidenceItem, Any, list[EvidenceRef]]] = []
+        self.beliefs: list[tuple[EvidenceItem, Any, Believed]] = []
 
     def make_tumours(self) -> list[SQLModel]:
         """The tumours: the other rows point to them."""
@@ -175,7 +191,7 @@ class _Rows:
                 label=item.label,
             )
             self.tumours[item.rank] = row
-            self.evidence.append((EvidenceItem.TUMOUR, row, item.evidence))
+            self._keep(EvidenceItem.TUMOUR, row, item)
         return list(self.tumours.values())
 
     def make_items(self) -> list[SQLModel]:
@@ -184,10 +200,10 @@ class _Rows:
             tumour_id = self.tumours[item.rank].id
             for biomarker in item.biomarkers:
                 found = _biomarker(self.patient_id, tumour_id, biomarker)
-                self.evidence.append((EvidenceItem.BIOMARKER, found, biomarker.evidence))
+                self._keep(EvidenceItem.BIOMARKER, found, biomarker)
             for alteration in item.alterations:
                 seen = _alteration(self.patient_id, tumour_id, alteration)
-                self.evidence.append((EvidenceItem.ALTERATION, seen, alteration.evidence))
+                self._keep(EvidenceItem.ALTERATION, seen, alteration)
         for happened in self.biography.events:
             event = TumourEvent(
                 patient_id=self.patient_id,
@@ -197,7 +213,7 @@ class _Rows:
                 label=happened.label,
             )
             self.events.append((event, happened.sites))
-            self.evidence.append((EvidenceItem.EVENT, event, happened.evidence))
+            self._keep(EvidenceItem.EVENT, event, happened)
         for given in self.biography.treatments:
             treatment = Treatment(
                 patient_id=self.patient_id,
@@ -211,21 +227,28 @@ class _Rows:
                 end=given.end,
                 intent=given.intent,
                 response=given.response,
+                cycles=given.cycles,
+                dose=given.dose,
+                stop_reason=given.stop_reason,
             )
             self.treatments.append((treatment, given.drugs))
-            self.evidence.append((EvidenceItem.TREATMENT, treatment, given.evidence))
+            self._keep(EvidenceItem.TREATMENT, treatment, given)
+        self.beliefs.extend((aside.item, None, aside) for aside in self.biography.set_aside)
         return [row for _, row, _ in self.evidence if not isinstance(row, Tumour)]
 
+    def _keep(self, kind: EvidenceItem, row: Any, item: Believed) -> None:
+        self.evidence.append((kind, row, item.evidence))
+        self.beliefs.append((kind, row, item))
+
     def chain(self) -> None:
-        """A recurrence follows the last earlier event of its tumour (OSIRIS `TumorPathologyEvent` chain)."""
-        last: dict[int | None, TumourEvent] = {}
-        ordered = sorted((event for event, _ in self.events), key=lambda one: (one.date or dt.date.max, one.id or 0))
-        for event in ordered:
-            if event.tumour_id is not None:
-                before = last.get(event.tumour_id)
-                if before is not None and event.type != EventType.INITIAL:
-                    event.parent_id = before.id
-                last[event.tumour_id] = event
+        """An event follows another and a treatment treats one (OSIRIS `TumorPathologyEvent` chain)."""
+        rows = {item.key: row for item, (row, _) in zip(self.biography.events, self.events, strict=True)}
+        for item, (row, _) in zip(self.biography.events, self.events, strict=True):
+            parent = rows.get(item.parent or "")
+            row.parent_id = parent.id if parent else None
+        for given, (treatment, _) in zip(self.biography.treatments, self.treatments, strict=True):
+            event = rows.get(given.event or "")
+            treatment.event_id = event.id if event else None
 
     def sites(self) -> Iterator[dict[str, Any]]:
         """The sites of the events."""
@@ -257,6 +280,44 @@ class _Rows:
                     "confidence": reference.confidence,
                 }
 
+    def belief_rows(self) -> Iterator[dict[str, Any]]:
+        """How sure each item is, why, and what others say; then what the history does not hold."""
+        from consore.history import is_reviewed, review_value
+
+        for kind, row, item in self.beliefs:
+            aside = item if isinstance(item, SetAside) else None
+            yield {
+                "patient_id": self.patient_id,
+                "item": kind.value,
+                "item_id": row.id if row else None,
+                "key": item.key,
+                "confidence": item.confidence,
+                "review_value": 0.0 if is_reviewed(item) else review_value(item, kind),
+                "reviewed": is_reviewed(item),
+                "why": item.why,
+                "conflicts": [self._conflict(one) for one in item.conflicts],
+                "label": aside.label if aside else "",
+                "date": aside.date if aside else None,
+                "values_": aside.values if aside else {},
+            }
+
+    def _conflict(self, one: Conflict) -> dict[str, Any]:
+        """A conflict as JSON, its evidence by the identifiers of the store."""
+        return {
+            "attribute": one.attribute,
+            "value": one.value,
+            "evidence": [
+                {
+                    "document_id": self.shelf.documents.get(reference.document_id or ""),
+                    "record_id": self.shelf.records.get(reference.row_id or ""),
+                    "start": reference.start,
+                    "end": reference.end,
+                    "quote": reference.quote,
+                }
+                for reference in one.evidence
+            ],
+        }
+
     def facts(self) -> list[dict[str, Any]]:
         """What queries by code need."""
         return _facts(self.patient_id, self.shelf, self.biography)
@@ -280,6 +341,7 @@ def _save(session: Session, patients: list[_Rows]) -> None:
         (TreatmentDrug, _Rows.drugs),
         (Sample, _Rows.samples),
         (Evidence, _Rows.evidence_rows),
+        (Belief, _Rows.belief_rows),
         (Fact, _Rows.facts),
     )
     for model, rows in tables:

@@ -205,6 +205,10 @@ class Treatment(SQLModel, table=True):
     end: dt.date | None = None
     intent: str | None = None
     response: str | None = None
+    event_id: int | None = None
+    cycles: int | None = None
+    dose: float | None = None
+    stop_reason: str | None = None
 
 
 class TreatmentDrug(SQLModel, table=True):
@@ -269,6 +273,56 @@ class Evidence(SQLModel, table=True):
     end: int | None = None
     quote: str = _text()
     confidence: float = 1.0
+
+
+class Belief(SQLModel, table=True):
+    """How sure a derived row is, why, and what other sources say; see `biography.Believed`.
+
+    `item_id` is a row of the table that `item` names; null for what the history does not hold (`biography.SetAside`),
+    which `label`, `date` and `values_` describe. `review_value` orders the review queue: doubt times consequence.
+    """
+
+    __table_args__ = (Index("ix_belief_item", "item", "item_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    patient_id: int = Field(foreign_key="patient.id", index=True, ondelete="CASCADE")
+    item: str
+    item_id: int | None = None
+    key: str
+    confidence: float = 1.0
+    review_value: float = Field(default=0.0, index=True)
+    reviewed: bool = False
+    why: str = _text()
+    conflicts: list[dict[str, Any]] = _json(list)
+    label: str = ""
+    date: dt.date | None = None
+    values_: dict[str, Any] = Field(default_factory=dict, sa_column=Column("values", JSON, nullable=False))
+
+
+# --- What physicians say of it: never derived, never rebuilt ------------------------------------------------
+
+
+class Correction(SQLModel, table=True):
+    """What a physician said of an item of a history: an input of every later structuring, above all sources.
+
+    `key` names the item as it was then; `values_` holds what was changed, with the keys of `Biography.as_json`;
+    `before` what the history said, so that the pair can train a reader. The last one of an item wins, attribute by
+    attribute; a withdrawn one counts no more. Rows are never changed otherwise nor deleted.
+    """
+
+    __table_args__ = (Index("ix_correction_patient_key", "patient_id", "key"),)
+    id: int | None = Field(default=None, primary_key=True)
+    patient_id: int = Field(foreign_key="patient.id", index=True, ondelete="CASCADE")
+    item: str
+    key: str
+    verdict: str
+    values_: dict[str, Any] = Field(default_factory=dict, sa_column=Column("values", JSON, nullable=False))
+    before: dict[str, Any] = _json()
+    account_id: int | None = Field(default=None, index=True)
+    login: str = ""
+    author: str = ""
+    comment: str = _text()
+    at: dt.datetime = Field(default_factory=now, index=True)
+    withdrawn_at: dt.datetime | None = None
 
 
 # --- How the sources are read ----------------------------------------------------------------------------

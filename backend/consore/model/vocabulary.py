@@ -175,3 +175,12 @@ class EvidenceItem(StrEnum):
     TREATMENT = "treatment"
     BIOMARKER = "biomarker"
     ALTERATION = "alteration"
+
+
+class Verdict(StrEnum):
+    """What a physician says of an item of a history."""
+
+    CONFIRM = "confirm"
+    CORRECT = "correct"  # some of its values are others
+    REJECT = "reject"  # it is not so
+    ADD = "add"  # it was not found

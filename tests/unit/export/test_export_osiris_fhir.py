@@ -77,9 +77,9 @@ def test_two_exports_of_a_patient_meet_and_another_node_finds_nothing(store, set
 def test_shifted_dates_keep_every_delay(store, settings, words, keys):
     kept = taken(store, settings, words, keys[:1])[0]
     moved = taken(store, settings, words, keys[:1], Leave(dates=Dates.SHIFTED))[0]
-    days = {
-        (one.item.date - other.item.date).days for one, other in zip(kept.events, moved.events, strict=True)
-    } | {(one.item.start - other.item.start).days for one, other in zip(kept.cares, moved.cares, strict=True)}
+    days = {(one.item.date - other.item.date).days for one, other in zip(kept.events, moved.events, strict=True)} | {
+        (one.item.start - other.item.start).days for one, other in zip(kept.cares, moved.cares, strict=True)
+    }
     assert len(days) == 1
     assert 1 <= days.pop() <= 180
     assert kept.id == moved.id
