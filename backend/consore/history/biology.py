@@ -45,7 +45,10 @@ class Loinc:
 
 @dataclass(slots=True)
 class Measure:
-    """A result. `code`: of the biomarker referential, else a name of `analyses.csv`; `low`, `high`: normal bounds."""
+    """A result. `code`: of the biomarker referential, else a name of `analyses.csv`; `low`, `high`: normal bounds.
+
+    `is_marker`: of a tumour, not a count or a function of an organ.
+    """
 
     code: str
     label: str
@@ -55,14 +58,27 @@ class Measure:
     low: float | None = None
     high: float | None = None
     evidence: list[EvidenceRef] = field(default_factory=list)
+    is_marker: bool = False
+
+    @property
+    def arrow(self) -> str:
+        """ " ↓" or " ↑" where it lies outside the bounds that came with it, else nothing."""
+        number = number_of(self.value)
+        if number is None:
+            return ""
+        if self.low is not None and number < self.low:
+            return " ↓"
+        return " ↑" if self.high is not None and number > self.high else ""
 
     @property
     def is_abnormal(self) -> bool:
         """Whether it lies outside the bounds that came with it."""
-        number = number_of(self.value)
-        if number is None:
-            return False
-        return (self.low is not None and number < self.low) or (self.high is not None and number > self.high)
+        return bool(self.arrow)
+
+    @property
+    def written(self) -> str:
+        """Value and unit as French people write them."""
+        return f"{self.value.strip().replace('.', ',')} {self.unit}".strip()
 
 
 def measures_of(
@@ -111,6 +127,7 @@ def _of_row(row: StructuredRow, terminology: Terminology) -> Measure | None:
         number_of(values.get("borne_basse", "")),
         number_of(values.get("borne_haute", "")),
         [EvidenceRef(quote[:LONGEST_QUOTE], 1.0, row_id=row.id)],
+        _is_marker(code, terminology),
     )
 
 
@@ -136,6 +153,7 @@ def _of_mention(mention: Mention, document: DossierDocument, terminology: Termin
         mention.value,
         mention.unit or "",
         evidence=[EvidenceRef(quote, mention.confidence, document.id, mention.start, mention.end)],
+        is_marker=_is_marker(mention.code, terminology),
     )
 
 
@@ -150,6 +168,11 @@ def _is_same(one: Measure, other: Measure) -> bool:
 def _is_of_blood(code: str, terminology: Terminology) -> bool:
     concept = terminology.concept(_LOCAL, code)
     return analysis(code) is not None or (concept is not None and concept.attributes.get("values") in _OF_BLOOD)
+
+
+def _is_marker(code: str, terminology: Terminology) -> bool:
+    concept = terminology.concept(_LOCAL, code)
+    return concept is not None and concept.kind == MentionKind.BIOMARKER.value
 
 
 def _code_of(known: Loinc | None, name: str, terminology: Terminology) -> str:

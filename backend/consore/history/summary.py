@@ -12,7 +12,7 @@ import csv
 import datetime as dt
 import tomllib
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ from consore.history.events import site_adjectives
 from consore.history.headline import completed_years
 from consore.history.primaries import is_spread
 from consore.model import (
+    Believed,
     Biography,
-    BiomarkerStatus,
     DrugItem,
     EventItem,
     EventType,
@@ -40,8 +40,7 @@ _FOLDER = Path(__file__).parent
 _FULL_TUMOURS = 3
 _TOLD_PLAIN = (TreatmentType.SURGERY, TreatmentType.RADIOTHERAPY, TreatmentType.TRANSPLANT, TreatmentType.CELL_THERAPY)
 
-Item = TumourItem | EventItem | TreatmentItem
-Step = tuple[dt.date, int, Item]
+Step = tuple[dt.date, int, EventItem | TreatmentItem]
 
 
 def summary(
@@ -52,25 +51,23 @@ def summary(
     language: str = "fr",
     last_news: dt.date | None = None,
     today: dt.date | None = None,
-    is_doubtful: Callable[[Item], bool] = lambda _: False,
 ) -> list[str]:
     """One to five lines, without identity. The age is that of `today`, or at death.
 
-    `is_doubtful` says which items wait for a check. Raises ValueError for a language that is not `fr` or `en`.
+    An item less sure than `summary.toml` says carries "(?)". Raises ValueError for a language that is not `fr` or `en`.
     """
     if language not in LANGUAGES:
         raise ValueError(f"{language} is not one of {LANGUAGES}.")
-    return _Teller(biography, language, is_doubtful).lines(sex, birth_date, last_news, today or dt.date.today())
+    return _Teller(biography, language).lines(sex, birth_date, last_news, today or dt.date.today())
 
 
 class _Teller:
     """The summary of one patient in one language."""
 
-    def __init__(self, biography: Biography, language: str, is_doubtful: Callable[[Item], bool]) -> None:
+    def __init__(self, biography: Biography, language: str) -> None:
         self.biography = biography
         self.english = language == "en"
         self.words: dict[str, Any] = _table()[language]
-        self.is_doubtful = is_doubtful
         self.has_marked = False
 
     def lines(self, sex: Sex, birth: dt.date | None, last_news: dt.date | None, today: dt.date) -> list[str]:
@@ -155,7 +152,7 @@ class _Teller:
         told: list[str] = []
         joins = False
         for _, _, step in steps:
-            words = self._event(step) if isinstance(step, EventItem) else self._treatment(step)  # type: ignore[arg-type]
+            words = self._event(step) if isinstance(step, EventItem) else self._treatment(step)
             words = self._marked(step, words)
             joined = isinstance(step, TreatmentItem) and not step.line
             if told and words in told[-1].split(" + "):
@@ -198,12 +195,11 @@ class _Teller:
         table = _table()
         shown = {**table["shown"], **self.words.get("shown", {})}
         signs = {**table["sign"], **self.words.get("sign", {})}
-        known = {one.code: one.status for one in item.biomarkers}
-        known |= {one.gene: one.status for one in item.alterations if one.gene in shown}
+        known = {one.code: one for one in item.biomarkers} | {one.gene: one for one in item.alterations}
         told = [
-            f"{shown[code]}{signs[known[code].value]}"
+            self._marked(known[code], f"{shown[code]}{signs[known[code].status.value]}")
             for code in shown
-            if code in known and known[code] is not BiomarkerStatus.UNKNOWN and known[code].value in signs
+            if code in known and known[code].status.value in signs
         ]
         return told[: int(table["most_biomarkers"])]
 
@@ -221,6 +217,8 @@ class _Teller:
 
     def _treatment(self, treatment: TreatmentItem) -> str:
         name = self._name_of_treatment(treatment)
+        if treatment.cycles and treatment.cycles > 1 and treatment.drugs:
+            name = f"{treatment.cycles} {name}"
         if treatment.line:
             return str(self.words["line"].format(line=treatment.line, name=name)) + f" ({_month(treatment.start)})"
         return name
@@ -254,8 +252,8 @@ class _Teller:
     def _when(self, item: TumourItem) -> str:
         return f" ({_month(item.diagnosis_date)})" if item.diagnosis_date else ""
 
-    def _marked(self, item: Any, words: str) -> str:
-        if not self.is_doubtful(item):
+    def _marked(self, item: Believed, words: str) -> str:
+        if item.confidence >= _table()["sure_from"]:
             return words
         self.has_marked = True
         return words + str(_table()["doubtful"])
