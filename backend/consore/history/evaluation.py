@@ -116,7 +116,7 @@ class HistoryScores:
 
 @dataclass(frozen=True)
 class WrittenDossier:
-    """A patient written by hand and the history that a physician would write. `kept`: no rule was made looking at it."""
+    """A patient written by hand and the history that a physician would write. `kept`: no rule was tuned on it."""
 
     name: str
     kept: bool

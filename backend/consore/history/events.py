@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from consore.history.beliefs import Voice, confidence, key_of, voices, when_said, who_says
 from consore.history.clues import Clue, Reading, row_evidence
 from consore.history.periods import Period, day, earliest, period_of
-from consore.history.primaries import is_spread, site, site_group
+from consore.history.primaries import is_spread, is_vague, site, site_group
 from consore.history.rules import Rules, rules
 from consore.history.tumours import Tumours, distinct_evidence, said_otherwise
 from consore.model import (
@@ -40,6 +40,7 @@ RECURRENCES = {
     "RESP:progression": EventType.PROGRESSION,
     "RESP:complete": EventType.REMISSION,
 }
+RELAPSES = (EventType.LOCAL_RECURRENCE, EventType.REGIONAL_RECURRENCE, EventType.METASTATIC_RECURRENCE)
 LABELS = {
     EventType.LOCAL_RECURRENCE: "Récidive locale",
     EventType.REGIONAL_RECURRENCE: "Récidive régionale",
@@ -175,11 +176,11 @@ def _tellings(reading: Reading, tumours: Tumours, table: Rules) -> list[Telling]
         if clue.kind is MentionKind.METASTASIS:
             event_type: EventType | None = EventType.METASTATIC_RECURRENCE
             sites = [clue.code] if clue.code else []
-            if _is_regional_node(clue):
+            if _is_regional_node(clue) or is_spread(item.morphology):
                 continue
         else:
-            event_type = _recurrence_type(clue, item)
-            sites = _sites_of(clue, event_type)
+            event_type = _recurrence_type(clue, item, table)
+            sites = _sites_of(clue, event_type, item, table)
         if event_type is None:
             continue
         if clue.is_dated and _is_of_diagnosis(period, item, event_type, table):
@@ -193,7 +194,7 @@ def _tellings(reading: Reading, tumours: Tumours, table: Rules) -> list[Telling]
         code = str(row.values.get("code", ""))
         place = table.metastasis_of_cim10.get(code[:4]) or table.metastasis_of_cim10.get(code[:3])
         item = tumours.at(row.date)
-        if place and not place.startswith("C77") and row.date and item:
+        if place and not place.startswith("C77") and row.date and item and not is_spread(item.morphology):
             kind = EventType.METASTATIC_RECURRENCE
             found.append(Telling(kind, day(row.date), [place], "diagnosis", False, item, row=row))
     return found
@@ -208,38 +209,58 @@ def _is_of_diagnosis(period: Period, item: TumourItem, event_type: EventType, ta
     return period.near(day(item.diagnosis_date), table.events["same_visit"])
 
 
-def _recurrence_type(clue: Clue, item: TumourItem) -> EventType | None:
-    """What a recurrence is of; an unspecified one is told by the sites of its sentence."""
+def _recurrence_type(clue: Clue, item: TumourItem, table: Rules) -> EventType | None:
+    """What a recurrence is of; an unspecified one is told by the sites of its sentence.
+
+    A leukaemia, a myeloma or a lymphoma has no metastases: it relapses, wherever it does.
+    """
     known = RECURRENCES.get(clue.code)
-    if known is not EventType.LOCAL_RECURRENCE and known is not None:
-        return known
-    around = clue.neighbours
-    if known is None and not clue.code.startswith("REC:"):
+    if known is EventType.REMISSION and table.not_remission.search(clue.words_after(table.events["remission_words"])):
         return None
-    if any(other.kind is MentionKind.METASTASIS for other in around) and known is None:
-        return EventType.METASTATIC_RECURRENCE
+    if is_spread(item.morphology) and (known in RELAPSES or (known is None and clue.code.startswith("REC:"))):
+        return EventType.LOCAL_RECURRENCE
     if known is not None:
         return known
-    places = [other.code for other in around if other.kind is MentionKind.TOPOGRAPHY and other.code]
-    if item.topography and any(site_group(code) == site_group(item.topography) for code in places):
+    if not clue.code.startswith("REC:"):
+        return None
+    if any(other.kind is MentionKind.METASTASIS for other in clue.neighbours):
+        return EventType.METASTATIC_RECURRENCE
+    places = [other.code for other in clue.neighbours if other.kind is MentionKind.TOPOGRAPHY and other.code]
+    after = _places_after(clue, table)
+    if item.topography and any(site_group(code) == site_group(item.topography) for code in after or places):
         return EventType.LOCAL_RECURRENCE
-    if any(code.startswith("C77") for code in places):
+    if any(code.startswith("C77") for code in after or places):
         return EventType.REGIONAL_RECURRENCE
-    return None
+    return EventType.METASTATIC_RECURRENCE if after and item.topography else None
 
 
-def _sites_of(clue: Clue, event_type: EventType | None) -> list[str]:
-    """The sites of the event's sentence; for a metastatic recurrence told without one, those of the next sentence."""
-    if event_type not in (EventType.METASTATIC_RECURRENCE, EventType.PROGRESSION):
+def _places_after(clue: Clue, table: Rules) -> list[str]:
+    """The sites told just after the words ("récidive péritonéale", "progression hépatique et osseuse")."""
+    found: list[str] = []
+    end = clue.mention.end
+    for other in clue.neighbours:
+        if other.kind is not MentionKind.TOPOGRAPHY or not other.code or other.mention.start < clue.mention.start:
+            continue
+        if other.mention.start - end > table.events["site_after"]:
+            break
+        found.append(other.code)
+        end = max(end, other.mention.end)
+    return found
+
+
+def _sites_of(clue: Clue, event_type: EventType | None, item: TumourItem, table: Rules) -> list[str]:
+    """The sites of the event's sentence: its metastases, and the organs told just after its words."""
+    if is_spread(item.morphology) or event_type in (None, EventType.REMISSION):
         return []
-    sites = [other.code for other in clue.neighbours if other.kind is MentionKind.METASTASIS and other.code]
-    if event_type is EventType.METASTATIC_RECURRENCE and not sites:
-        sites = [
-            other.code
-            for other in clue.neighbours
-            if other.kind is MentionKind.TOPOGRAPHY and other.code and 0 <= other.mention.start - clue.mention.end < 60
-        ]
-    return sites
+    metastases = [other.code for other in clue.neighbours if other.kind is MentionKind.METASTASIS and other.code]
+    after = _places_after(clue, table)
+    if event_type is EventType.LOCAL_RECURRENCE:
+        return [item.topography] if item.topography else []
+    if event_type is EventType.REGIONAL_RECURRENCE:
+        return [code for code in (*metastases, *after) if code.startswith("C77")]
+    own = site_group(item.topography) if item.topography else ""
+    after = [code for code in after if site_group(code) != own and not is_vague(code)]
+    return metastases or after
 
 
 def _is_regional_node(clue: Clue) -> bool:

@@ -32,6 +32,7 @@ class Rules:
     sessions: re.Pattern[str]
     metastasis_of_cim10: dict[str, str]
     biomarkers: dict[str, Any]
+    not_remission: re.Pattern[str]
     vital: dict[str, Any]
     death: re.Pattern[str]
     not_the_patients_death: re.Pattern[str]
@@ -65,6 +66,7 @@ def rules() -> Rules:
         joiners=re.compile(table["treatments"]["joiners"], re.IGNORECASE),
         metastasis_of_cim10=table["metastasis_of_cim10"],
         biomarkers=table["biomarkers"],
+        not_remission=re.compile(table["events"]["not_remission"], re.IGNORECASE),
         vital=table["vital"],
         death=re.compile(table["vital"]["death"], re.IGNORECASE),
         not_the_patients_death=re.compile(table["vital"]["of_others"], re.IGNORECASE),

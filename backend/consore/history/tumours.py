@@ -21,12 +21,15 @@ from consore.history.primaries import (
     UNSPECIFIED_SITES,
     behaviour,
     is_spread,
+    is_unlikely,
     is_unspecified,
+    is_vague,
     opposite,
     same_histology,
     same_primary,
     site,
     site_group,
+    usual_site,
 )
 from consore.history.rules import Rules, rules
 from consore.model import (
@@ -100,7 +103,9 @@ class Draft:
     def add(self, statement: Statement) -> None:
         """Take the statement in; what was unspecified becomes as specific as it says."""
         self.statements.append(statement)
-        if statement.topography and (self.topography is None or site_group(self.topography) in UNSPECIFIED_SITES):
+        if statement.topography and (
+            self.topography is None or (is_vague(self.topography) and not is_vague(statement.topography))
+        ):
             self.topography = statement.topography
         if statement.morphology and (
             self.morphology is None or (is_unspecified(self.morphology) and not is_unspecified(statement.morphology))
@@ -315,6 +320,7 @@ def _read_sentence(
         if clue.kind is MentionKind.TOPOGRAPHY
         and clue.code.startswith("C")
         and (blood or not clue.code.startswith("C77"))
+        and not (primaries and all(is_unlikely(clue.code, one.code) for one in primaries))
         and not _is_of_metastasis(clue, metastases, spread, primaries)
     ]
     if not primaries and not topographies:
@@ -517,10 +523,11 @@ def _ranked(drafts: list[Draft], table: Rules, terminology: Terminology) -> Tumo
 
 def _item(draft: Draft, table: Rules) -> TumourItem:
     ordered = sorted(draft.statements, key=lambda one: _strength(one, table))
+    morphology = _morphology(draft, table)
     item = TumourItem(
         rank=0,
-        topography=_topography(draft, table),
-        morphology=_morphology(draft, table),
+        topography=usual_site(_topography(draft, table), morphology),
+        morphology=morphology,
         laterality=_laterality(draft, table),
         diagnosis_date=_diagnosis_date(draft, table),
         evidence=distinct_evidence((one.evidence() for one in ordered), table),
@@ -599,6 +606,7 @@ def _topography(draft: Draft, table: Rules) -> str | None:
         return None
     group = site_group(str(draft.topography))
     own = [one for one in codes if site_group(str(one.topography)) == group] or codes
+    own = [one for one in own if not is_vague(str(one.topography))] or own
     votes: dict[str, int] = defaultdict(int)
     best: dict[str, int] = {}
     for one in own:
@@ -658,14 +666,42 @@ def _diagnosis_date(draft: Draft, table: Rules) -> dt.date | None:
     stated = [
         period for one in draft.statements if one.is_dated and one.clue and (period := period_of(one.clue)) is not None
     ]
-    pathology = [one.date for one in draft.statements if one.source == "pathology" and one.date and not one.is_dated]
+    pathology = [one for one in draft.statements if one.source == "pathology" and one.date and not one.is_dated]
     if pathology:
-        first = min(pathology)
+        oldest = min(pathology, key=lambda one: (str(one.date), one.origin))
+        first = oldest.date
+        assert first is not None
         before = earliest(one for one in stated if (first - one.end).days > _margin(one, table))
-        return before.start if before else first
+        if before and (_retells(oldest) or _documents_of(draft, before) >= _documents_of(draft, day(first))):
+            return before.start
+        return first
     told = [day(one.date) for one in draft.statements if one.date and not one.is_dated]
     known = earliest([*stated, *told])
-    return known.start if known else None
+    if known is None:
+        return None
+    alone = _documents_of(draft, known)
+    for other in sorted(stated):
+        # One report that writes another year than all the others is mistaken.
+        if not other.near(known, 31) and alone == 1 and _documents_of(draft, other) >= table.diagnosis["outvoted"]:
+            return (earliest(one for one in [*stated, *told] if one.near(other, 31)) or other).start
+    return known.start
+
+
+def _documents_of(draft: Draft, period: Period) -> int:
+    """How many documents date the tumour so, a sentence that was copied counting once."""
+    own = [
+        one.clue
+        for one in draft.statements
+        if one.clue and (found := period_of(one.clue)) is not None and found.near(period, 31)
+    ]
+    return len({clue.words_of_sentence(): clue.page.document.id for clue in own})
+
+
+def _retells(statement: Statement) -> bool:
+    """Whether the report is of a recurrence or a metastasis: the tumour was known before."""
+    return statement.clue is not None and any(
+        one.kind is MentionKind.RECURRENCE or one.kind is MentionKind.METASTASIS for one in statement.clue.page.clues
+    )
 
 
 def _margin(stated: Period, table: Rules) -> float:

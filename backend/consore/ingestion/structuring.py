@@ -298,7 +298,7 @@ class _Rows:
                 "conflicts": [self._conflict(one) for one in item.conflicts],
                 "label": aside.label if aside else "",
                 "date": aside.date if aside else None,
-                "values_": aside.values if aside else {},
+                "values": aside.values if aside else {},
             }
 
     def _conflict(self, one: Conflict) -> dict[str, Any]:
