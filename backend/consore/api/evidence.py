@@ -9,7 +9,7 @@ import strawberry
 
 from consore import model
 from consore.access import Permission, mask_identity
-from consore.api.context import RequestContext
+from consore.api.context import Info, RequestContext
 from consore.history import Measure
 from consore.model import EvidenceItem
 
@@ -42,7 +42,20 @@ class Belief:
     reviewed: bool
     review_value: float
     why: str
-    conflicts: list[Conflict]
+
+    told: strawberry.Private[list[dict[str, Any]]]
+    patient: strawberry.Private[model.Patient]
+
+    @strawberry.field
+    async def conflicts(self, info: Info) -> list[Conflict]:
+        return [
+            Conflict(
+                attribute=one["attribute"],
+                value=one["value"],
+                evidence=await evidence_told(info.context, self.patient, one.get("evidence", [])),
+            )
+            for one in self.told
+        ]
 
     @classmethod
     def of(cls, row: model.Belief, patient: model.Patient, context: RequestContext) -> Belief:
@@ -53,7 +66,8 @@ class Belief:
             reviewed=row.reviewed,
             review_value=row.review_value,
             why=shown_text(row.why, patient, context),
-            conflicts=[_conflict(one, patient, context) for one in row.conflicts],
+            told=row.conflicts,
+            patient=patient,
         )
 
 
@@ -64,29 +78,10 @@ async def belief_of(context: RequestContext, patient: model.Patient, item: Evide
 
 
 def shown_text(text: str, patient: model.Patient, context: RequestContext) -> str:
-    """A sentence as this principal may read it: nothing without the right to histories, no name without that to names."""
+    """A sentence as this principal may read it: none without the right to histories, no name without that to names."""
     if context.principal is None or not context.principal.may(Permission.CLINICAL):
         return ""
     return text if context.sees_identities else mask_identity(text, patient)
-
-
-def _conflict(told: dict[str, Any], patient: model.Patient, context: RequestContext) -> Conflict:
-    return Conflict(
-        attribute=told["attribute"],
-        value=told["value"],
-        evidence=[
-            Evidence(
-                document_id=strawberry.ID(str(one["document_id"])) if one.get("document_id") else None,
-                document_kind=None,
-                date=None,
-                start=one.get("start"),
-                end=one.get("end"),
-                quote=shown_text(one.get("quote") or "", patient, context),
-                confidence=1.0,
-            )
-            for one in told.get("evidence", [])
-        ],
-    )
 
 
 async def evidence_of(context: RequestContext, patient: model.Patient, item: EvidenceItem, key: int) -> list[Evidence]:
@@ -106,19 +101,38 @@ async def evidence_of(context: RequestContext, patient: model.Patient, item: Evi
     ]
 
 
+async def evidence_told(context: RequestContext, patient: model.Patient, told: list[dict[str, Any]]) -> list[Evidence]:
+    """Evidence that is kept beside what it stands behind (`Belief.conflicts`, `Belief.evidence`)."""
+    keys = [one["document_id"] for one in told if one.get("document_id")]
+    rows = await context.loaders.document.load_many(keys)
+    documents = {row.id: row for row in rows if row}
+    found = []
+    for one in told:
+        document = documents.get(one.get("document_id"))
+        found.append(
+            Evidence(
+                document_id=strawberry.ID(str(document.id)) if document else None,
+                document_kind=document.kind if document else None,
+                date=document.date if document else None,
+                start=one.get("start"),
+                end=one.get("end"),
+                quote=shown_text(one.get("quote") or "", patient, context),
+                confidence=one.get("confidence", 1.0),
+            )
+        )
+    return found
+
+
 async def evidence_of_measure(context: RequestContext, patient: model.Patient, measure: Measure) -> list[Evidence]:
     """The sentence or the row behind a result of biology."""
-    keys = [int(one.document_id) for one in measure.evidence if one.document_id]
-    documents = {key: row for key, row in zip(keys, await context.loaders.document.load_many(keys), strict=True) if row}
-    return [
-        Evidence(
-            document_id=strawberry.ID(one.document_id) if one.document_id else None,
-            document_kind=documents[int(one.document_id)].kind if one.document_id else None,
-            date=documents[int(one.document_id)].date if one.document_id else measure.date,
-            start=one.start,
-            end=one.end,
-            quote=shown_text(one.quote, patient, context),
-            confidence=one.confidence,
-        )
+    told = [
+        {
+            "document_id": int(one.document_id) if one.document_id else None,
+            "start": one.start,
+            "end": one.end,
+            "quote": one.quote,
+            "confidence": one.confidence,
+        }
         for one in measure.evidence
     ]
+    return await evidence_told(context, patient, told)

@@ -79,6 +79,12 @@ class Loaders:
     def __init__(self, context: Asking) -> None:
         self._context = context
 
+    def forget(self) -> None:
+        """Read everything anew from now on: something was changed."""
+        context = self._context
+        self.__dict__.clear()
+        self._context = context
+
     @cached_property
     def patient(self) -> DataLoader[int, model.Patient | None]:
         """Patients by key; None for who does not exist or is opposed."""

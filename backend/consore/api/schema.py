@@ -20,6 +20,7 @@ from consore.api.guard import unguarded_fields
 from consore.api.limits import extensions
 from consore.api.patient import PatientQuery
 from consore.api.referential import ReferentialMutation, ReferentialQuery
+from consore.api.review import ReviewMutation, ReviewQuery
 from consore.api.scalars import DATE_TIME
 from consore.api.search import SearchQuery
 from consore.api.session import SessionMutation, SessionQuery
@@ -34,6 +35,7 @@ class Query(
     FederationQuery,
     CohortQuery,
     DocumentQuery,
+    ReviewQuery,
     PatientQuery,
     SearchQuery,
     CentreQuery,
@@ -44,7 +46,13 @@ class Query(
 
 @strawberry.type
 class Mutation(
-    AccountMutation, ReferentialMutation, SourceMutation, FederationMutation, ExportMutation, SessionMutation
+    AccountMutation,
+    ReferentialMutation,
+    SourceMutation,
+    FederationMutation,
+    ExportMutation,
+    ReviewMutation,
+    SessionMutation,
 ):
     """Everything that can be changed."""
 

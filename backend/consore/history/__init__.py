@@ -11,15 +11,19 @@ from consore.history.evaluation import HistoryScores, evaluate
 from consore.history.events import event_label
 from consore.history.exchange import dossier_of_line, history_jsonl
 from consore.history.headline import completed_years, headline
+from consore.history.review import CHOICES, FIELDS, checked, shown
 from consore.history.structure import structure
 from consore.history.summary import summary
 from consore.history.tumours import tumour_label
 
 __all__ = [
+    "CHOICES",
+    "FIELDS",
     "HistoryScores",
     "Loinc",
     "Measure",
     "analysis",
+    "checked",
     "completed_years",
     "dossier_of_line",
     "evaluate",
@@ -33,6 +37,7 @@ __all__ = [
     "review_queue",
     "review_value",
     "same_item",
+    "shown",
     "structure",
     "summary",
     "tumour_label",

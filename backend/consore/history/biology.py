@@ -180,11 +180,14 @@ def _code_of(known: Loinc | None, name: str, terminology: Terminology) -> str:
     for key in _names_of(known.code) if known else ():
         if terminology.concept(_LOCAL, key):
             return key
-    return next(iter(_names_of(known.code)), name) if known else name
+    return _names_of(known.code)[-1] if known else name
 
 
 def _label_of(code: str, known: Loinc | None, terminology: Terminology) -> str:
-    return terminology.label(_LOCAL, code) or (known.label.split(" [")[0] if known else "")
+    label = terminology.label(_LOCAL, code)
+    if terminology.concept(_LOCAL, code) and _is_marker(code, terminology):
+        return label
+    return known.label.split(" [")[0] if known else label
 
 
 def _plain(key: str) -> str:
@@ -197,7 +200,7 @@ def _names_of(loinc: str) -> tuple[str, ...]:
     """The names of an analysis as codes (`CA15-3` is also `CA153`)."""
     with (Path(__file__).parent / "analyses.csv").open(encoding="utf-8", newline="") as file:
         keys = [row["key"] for row in csv.DictReader(file) if row["loinc"] == loinc]
-    return tuple(dict.fromkeys(form for key in keys for form in (key.replace("-", "").upper(), key)))
+    return tuple(dict.fromkeys([*(key.replace("-", "").upper() for key in keys), keys[0]]))
 
 
 @cache

@@ -6,6 +6,7 @@
 from consore.ingestion.deriving import catch_up, record_opposition
 from consore.ingestion.patient_lines import LoadReport, load_jsonl
 from consore.ingestion.progress import Progress
+from consore.ingestion.reviewing import Reviewer, review, withdraw
 from consore.ingestion.runs import ReplayReport, replay_rejected, run_all, run_in_background, run_source
 from consore.ingestion.schedules import add_source, next_run, set_schedule
 from consore.ingestion.structuring import load_dossier, structure_and_save
@@ -15,6 +16,7 @@ __all__ = [
     "LoadReport",
     "Progress",
     "ReplayReport",
+    "Reviewer",
     "Worker",
     "add_source",
     "catch_up",
@@ -23,9 +25,11 @@ __all__ = [
     "next_run",
     "record_opposition",
     "replay_rejected",
+    "review",
     "run_all",
     "run_in_background",
     "run_source",
     "set_schedule",
     "structure_and_save",
+    "withdraw",
 ]

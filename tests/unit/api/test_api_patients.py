@@ -26,7 +26,9 @@ def test_a_physician_sees_the_whole_patient(physician, patients):
     assert patient["headline"].startswith("Femme, ")
     assert "sein gauche" in patient["headline"]
     assert "récidive métastatique" in patient["headline"]
-    assert patient["summary"][0].endswith("carcinome canalaire infiltrant du sein gauche pT2N1M0 HER2+ (03/2019) → mastectomie")
+    assert patient["summary"][0].endswith(
+        "carcinome canalaire infiltrant du sein gauche pT2N1M0 HER2+ (03/2019) → mastectomie"
+    )
     assert patient["summary"][1] == "→ rechute hépatique (06/2022) → L1 paclitaxel (07/2022)"
     tumour = patient["tumours"][0]
     assert tumour["biomarkers"] == [{"code": "HER2", "status": "positive"}]

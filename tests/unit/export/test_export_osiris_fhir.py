@@ -24,8 +24,8 @@ PURPOSE = "Registre des cancers du sein"
 
 
 @pytest.fixture(scope="module")
-def words() -> Terminology:
-    return terminology()
+def words(shared_cache: Path) -> Terminology:
+    return terminology(cache=shared_cache)
 
 
 @pytest.fixture(scope="module")
