@@ -138,6 +138,9 @@ class Reviewed:
 ReviewResult = Annotated[Reviewed | NotFound | InputProblem, strawberry.union("ReviewResult")]
 
 
+ReviewItemResult = Annotated[ReviewItem | NotFound, strawberry.union("ReviewItemResult")]
+
+
 @strawberry.type
 class ReviewQuery:
     @field(
@@ -156,6 +159,14 @@ class ReviewQuery:
         place = _place_of(after) if after else None
         only = (row_id(patient_id) or 0) if patient_id is not None else None
         return await context.read(lambda session: _queue(context, session, most, place, kind, only))
+
+
+    @field(Permission.REVIEW, description="One item of a patient by its key, whatever a look at it is worth.")
+    async def item_for_review(self, info: Info, patient_id: strawberry.ID, key: str) -> ReviewItemResult:
+        context, patient = info.context, row_id(patient_id)
+        row = await context.loaders.patient.load(patient) if patient is not None else None
+        found = await context.read(lambda session: _one(context, session, row, key)) if row else None
+        return found or NotFound.of(context.language)
 
 
 @strawberry.type
@@ -256,6 +267,16 @@ def _queue(
     return ReviewConnection(
         total_count=total, edges=edges, page_info=PageInfo(has_next_page=len(rows) > most, end_cursor=end)
     )
+
+
+def _one(context: RequestContext, session: Session, who: model.Patient, key: str) -> ReviewItem | None:
+    row = session.exec(
+        select(model.Belief).where(model.Belief.patient_id == who.id, model.Belief.key == key)
+    ).first()
+    if row is None:
+        return None
+    context.trace(session, Action.PATIENT_READ, [who.id or 0])
+    return _item(row, who, _derived(session, [row]), context.terminology)
 
 
 _TABLES: dict[str, Any] = {

@@ -1,8 +1,10 @@
-"""Commands that write patients for others: `consore export osiris` and `consore export fhir`."""
+"""Commands that write patients for others, `consore export …`, and reviews for training, `consore review export`."""
 
 from __future__ import annotations
 
+import datetime as dt
 import getpass
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +24,9 @@ from consore.model import Cohort, Patient, Role
 from consore.referentials import Terminology
 
 export_app = typer.Typer(help="Patients in the forms that others read, without their names.", no_args_is_help=True)
+review_app = typer.Typer(help="What physicians said of what was read.", no_args_is_help=True)
 app.add_typer(export_app, name="export")
+app.add_typer(review_app, name="review")
 
 PatientOption = Annotated[str | None, typer.Option("--patient", help="IPP of one patient.")]
 CohortOption = Annotated[
@@ -84,6 +88,27 @@ def export_fhir(
     console.print(f"{count} bundles under {out}", soft_wrap=True)
 
 
+@review_app.command("export")
+def export_reviews(
+    out: Annotated[Path, typer.Option("--out", help="File to write, JSON lines.")],
+    since: Annotated[str | None, typer.Option(help="Only reviews from this day on, as 2026-11-01.")] = None,
+) -> None:
+    """Corrected sentences, names masked, as annotated text that `consore train --corpus` reads."""
+    from consore.export import training_lines
+
+    try:
+        first = dt.date.fromisoformat(since) if since else None
+    except ValueError as error:
+        raise InputError(f"{since} is not a day.", "Write it as 2026-11-01.") from error
+    out.parent.mkdir(parents=True, exist_ok=True)
+    count = 0
+    with opened_store(node()) as store, store.session() as session, out.open("w", encoding="utf-8") as file:
+        for line in training_lines(session, since=first, login=f"shell:{getpass.getuser()}"):
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            count += 1
+    console.print(f"{count} sentences under {out}", soft_wrap=True)
+
+
 @dataclass(slots=True)
 class _Found:
     records: Iterator[Record]
@@ -133,4 +158,4 @@ def _patients(session: Session, patient: str | None, cohort: str | None) -> list
     return list(patient_ids(session, read_criteria(Path(cohort))))
 
 
-__all__ = ["export_app"]
+__all__ = ["export_app", "review_app"]

@@ -1,7 +1,8 @@
 """Patients leave the store in the forms that others read, the pivot files of OSIRIS and FHIR R4, without their names.
 
 `leaving` says who may take what, keeps the trail and gives the records; `write_osiris`, `write_fhir` and `bundle` write
-them. The generator gives records of the same shape, so that its truth is written by the same code.
+them; `training_lines` gives what physicians corrected. The generator gives records of the same shape, so that its truth
+is written by the same code.
 """
 
 from consore.export.fhir import bundle, write_fhir
@@ -18,6 +19,7 @@ from consore.export.record import (
     Taken,
 )
 from consore.export.stored import measures, records
+from consore.export.training import training_lines
 
 __all__ = [
     "DEATH_OF_CANCER",
@@ -37,6 +39,7 @@ __all__ = [
     "measures",
     "pivot_files",
     "records",
+    "training_lines",
     "write_fhir",
     "write_osiris",
 ]
