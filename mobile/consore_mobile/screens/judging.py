@@ -86,8 +86,8 @@ def because(app: Any, belief: Belief) -> list[Any]:
     language = app.language
     lines = [Quiet(text=belief.why, font_size="14sp")] if belief.why else []
     if belief.conflicts:
-        told = "; ".join(conflict_words(language, one) for one in belief.conflicts)
-        lines.append(Quiet(text=f"{word(language, 'review.others')} : {told}", font_size="14sp"))
+        told = " ; ".join(conflict_words(language, one) for one in belief.conflicts)
+        lines.append(Quiet(text=word(language, "review.others", what=told), font_size="14sp"))
     return lines
 
 
@@ -110,7 +110,8 @@ def value_words(language: str, kind: str, value: str) -> str:
 def _correct(app: Any, item: ReviewItem, done: Done) -> None:
     language = app.language
     sheet = Sheet(title=word(language, "review.correct_title"), subtitle=item.label)
-    names = Choices(options=[(one.name, _name(language, one)) for one in item.fields])
+    names = Choices()
+    names.options = [(one.name, _name(language, one)) for one in item.fields]
     present = Quiet(text="", font_size="14sp")
     heading = Heading(text="")
     choices = Choices()

@@ -144,9 +144,8 @@ class ReviewPage(Page):
         """The card stays in its place with what was said, until it is taken back or the list asked again."""
         language = self.app.language
         said = word(language, f"review.{VERDICTS[verdict]}")
-        card.judged = f"{said} : {card.title}"
+        card.judged = word(language, "review.judged", said=said, title=card.title)
         card.bind(on_undo=lambda *_: self._undo(card, review))
-        self.app.say(word(language, "review.done"))
         self.app.histories_changed(card.item.patient.id)
         self._answers.clear()
         self._count(max(0, int(self.total) - 1))
