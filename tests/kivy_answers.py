@@ -334,7 +334,7 @@ PATIENT = _line(
     samples=[{"id": "1", "type": "Tissu congelé", "status": "disponible", "date": "2019-04-14"}],
     timeline=TIMELINE,
     summary=[
-        "Femme de 59 ans, carcinome canalaire infiltrant du sein gauche pT2N1M0 HER2− RE− RP− BRCA1 muté, grade 3 (03/2019)",
+        "Femme de 59 ans, carcinome canalaire infiltrant du sein gauche pT2N1M0 HER2− RE− RP− BRCA1 muté (03/2019)",
         "→ mastectomie + FEC-docétaxel + radiothérapie",
         "→ rechute pulmonaire (01/2022) → L1 pembrolizumab-paclitaxel (03/2022) → progression hépatique (07/2023) (?)",
         "Dernier traitement connu : capécitabine (début 07/2024) ; dernières nouvelles 10/2026. (?) : à vérifier.",
@@ -528,8 +528,20 @@ def _run(number: str, state: str, **counts: int) -> dict[str, Any]:
         "unchanged": 6172,
         "rejected": 3,
         "message": "",
+        "reason": "",
+        "mayPass": False,
+        "cancelling": False,
+        "progress": None,
         **counts,
     }
+
+
+WORDS = {
+    "MANUAL": "à la main",
+    "NIGHTLY": "chaque nuit à 2 h",
+    "WEEKLY": "chaque lundi à 2 h",
+    "MONTHLY": "le 1er de chaque mois à 2 h",
+}
 
 
 def _source(number: int, name: str, kind: str, frequency: str, rejected: int) -> dict[str, Any]:
@@ -549,8 +561,22 @@ def _source(number: int, name: str, kind: str, frequency: str, rejected: int) ->
             "weekday": 0,
             "day": 1,
             "timezone": "Europe/Paris",
-            "lastRunAt": "2026-11-22T02:00:00",
-            "nextRunAt": "2026-11-23T01:00:00",
+            "cron": "",
+            "blackouts": [],
+            "startsAt": "2026-11-23T01:00:00",
+            "words": WORDS[frequency],
+            "blackoutWords": "",
+        },
+        "health": {
+            "state": "OK",
+            "lastSuccessAt": "2026-11-22T02:10:00",
+            "nextAt": "2026-11-23T01:00:00",
+            "retryAt": None,
+            "attempts": 0,
+            "lateSince": None,
+            "reason": "",
+            "message": "",
+            "progress": None,
         },
     }
 
@@ -733,6 +759,15 @@ def answers() -> dict[str, Any]:
         "itemForReview": {"__typename": "ReviewItem", **REVIEW_ITEMS[0]},
         "reviewItem": {"__typename": "Reviewed", "id": "12", "key": "k", "patient": PATIENT},
         "withdrawReview": {"__typename": "Reviewed", "id": "12", "key": "k", "patient": PATIENT},
+        "rejectedReasons": [{"sourceId": "6", "reason": one["reason"], "count": 1, "example": one} for one in REJECTED],
+        "schedulePreview": {
+            "__typename": "SchedulePreview",
+            "words": "chaque lundi à 2 h",
+            "blackoutWords": "",
+            "nextReadings": ["2026-11-23T01:00:00"],
+        },
+        "cancelRun": _run("10", "cancelled"),
+        "replayRejected": _run("11", "running"),
         "setSchedule": _rescheduled,
         "runIngestion": _run("10", "running"),
     }

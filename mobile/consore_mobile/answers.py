@@ -488,6 +488,15 @@ class ContactRequest:
 
 
 @dataclass(slots=True, frozen=True)
+class Blackout:
+    """No reading from `start` to `end` (HH:MM, it may end the next day) on these weekdays; 0 is Monday."""
+
+    weekdays: list[int]
+    start: str
+    end: str
+
+
+@dataclass(slots=True, frozen=True)
 class Schedule:
     """When a source is read. `weekday` 0 is Monday; `day` is of the month; times in `timezone`."""
 
@@ -497,8 +506,39 @@ class Schedule:
     weekday: int = 0
     day: int = 1
     timezone: str = "Europe/Paris"
-    last_run_at: dt.datetime | None = None
-    next_run_at: dt.datetime | None = None
+    cron: str = ""
+    blackouts: list[Blackout] = field(default_factory=list)
+    starts_at: dt.datetime | None = None
+    words: str = ""
+    blackout_words: str = ""
+
+    def asked(self) -> dict[str, Any]:
+        """The parts that a person sets, as the server takes them."""
+        names = ("frequency", "hour", "minute", "weekday", "day", "timezone", "cron")
+        windows = [{"weekdays": one.weekdays, "start": one.start, "end": one.end} for one in self.blackouts]
+        return {**{name: getattr(self, name) for name in names}, "blackouts": windows}
+
+
+@dataclass(slots=True, frozen=True)
+class SchedulePreview:
+    """What a schedule would mean."""
+
+    words: str
+    blackout_words: str
+    next_readings: list[dt.datetime]
+
+
+@dataclass(slots=True, frozen=True)
+class Progress:
+    """How far a run is: `share` from 0 to 1 of its stage, `rate` in items a second."""
+
+    stage: str
+    done: int = 0
+    total: int | None = None
+    rate: float | None = None
+    share: float | None = None
+    eta_seconds: int | None = None
+    rejected: int = 0
 
 
 @dataclass(slots=True, frozen=True)
@@ -519,6 +559,25 @@ class IngestionRun:
     unchanged: int = 0
     rejected: int = 0
     message: str = ""
+    reason: str = ""
+    may_pass: bool = False
+    cancelling: bool = False
+    progress: Progress | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Health:
+    """How a source is, at a glance; `state` is RUNNING, FAILED, RETRYING, LATE, PAUSED, CANCELLED, NEVER, OFF or OK."""
+
+    state: str
+    last_success_at: dt.datetime | None = None
+    next_at: dt.datetime | None = None
+    retry_at: dt.datetime | None = None
+    attempts: int = 0
+    late_since: dt.datetime | None = None
+    reason: str = ""
+    message: str = ""
+    progress: Progress | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -569,6 +628,7 @@ class Source:
     location: str
     enabled: bool
     schedule: Schedule
+    health: Health
     rejected_count: int
     last_run: IngestionRun | None = None
 
@@ -585,6 +645,16 @@ class RejectedRecord:
     message: str
     created_at: dt.datetime
     replayed_at: dt.datetime | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class RejectedReason:
+    """How many records wait for one reason, with the newest."""
+
+    source_id: str
+    reason: str
+    count: int
+    example: RejectedRecord
 
 
 def drawable(text: str) -> str:

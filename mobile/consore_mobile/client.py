@@ -158,17 +158,37 @@ class Client:
         answer = await self.call("ingestion_runs", sourceId=source_id, first=first)
         return answers.decode_list(answers.IngestionRun, answer["ingestionRuns"])
 
-    async def rejected_records(self, source_id: str, first: int = 50) -> list[answers.RejectedRecord]:
-        """Records of a source that were kept aside (admin)."""
-        answer = await self.call("rejected_records", sourceId=source_id, first=first)
+    async def rejected_reasons(self, source_id: str) -> list[answers.RejectedReason]:
+        """Why records of a source were kept aside, the most frequent reason first (admin)."""
+        answer = await self.call("rejected_reasons", sourceId=source_id)
+        return answers.decode_list(answers.RejectedReason, answer["rejectedReasons"])
+
+    async def rejected_records(
+        self, source_id: str, reason: str | None = None, first: int = 50
+    ) -> list[answers.RejectedRecord]:
+        """Records of a source that were kept aside and still wait, of one reason or all (admin)."""
+        answer = await self.call("rejected_records", sourceId=source_id, reason=reason, first=first)
         return answers.decode_list(answers.RejectedRecord, answer["rejectedRecords"])
 
     async def set_schedule(self, source_id: str, schedule: answers.Schedule) -> answers.Source:
         """Change when a source is read (admin)."""
-        names = ("frequency", "hour", "minute", "weekday", "day", "timezone")
-        asked = {name: getattr(schedule, name) for name in names}
-        answer = await self.call("set_schedule", sourceId=source_id, input=asked)
+        answer = await self.call("set_schedule", sourceId=source_id, input=schedule.asked())
         return answers.decode(answers.Source, accepted(answer["setSchedule"]))
+
+    async def schedule_preview(self, schedule: answers.Schedule) -> answers.SchedulePreview:
+        """What a schedule would mean (admin). Raises Refused where it cannot be."""
+        answer = await self.call("schedule_preview", input=schedule.asked())
+        return answers.decode(answers.SchedulePreview, accepted(answer["schedulePreview"]))
+
+    async def cancel_run(self, run_id: str) -> answers.IngestionRun:
+        """Stop a run at its next step (admin)."""
+        answer = await self.call("cancel_run", runId=run_id)
+        return answers.decode(answers.IngestionRun, accepted(answer["cancelRun"]))
+
+    async def replay_rejected(self, source_id: str, reason: str | None = None) -> answers.IngestionRun:
+        """Read the records again that were kept aside, of one reason or all (admin)."""
+        answer = await self.call("replay_rejected", sourceId=source_id, reason=reason)
+        return answers.decode(answers.IngestionRun, accepted(answer["replayRejected"]))
 
     async def run_ingestion(self, source_id: str) -> answers.IngestionRun:
         """Read a source now, in the background of the server (admin)."""

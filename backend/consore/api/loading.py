@@ -19,8 +19,10 @@ from strawberry.dataloader import DataLoader
 
 from consore import model
 from consore.access import Action, mask_identity
+from consore.api.node import Node
 from consore.export import measures
 from consore.history import Measure
+from consore.ingestion import SourceHealth, health_of_sources
 from consore.model import Mention, unpack_mentions
 from consore.referentials import Terminology
 
@@ -59,6 +61,9 @@ class DocumentsFound:
 
 class Asking(Protocol):
     """What the readers need of a request (`context.RequestContext`): a session, the trail, what may be seen."""
+
+    @property
+    def node(self) -> Node: ...
 
     @property
     def sees_identities(self) -> bool: ...
@@ -233,6 +238,26 @@ class Loaders:
             lambda session, keys: {
                 row.id: row
                 for row in session.exec(select(model.Source).where(model.Source.id.in_(keys)))  # type: ignore[union-attr]
+            }
+        )
+
+    @cached_property
+    def health(self) -> DataLoader[int, SourceHealth]:
+        """How sources are, at a glance."""
+
+        def read(session: Session, keys: list[int]) -> list[SourceHealth]:
+            found = health_of_sources(session, self._context.node.settings, keys)
+            return [found[key] for key in keys]
+
+        return self._loader(read)
+
+    @cached_property
+    def progress(self) -> DataLoader[int, model.RunProgress | None]:
+        """How far runs are."""
+        return self._one(
+            lambda session, keys: {
+                row.run_id: row
+                for row in session.exec(select(model.RunProgress).where(model.RunProgress.run_id.in_(keys)))  # type: ignore[attr-defined]
             }
         )
 

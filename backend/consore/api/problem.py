@@ -57,6 +57,26 @@ def words_of(error: ConsoreError, language: str) -> tuple[str, str]:
     return message, _french(error.hint) or error.hint
 
 
+def in_language(text: str, language: str) -> str:
+    """Sentences that were written for people while nobody asked (what a run says), in the language of who reads them.
+
+    Each is looked up as those of an error are; what has no French stays as it is.
+    """
+    if language == "en" or not text:
+        return text
+    known = _french(text)
+    if known is not None:
+        return known
+    ends = [found.end() for found in re.finditer(r"[.?!](?= )", text)]
+    for end in reversed(ends):  # the longest beginning that is known, then the rest
+        known = _french(text[:end])
+        if known is not None:
+            return f"{known} {in_language(text[end:].strip(), language)}"
+    if ends:
+        return f"{text[: ends[0]]} {in_language(text[ends[0] :].strip(), language)}"
+    return text
+
+
 def _french(english: str) -> str | None:
     for pattern, french in _catalogue()[0]:
         if found := pattern.fullmatch(english):

@@ -21,10 +21,12 @@ from consore.api.limits import extensions
 from consore.api.patient import PatientQuery
 from consore.api.referential import ReferentialMutation, ReferentialQuery
 from consore.api.review import ReviewMutation, ReviewQuery
+from consore.api.run import RunMutation, RunQuery, RunSubscription
 from consore.api.scalars import DATE_TIME
+from consore.api.schedule import ScheduleQuery
 from consore.api.search import SearchQuery
 from consore.api.session import SessionMutation, SessionQuery
-from consore.api.source import SourceMutation, SourceQuery, SourceSubscription
+from consore.api.source import SourceMutation, SourceQuery
 
 
 @strawberry.type
@@ -32,6 +34,8 @@ class Query(
     AccountQuery,
     ReferentialQuery,
     SourceQuery,
+    ScheduleQuery,
+    RunQuery,
     FederationQuery,
     CohortQuery,
     DocumentQuery,
@@ -49,6 +53,7 @@ class Mutation(
     AccountMutation,
     ReferentialMutation,
     SourceMutation,
+    RunMutation,
     FederationMutation,
     ExportMutation,
     ReviewMutation,
@@ -58,7 +63,7 @@ class Mutation(
 
 
 @strawberry.type
-class Subscription(SourceSubscription):
+class Subscription(RunSubscription):
     """Everything that can be followed."""
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
+from rich.progress import TaskID
 from sqlmodel import select
 
 from consore.cli.app import app, node, opened_store
-from consore.cli.screen import console, print_table, progress_bar
+from consore.cli.screen import console, print_table, progress_bar, show_step, step_in_words
 from consore.errors import InputError
 from consore.model import Frequency, IngestionRun, RunState, Schedule, Source, SourceKind
 
@@ -40,27 +42,29 @@ def add_source(
 
 @source_app.command("list")
 def list_sources() -> None:
-    """List the sources and when each is read."""
-    with opened_store(node()) as store, store.session() as session:
-        rows = session.exec(select(Source, Schedule).join(Schedule, isouter=True).order_by(Source.name)).all()
+    """List the sources: how each is, and when it is read."""
+    from consore.ingestion import health_of_sources, schedule_in_words
+
+    settings = node()
+    with opened_store(settings) as store, store.session() as session:
         print_table(
-            ["source", "kind", "location", "read", "next"],
+            ["source", "kind", "location", "state", "read", "next"],
             [
                 [
-                    source.name,
-                    source.kind,
-                    source.location,
-                    f"{schedule.frequency} {schedule.hour:02}:{schedule.minute:02}" if schedule else "manual",
-                    _on_the_clock(schedule) if schedule else "",
+                    health.source.name,
+                    health.source.kind,
+                    health.source.location,
+                    health.state.value,
+                    schedule_in_words(health.schedule, "en"),
+                    _on_the_clock(health.schedule, health.next_at),
                 ]
-                for source, schedule in rows
+                for health in health_of_sources(session, settings).values()
             ],
         )
 
 
-def _on_the_clock(schedule: Schedule) -> str:
-    """When a source is next read, by the clock of its schedule."""
-    moment = schedule.next_run_at
+def _on_the_clock(schedule: Schedule, moment: dt.datetime | None) -> str:
+    """A moment by the clock of a schedule."""
     return f"{moment.astimezone(ZoneInfo(schedule.timezone)):%Y-%m-%d %H:%M} {schedule.timezone}" if moment else ""
 
 
@@ -100,6 +104,7 @@ def ingest(
     all_: Annotated[
         bool, typer.Option("--all", help="Every source, in the order that they stand on each other.")
     ] = False,
+    despite_blackout: Annotated[bool, typer.Option(help="Read it though a blackout holds.")] = False,
 ) -> None:
     """Read a source: extract, store, read, structure, index. Reading it again changes nothing."""
     from consore.index import ensure_engine
@@ -110,12 +115,12 @@ def ingest(
     settings = node()
     with opened_store(settings) as store, ensure_engine(settings), shown_progress() as progress:
         if name is None:
-            runs = run_all(settings, store, progress=progress)
+            runs = run_all(settings, store, progress=progress, despite_blackout=despite_blackout)
         else:
             with store.session() as session:
                 identifier = _named(session, name).id
             assert identifier is not None
-            runs = [run_source(settings, store, identifier, progress=progress)]
+            runs = [run_source(settings, store, identifier, progress=progress, despite_blackout=despite_blackout)]
         with store.session() as session:
             sources = session.exec(select(Source)).all()
             names = {source.id: source.name for source in sources}
@@ -126,18 +131,36 @@ def ingest(
     left = enabled - {run.source_id for run in runs} if name is None else set()
     if left:
         listed = ", ".join(sorted(names[identifier] for identifier in left))
-        console.print(f"Another process is reading {listed}: `consore runs` tells how it goes.", markup=False)
+        console.print(
+            f"Being read by another process, or in a blackout: {listed}. `consore runs` tells how it goes.",
+            markup=False,
+        )
     if any(run.state == RunState.FAILED for run in runs):
         raise typer.Exit(1)
 
 
 @app.command()
-def runs(first: Annotated[int, typer.Option("--last", help="How many, the newest first.")] = 20) -> None:
-    """The last readings of sources, and what was rejected."""
-    with opened_store(node()) as store, store.session() as session:
-        names = {source.id: source.name for source in session.exec(select(Source))}
-        found = session.exec(select(IngestionRun).order_by(IngestionRun.id.desc()).limit(first)).all()  # type: ignore[union-attr]
-        _print_runs(list(found), names)
+def runs(
+    first: Annotated[int, typer.Option("--last", help="How many, the newest first.")] = 20,
+    cancel: Annotated[int | None, typer.Option(help="Stop the run of this number at its next step.")] = None,
+) -> None:
+    """The last readings of sources, how far those are that go on, and what was rejected."""
+    from consore.ingestion import cancel_run, step_of
+    from consore.model import RunProgress
+
+    with opened_store(node()) as store:
+        if cancel is not None:
+            asked = cancel_run(store, cancel)
+            going = asked.state == RunState.RUNNING
+            console.print(f"The run {cancel} {'stops at its next step' if going else 'is cancelled'}.")
+        with store.session() as session:
+            names = {source.id: source.name for source in session.exec(select(Source))}
+            found = session.exec(select(IngestionRun).order_by(IngestionRun.id.desc()).limit(first)).all()  # type: ignore[union-attr]
+            _print_runs(list(found), names)
+            for run in found:
+                step = step_of(run, session.get(RunProgress, run.id))
+                if step is not None:
+                    console.print(f"Run {run.id}, {names.get(run.source_id, '')}: {step_in_words(step)}", markup=False)
 
 
 def _print_runs(found: list[IngestionRun], names: dict[int | None, str]) -> None:
@@ -210,12 +233,13 @@ def load(path: Path) -> None:
 def rebuild() -> None:
     """Build the index anew from the store, then switch to it."""
     from consore.index import SearchIndex, ensure_engine
+    from consore.ingestion import Step
     from consore.referentials import terminology
 
     settings = node()
     with opened_store(settings) as store, ensure_engine(settings) as engine, shown_progress() as progress:
         terms = terminology(settings.referentials, settings.cache, settings.site_referentials)
-        SearchIndex(engine).rebuild(store, terms, lambda done, total: progress("index", done, total))
+        SearchIndex(engine).rebuild(store, terms, lambda done, total: progress(Step("index", done, total)))
     console.print("The index is rebuilt.")
 
 
@@ -240,21 +264,14 @@ def check_index() -> None:
 
 
 def shown_progress():  # type: ignore[no-untyped-def]
-    """A progress bar as the callback (stage, done, total) that ingestion calls."""
+    """A progress bar as the callback that ingestion calls with each `Step`."""
     from contextlib import contextmanager
 
     @contextmanager
     def shown():  # type: ignore[no-untyped-def]
         with progress_bar() as bar:
-            tasks: dict[str, int] = {}
-
-            def report(stage: str, done: int, total: int | None, rate: float | None = None) -> None:
-                if stage not in tasks:
-                    tasks[stage] = bar.add_task(stage, total=total, rate="")
-                shown_rate = f"{rate:,.0f}/s" if rate else ""
-                bar.update(tasks[stage], completed=done, total=total, rate=shown_rate)  # type: ignore[arg-type]
-
-            yield report
+            tasks: dict[str, TaskID] = {}
+            yield lambda step: show_step(bar, tasks, step)
 
     return shown()
 

@@ -44,7 +44,7 @@ STATES: dict[MentionKind, tuple[tuple[str, str], ...]] = {
 def training_lines(
     session: Session, *, since: dt.date | None = None, principal: Principal | None = None, login: str = ""
 ) -> Iterator[dict[str, Any]]:
-    """The lines of the reviews in force, the oldest first; those of opposed patients are left out. Each one is traced."""
+    """The lines of the reviews in force, the oldest first, each traced; those of opposed patients are left out."""
     wanted = (
         select(Correction, Patient)
         .join(Patient, col(Patient.id) == Correction.patient_id)

@@ -18,6 +18,7 @@ from functools import lru_cache
 from consore.language.sentences import sentences
 from consore.model import (
     Assertion,
+    DocumentKind,
     Dossier,
     DossierDocument,
     EvidenceRef,
@@ -88,6 +89,11 @@ class Clue:
         """Its own words and those after, to the end of the sentence or so many characters."""
         _, end = self.page.spans[self.sentence]
         return self.page.document.text[self.mention.start : min(end, self.mention.end + characters)]
+
+    def words_before(self, characters: int) -> str:
+        """The words before its own, from the start of the sentence or so many characters."""
+        start, _ = self.page.spans[self.sentence]
+        return self.page.document.text[max(start, self.mention.start - characters) : self.mention.start]
 
     def words_of_sentence(self) -> str:
         """The whole sentence."""
@@ -165,7 +171,7 @@ def _page(document: DossierDocument, terminology: Terminology) -> Page:
     stated = [
         mention for mention in document.mentions if mention.assertion in STATED and mention.kind not in NOT_OF_HISTORY
     ]
-    if all(mention.kind in ONLY_CONTEXT for mention in stated):
+    if document.kind is not DocumentKind.RADIOTHERAPY and all(mention.kind in ONLY_CONTEXT for mention in stated):
         return Page(document, document.kind.value, [], [])
     spans = sentences(document.text)
     page = Page(document, document.kind.value, spans, [start for start, _ in spans])

@@ -127,14 +127,28 @@ def metastatic_since(item: TumourItem, events: Iterable[EventItem]) -> dt.date |
             return event.date
         if event.type is EventType.METASTATIC_RECURRENCE:
             return event.date
+        if event.type in (*RELAPSES, EventType.PROGRESSION) and is_never_metastatic(item):
+            return event.date
     return None
 
 
+def is_never_metastatic(item: TumourItem) -> bool:
+    """Whether the disease is advanced once it comes back where it was: haematology, brain."""
+    return is_spread(item.morphology) or (item.topography or "")[:3] in rules().events["advanced_in_place"]
+
+
 def is_stage_iv(item: TumourItem) -> bool:
-    """Whether the staging at diagnosis says metastatic (M1, or stage IV where the site uses IV so)."""
-    return any("M1" in (text or "").upper() for text in (item.ctnm, item.ptnm)) or (
-        item.stage or ""
-    ).upper().startswith("IV")
+    """Whether the staging at diagnosis says metastatic: M1, or a stage IV that means so.
+
+    Of the head and neck IVA and IVB are local (UICC TNM, 8th edition); of a lymphoma a stage is of extent.
+    """
+    if any("M1" in (text or "").upper() for text in (item.ctnm, item.ptnm)):
+        return True
+    stage = (item.stage or "").upper()
+    if not stage.startswith("IV") or is_spread(item.morphology):
+        return False
+    local = rules().events["stage_iv_local"]
+    return (item.topography or "")[:3] not in local.get(stage, ())
 
 
 def is_localised(item: TumourItem) -> bool:

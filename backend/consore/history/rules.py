@@ -32,6 +32,14 @@ class Rules:
     sessions: re.Pattern[str]
     metastasis_of_cim10: dict[str, str]
     biomarkers: dict[str, Any]
+    conditioning: re.Pattern[str]
+    then: re.Pattern[str]
+    during: re.Pattern[str]
+    started_before: re.Pattern[str]
+    started_after: re.Pattern[str]
+    stopped_before: re.Pattern[str]
+    stopped_after: re.Pattern[str]
+    stop_reasons: dict[str, re.Pattern[str]]
     not_remission: re.Pattern[str]
     vital: dict[str, Any]
     death: re.Pattern[str]
@@ -66,6 +74,21 @@ def rules() -> Rules:
         joiners=re.compile(table["treatments"]["joiners"], re.IGNORECASE),
         metastasis_of_cim10=table["metastasis_of_cim10"],
         biomarkers=table["biomarkers"],
+        **{
+            name: re.compile(table["treatments"]["words"][name], re.IGNORECASE)
+            for name in (
+                "conditioning",
+                "then",
+                "during",
+                "started_before",
+                "started_after",
+                "stopped_before",
+                "stopped_after",
+            )
+        },
+        stop_reasons={
+            name: re.compile(pattern, re.IGNORECASE) for name, pattern in table["treatments"]["stop_reasons"].items()
+        },
         not_remission=re.compile(table["events"]["not_remission"], re.IGNORECASE),
         vital=table["vital"],
         death=re.compile(table["vital"]["death"], re.IGNORECASE),

@@ -47,6 +47,7 @@ SYSTEMIC = frozenset(
 )
 LASTING = frozenset({TreatmentType.HORMONOTHERAPY, TreatmentType.TARGETED, TreatmentType.IMMUNOTHERAPY})
 LOCAL_TYPES = frozenset({TreatmentType.SURGERY, TreatmentType.RADIOTHERAPY, TreatmentType.TRANSPLANT})
+ATC_OF_INN = 7  # characters of the code of a drug; shorter ones are classes
 STRONGEST = (
     TreatmentType.CHEMOTHERAPY,
     TreatmentType.IMMUNOTHERAPY,
@@ -72,6 +73,7 @@ class Course:
     last: dt.date | None = None
     line: int | None = None
     intent: str | None = None
+    stop_reason: str | None = None
     from_rows: bool = False  # its days are exact: what only repeats it changes nothing
     tumour: TumourItem | None = None
     clues: list[Clue] = field(default_factory=list)
@@ -113,6 +115,10 @@ class Told:
     act_code: str | None
     name: str
     line: int | None
+    mode: str = ""  # `start`, `during` ("progression sous…", "après 4 cures de…") or `stop`
+    period: Period | None = None
+    end: dt.date | None = None
+    is_dated: bool = False
 
     @property
     def drugs(self) -> frozenset[str]:
@@ -128,7 +134,7 @@ def find_treatments(
     courses = _courses_of_rows(reading, terminology, table)
     courses = _with_acts(courses, reading, terminology, table)
     _with_stated_days(courses, reading, terminology, table)
-    told = [one for page in reading.pages for one in _told_in(page.clues, terminology, table)]
+    told = [one for page in reading.pages for one in _told_in(page, terminology, table)]
     told.sort(key=_telling_order)
     for one in told:
         if one.type in LOCAL_TYPES:
@@ -268,9 +274,14 @@ def _with_stated_days(courses: list[Course], reading: Reading, terminology: Term
         ]
         if page.kind != "radiotherapy" and not procedures:
             continue
-        near = {clue.sentence + step for clue in procedures for step in (-1, 0, 1)}
+        named = {clue.sentence for clue in procedures}
+        near = {sentence + step for sentence in named for step in (-1, 1)}
         for first, last in _ranges(page, table):
-            if page.kind != "radiotherapy" and first.sentence not in near:
+            others = any(one.kind in (MentionKind.DRUG, MentionKind.REGIMEN) for one in first.neighbours)
+            if first.sentence not in named and (others or (page.kind != "radiotherapy" and first.sentence not in near)):
+                continue
+            longest = dt.timedelta(days=table.treatments["longest_irradiation"])
+            if last.mention.date and first.mention.date and last.mention.date - first.mention.date > longest:
                 continue
             start, end = first.mention.date, last.mention.date
             assert start is not None
@@ -346,19 +357,20 @@ def _ranges(page: Page, table: Rules) -> Iterator[tuple[Clue, Clue]]:
             continue
         between = page.document.text[first.mention.end : last.mention.start]
         start, end = first.mention.date, last.mention.date
-        if start and end and start < end and len(between) < 20 and table.range_words.match(between):
+        longest = dt.timedelta(days=table.treatments["longest_range"])
+        if start and end and start < end < start + longest and len(between) < 20 and table.range_words.match(between):
             yield first, last
 
 
 # --- From reports ---------------------------------------------------------------------------------------------
 
 
-def _told_in(clues: Iterable[Clue], terminology: Terminology, table: Rules) -> list[Told]:
+def _told_in(page: Page, terminology: Terminology, table: Rules) -> list[Told]:
     """The treatments that one document tells of; drugs joined by "+", "et", "associé à"… are one."""
     found: list[Told] = []
     group: list[Clue] = []
-    for clue in clues:
-        if clue.kind in (MentionKind.DRUG, MentionKind.REGIMEN) and clue.code:
+    for clue in page.clues:
+        if clue.kind in (MentionKind.DRUG, MentionKind.REGIMEN) and _is_drug(clue, table):
             if group and not _joins(group[-1], clue, table):
                 found.extend(_told_drugs(group, terminology, table))
                 group = []
@@ -367,18 +379,67 @@ def _told_in(clues: Iterable[Clue], terminology: Terminology, table: Rules) -> l
             kind = terminology.treatment_type_of_act(clue.code)
             if kind is TreatmentType.SURGERY and _only_samples(clue, table):
                 kind = None
-            if kind is not None and kind.value not in table.treatments["ignored_types"]:
+            if kind is not None and (
+                kind.value not in table.treatments["ignored_types"] or clue.code in table.treatments["other_acts"]
+            ):
                 name = clue.mention.label or terminology.label(clue.mention.system, clue.code)
                 act = clue.code if clue.mention.system == "CCAM" else None
                 found.append(Told(clue, kind, (), None, act or clue.code, name, None))
     found.extend(_told_drugs(group, terminology, table))
-    return _together(found)
+    ranges = {
+        clue.sentence: (first.mention.date, last.mention.date, last.mention.end)
+        for first, last in _ranges(page, table)
+        for clue in (first,)
+    }
+    return _together([_dated(one, ranges, table) for one in found])
+
+
+def _is_drug(clue: Clue, table: Rules) -> bool:
+    """A drug with its INN, or a regimen; not a class ("platine"), nor the conditioning of a transplant."""
+    if not clue.code or (
+        clue.kind is MentionKind.DRUG and clue.mention.system == "ATC" and len(clue.code) < ATC_OF_INN
+    ):
+        return False
+    return clue.code not in table.treatments["conditioning"] and not table.conditioning.search(clue.words_before(60))
+
+
+def _dated(told: Told, ranges: dict[int, tuple[dt.date | None, dt.date | None, int]], table: Rules) -> Told:
+    """When it was given, and whether the words say a start, a stop, or only that it was under way.
+
+    The date of "progression au scanner du … sous sunitinib" is that of the scan: the drug was given before.
+    """
+    clue = told.clue
+    period, end, dated, mode = period_of(clue), None, clue.is_dated, ""
+    stated = ranges.get(clue.sentence)
+    if stated and clue.mention.date in stated[:2]:
+        first, last, after = stated
+        assert first is not None
+        if clue.mention.date == last and clue.mention.start >= after:
+            between = clue.page.document.text[after : clue.mention.start]
+            if table.then.search(between):
+                return replace(told, period=None, is_dated=False)
+        period, end = day(first), last
+        mode = "start"
+    elif told.items or told.regimen:
+        mode = _mode(clue, table)
+    return replace(told, period=period, end=end, is_dated=dated, mode=mode)
+
+
+def _mode(clue: Clue, table: Rules) -> str:
+    before, after = clue.words_before(60), clue.words_after(45)[len(clue.mention.text) :]
+    if table.stopped_before.search(before) or table.stopped_after.search(after):
+        return "stop"
+    if table.started_before.search(before) or table.started_after.search(after):
+        return "start"
+    return "during" if table.during.search(before) else ""
 
 
 def _together(found: list[Told]) -> list[Told]:
     """A prescription lists its drugs one a line: one treatment. Elsewhere, a part of a combination is it again."""
     systemic = [one for one in found if one.items]
-    listed = [one for one in systemic if one.clue.source == "chemotherapy" and not one.clue.is_dated]
+    listed = [
+        one for one in systemic if one.clue.source == "chemotherapy" and not one.is_dated and one.mode != "during"
+    ]
     if len(listed) > 1:
         items = {item.atc or item.name: item for one in listed for item in one.items}
         largest = max(listed, key=lambda one: len(one.items))
@@ -427,14 +488,14 @@ def _joins(first: Clue, second: Clue, table: Rules) -> bool:
     if first.page is not second.page or first.sentence != second.sentence:
         return False
     between = first.page.document.text[first.mention.end : second.mention.start]
-    return len(between) <= 30 and table.joiners.match(between) is not None
+    return len(between) <= 40 and table.joiners.match(between) is not None
 
 
 def _join_local(courses: list[Course], told: Told, table: Rules) -> None:
     """An operation or a radiotherapy: dated by its sentence, or by the report of those who did it."""
     clue = told.clue
-    own_day = clue.is_dated or clue.source in _reporting(told.type, table)
-    period = period_of(clue) if own_day else None
+    own_day = told.is_dated or (clue.source in _reporting(told.type, table) and not clue.is_dated)
+    period = told.period if own_day else None
     gap = table.treatments["session_gap" if told.type is TreatmentType.RADIOTHERAPY else "surgery_merge"]
     same_type = [one for one in courses if one.type is told.type]
     if period is not None:
@@ -465,16 +526,19 @@ def _reporting(kind: TreatmentType, table: Rules) -> Sequence[str]:
 
 def _join_systemic(courses: list[Course], told: Told, table: Rules) -> None:
     """Drugs told by a report join the course that has them; without one they are a course of their own."""
-    clue = told.clue
-    period = period_of(clue)
-    drugs = told.drugs
+    clue, period, drugs = told.clue, told.period, told.drugs
     if not drugs:
         _join_unnamed(courses, told, period, table)
         return
     sharing = [one for one in courses if one.drugs and (drugs <= one.drugs or one.drugs <= drugs)]
-    near = [one for one in sharing if period is None or _tells_of(one, period, clue, table)]
+    if told.mode in ("during", "stop"):
+        begun = [one for one in sharing if one.start is None or period is None or one.start <= period.end]
+        if begun:
+            _tell_again(max(begun, key=lambda one: _fits(one, drugs)), told, table)
+            return
+    near = [one for one in sharing if period is None or _tells_of(one, told, table)]
     if near:
-        course = max(near, key=lambda one: (one.from_rows, one.drugs == drugs, one.start or dt.date.min))
+        course = max(near, key=lambda one: _fits(one, drugs))
         course.clues.append(clue)
         course.line = course.line or (told.line if course.intent in (None, "palliative") else None)
         if course.from_rows:
@@ -482,15 +546,40 @@ def _join_systemic(courses: list[Course], told: Told, table: Rules) -> None:
         course.told.append(told)
         if period is not None and not clue.is_history:
             course.reach(period)
+            if told.end:
+                course.reach(day(told.end))
         return
-    if not clue.is_dated and (clue.is_history or clue.source in table.treatments["proposing_kinds"]):
+    if not told.is_dated and (clue.is_history or clue.source in table.treatments["proposing_kinds"]):
         return
     course = Course(
         told.type, drugs, told.items, told.regimen, name=told.name, line=told.line, clues=[clue], told=[told]
     )
     if period is not None:
         course.reach(period)
+        if told.end:
+            course.reach(day(told.end))
     courses.append(course)
+
+
+def _fits(course: Course, drugs: frozenset[str]) -> tuple[bool, bool, dt.date]:
+    """The course that drugs are told of: one of the rows, of the same drugs, the last one."""
+    return course.from_rows, course.drugs == drugs, course.start or dt.date.min
+
+
+def _tell_again(course: Course, told: Told, table: Rules) -> None:
+    """A course that was under way or that stops: its last day is at least that one."""
+    course.clues.append(told.clue)
+    course.told.append(told)
+    period = told.period
+    if course.from_rows or period is None or course.start is None:
+        return
+    if told.mode == "stop" or (period.start - (course.last or course.start)).days <= table.treatments["continued"]:
+        course.last = max(course.last or period.start, period.start)
+    if told.mode == "stop":
+        words = told.clue.words_of_sentence()
+        course.stop_reason = next(
+            (name for name, pattern in table.stop_reasons.items() if pattern.search(words)), course.stop_reason
+        )
 
 
 def _join_unnamed(courses: list[Course], told: Told, period: Period | None, table: Rules) -> None:
@@ -505,9 +594,14 @@ def _join_unnamed(courses: list[Course], told: Told, period: Period | None, tabl
         courses.append(course)
 
 
-def _tells_of(course: Course, period: Period, clue: Clue, table: Rules) -> bool:
-    """Whether drugs told at `period` can be this course: during it, shortly around it, or later as its past."""
-    if course.period is None or course.last is None:
+def _tells_of(course: Course, told: Told, table: Rules) -> bool:
+    """Whether drugs told then can be this course: during it, shortly around it, or later as its past.
+
+    A part of its drugs alone, begun after its last day, is what follows it (maintenance, a lighter protocol); the
+    same drugs begun again after a long pause are given again.
+    """
+    clue, period = told.clue, told.period
+    if course.period is None or course.last is None or period is None:
         return True
     before = (course.period.start - period.end).days
     after = (period.start - max(course.last, course.period.end)).days
@@ -516,6 +610,14 @@ def _tells_of(course: Course, period: Period, clue: Clue, table: Rules) -> bool:
     # The file of the pharmacy holds every chemotherapy: a report that gives another day retells the same one.
     if course.from_rows and (not clue.is_dated or course.type is TreatmentType.CHEMOTHERAPY):
         return True
+    given = clue.source in table.treatments["giving_kinds"] or told.mode == "start"
+    if not clue.is_history and not course.from_rows:
+        if told.drugs < course.drugs and after > table.treatments["add_drug"] and (told.is_dated or given):
+            return False
+        if course.drugs < told.drugs and after > table.treatments["add_drug"] and given:
+            return False
+        if given and after > table.treatments["course_gap"] and course.type not in LASTING:
+            return False
     limit = table.treatments["continued" if course.type in LASTING else "told_merge"]
     return after <= limit or (clue.is_history and not clue.is_dated) or (not clue.is_dated and not course.from_rows)
 
@@ -567,6 +669,8 @@ def _is_supported(course: Course, has_file: bool, visits: Sequence[dt.date], tab
         return True
     documents = {clue.page.document.id for clue in course.clues}
     if len(documents) > 1 or any(clue.source in table.treatments["giving_kinds"] for clue in course.clues):
+        return True
+    if any(one.mode == "start" for one in course.told) and not has_file:
         return True
     told = course.clues[0].page.document.date
     if has_file or told is None:
@@ -689,6 +793,7 @@ def _item(course: Course, table: Rules) -> TreatmentItem:
         end=course.start if operation else course.last,
         tumour_rank=course.tumour.rank if course.tumour else None,
         intent=course.intent,
+        stop_reason=course.stop_reason,
         cycles=len(course.rows) if course.rows and not operation else None,
         confidence=confidence(said, table=table),
         why=f"Écrit par {who_says(said)}{when_said(said)}.",
@@ -736,11 +841,11 @@ def _is_near(course: Course, period: Period, gap: int) -> bool:
     ).near(period, gap)
 
 
-def _telling_order(told: Told) -> tuple[bool, bool, bool, dt.date, str, int]:
+def _telling_order(told: Told) -> tuple[bool, bool, bool, bool, dt.date, str, int]:
     """Those who give a day or did it first, then by date: what only repeats, or knows the year, joins what is known."""
-    clue = told.clue
-    period = period_of(clue)
+    clue, period = told.clue, told.period
     return (
+        told.mode in ("during", "stop"),
         clue.is_history and not clue.is_dated,
         period is None or not period.is_day,
         not clue.is_dated and clue.source in rules().events["told_kinds"] and told.type in LOCAL_TYPES,

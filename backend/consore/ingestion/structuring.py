@@ -113,9 +113,9 @@ def load_dossiers(session: Session, patient_ids: Sequence[int]) -> dict[int, She
     _add_records(session, shelves)
     _add_corrections(session, shelves)
     for model, kind in ((Diagnosis, "diagnosis"), (Act, "act")):
-        rows = session.scalars(select(model).where(_in(model.patient_id, shelves)).order_by(_c(model.id)))
+        rows = session.scalars(select(model).where(_in(model.patient_id, shelves)))
         counted: dict[int, int] = defaultdict(int)
-        for row in rows:
+        for row in sorted(rows, key=_of_a_stay):
             counted[row.patient_id] += 1
             values = {"code": row.code, "date": row.date.isoformat() if row.date else None}
             if isinstance(row, Diagnosis):
@@ -125,13 +125,18 @@ def load_dossiers(session: Session, patient_ids: Sequence[int]) -> dict[int, She
     return shelves
 
 
+def _of_a_stay(row: Diagnosis | Act) -> tuple[str, ...]:
+    """An order that does not depend on when the row came: what is derived from it must not either."""
+    return (str(row.date), row.code, row.role if isinstance(row, Diagnosis) else row.phase)
+
+
 def _add_documents(session: Session, shelves: dict[int, Shelf]) -> None:
     columns = (Document.id, Document.patient_id, Document.external_id, Document.kind, Document.date, Document.text)
     statement = (
         select(*columns, DocumentMentions.payload)  # type: ignore[call-overload]
         .outerjoin(DocumentMentions, _c(DocumentMentions.document_id) == _c(Document.id))
         .where(_in(Document.patient_id, shelves))
-        .order_by(_c(Document.id))
+        .order_by(_c(Document.external_id))
     )
     for document_id, patient_id, external_id, kind, date, text, payload in session.execute(statement):
         shelf = shelves[patient_id]
@@ -142,7 +147,7 @@ def _add_documents(session: Session, shelves: dict[int, Shelf]) -> None:
 
 def _add_records(session: Session, shelves: dict[int, Shelf]) -> None:
     statement = select(StructuredRecord).where(_in(StructuredRecord.patient_id, shelves))
-    for record in session.scalars(statement.order_by(_c(StructuredRecord.id))):
+    for record in session.scalars(statement.order_by(_c(StructuredRecord.kind), _c(StructuredRecord.external_id))):
         shelf = shelves[record.patient_id]
         identifier = f"{record.kind}:{record.external_id}"
         shelf.records[identifier] = int(record.id or 0)

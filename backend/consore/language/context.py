@@ -1,24 +1,29 @@
 """What the author says of a finding: there, not there, perhaps, planned, in the family, in the past.
 
-Cues are phrases of the referential `context` with a direction and a reach in words. A cue acts inside its sentence, up
-to the next boundary (« mais », « en revanche »…) and, for the short ones, up to a comma that opens a new statement; an
-enumeration (« pas de métastase hépatique, pulmonaire ni osseuse ») stays under its cue. Cues about plans act on
-treatments only. Some phrases look like cues and are not (« pas seulement », « lymphome non hodgkinien », « accompagnée
-de sa fille »): they are found first and silence what they cover. Sections (`sections.py`) speak where no cue of the
-sentence does.
+Cues are phrases of the referential `context` with a direction and a reach in words, and the verbs of `verbs.py`. A cue
+acts inside its sentence, up to the next boundary (« mais », « en revanche »…) and, for the short ones, up to a comma
+that opens a new statement; an enumeration (« pas de métastase hépatique, pulmonaire ni osseuse ») stays under its cue.
+Cues about plans act on treatments only. Some phrases look like cues and are not (« pas seulement », « lymphome non
+hodgkinien »): they are found first and silence what they cover. A relative makes a family only where no companion is
+meant (« avec sa fille », « sa fille a été informée »). Sections (`sections.py`) speak where no cue of the sentence does.
+
+Measured: README.md of this room.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
+from typing import NamedTuple
 
 import ahocorasick_rs
 
 from consore.language.sections import Section, SectionKind
+from consore.language.verbs import SAME_AS, VerbForm, read_form, verb_forms
 from consore.model import Assertion, Mention, MentionKind
 from consore.referentials import tables
 
@@ -27,110 +32,203 @@ TREATMENT_KINDS = frozenset(
 )
 # A day or a length is what it is; a result that is written down was obtained, « N0 » and « RE négatifs » included.
 _NEVER_TURNED = frozenset({MentionKind.DATE, MentionKind.MEASUREMENT})
-_NEVER_NEGATED = frozenset(
-    {
-        MentionKind.TNM,
-        MentionKind.STAGE,
-        MentionKind.GRADE,
-        MentionKind.BIOMARKER,
-        MentionKind.ALTERATION,
-        MentionKind.PERFORMANCE_STATUS,
-        MentionKind.LATERALITY,
-    }
-)
-_PRECEDENCE = (Assertion.FAMILY, Assertion.NEGATED, Assertion.HYPOTHETICAL, Assertion.HISTORY)
+_RESULTS = frozenset({MentionKind.BIOMARKER, MentionKind.ALTERATION, MentionKind.PERFORMANCE_STATUS})
+_NEVER_NEGATED = frozenset({*_RESULTS, MentionKind.TNM, MentionKind.STAGE, MentionKind.GRADE, MentionKind.LATERALITY})
+_OF_THE_PATIENT_TODAY = frozenset({MentionKind.PERFORMANCE_STATUS})
+# Without these a drug is taken for something else than the cancer: it is in use, not planned (« paracétamol si douleur »).
+_AGAINST_CANCER = ("L01", "L02", "L03AX03", "L03AC01", "L04AX02", "L04AX04", "L04AX06", "V10", "H01CB", "L03AB")
+# Operations of the past that no cancer report is about.
+_OF_THE_PAST = frozenset({"PROC:appendicectomy", "PROC:cholecystectomy"})
+_SPECIMEN = re.compile(r"piece|specimen|operatoire|anatomopath|recu ")
 _ASKED = re.compile(r"[^.;:,\n?]{0,25}\?(?!\w)")
 _FAR_REACH = 20
+_FAR_BACK = 260
 _NEW_STATEMENT = re.compile(
     r",\s*(?:avec|mais|il|elle|ils|elles|on|nous|le|la|les|l'|un|une|ce|cet|cette|ces|presence|patiente?|sous|traitee?|"
-    r"opere|confirm|qui|dont|a|est|d'autre part|par ailleurs)(?![a-z-])"
+    r"opere|confirm|qui|dont|a|est|d'autre part|par ailleurs|prend|dyspnee|apparition|persistance|progression|stabilite|"
+    r"poursuite|reprise|puis)(?![a-z-])"
 )
+# « …dont la mère a eu un cancer, suivie pour un lymphome » : from here on it is the patient again.
+_THE_PATIENT = re.compile(
+    r"[,;]\s*(?:est |a ete )?(?:suivie?|adressee?|porteuse|porteur|hospitalisee?|prise? en charge|traitee? (?:pour|par)|operee? (?:pour|d)|"
+    r"consulte|vue? (?:pour|en)|presente|decouverte? (?:d|chez)|chez (?:qui|un|une))(?![a-z-])"
+)
+_AFFIRMED = re.compile(
+    r"\s*(?:\w+\s)?(?:multiples?|diffus\w*|connue?s?|stables?|uniques?|bilat\w+|bilobaires?|traitee?s?|prouvee?s?|"
+    r"evolutiv\w+|en progression|de \d|d'apparition)(?!\w)"
+)
+_DEFINITE = re.compile(r"(?:^|\W)(?:son|sa|ses|notre|votre|ce|cet|cette|mon) (?:\w+ )?$")
+_NI_OR = re.compile(r"(?:^|\W)(?:ni|ou)\W")
+_LISTED = re.compile(r"\s*(?:ni|ou|et|de|d'|aucune?|sans)(?:\W|$)")
+_HEAD = re.compile(r"met|mets|lesion|local|second|nodul|carcin|adeno|recid|rech|progr|tumeu|attein|envah|cancer|lymph|sarco|mela|reprise")
+_LIST_GOES_ON = re.compile(r"[^.;:(]{0,60}?\W(?:ni|ou)\W")
+_COMPANION = re.compile(
+    r"(?:\w{3,}er|avec|ac|av|par|aide de|presence de|aupres de|vit chez|vit avec|habite chez|accompagn\w+|assist\w+ de|entre|compagnie de|a|"
+    r"chez|pour|que|confie a|vue?)\s(?:l'aide de\s)?(?:sa|son|ses|une?|l'un de ses|une de ses|leur|le|la)\s(?:[a-z]+\s)?$"
+)
+_AT_A_RELATIVE = re.compile(r"(?<!vit )(?<!habite )(?<!loge )chez\s(?:sa|son|ses|une?|l'un de ses|le|la|les|un de ses|\d|deux)\s?(?:[a-z]+\s)?$")
+_SPEAKS = re.compile(
+    r"(?:\s\w+)?,?\s(?:(?:ne|n'|en|l'|le|la|lui|y|s'|se|nous|m'|qui|a|est|ont|etait|ayant|avait|aussi|bien|toujours|egalement|fut|"
+    r"puisse|pas)\s?){0,4}(?:ete\s)?(?:assist|confirm|rapport|signal|demand|souhait|inquiet|inform|present a|present au|present\w* (?:lors|pendant)|"
+    r"accompagn|aid|vi[tv]|occup|appel|decri|not[ea]|expliqu|ger[ea]|condui|verifi|prepar|particip|compr|entend|pos[ea]|insist|"
+    r"pense|trouv|redout|crain|evoqu|interrog|prevenu|averti|joint|joignable|habit|mari|age|en bonne sante|entour|gard|travaill|attend|prend)"
+)
+_CLAUSE_STOPS = re.compile(r"[;:]|\.\s")
 
 
-@dataclass(frozen=True, slots=True)
-class Cue:
+class Cue(NamedTuple):
     """A phrase that turns what stands within `reach` words after it, before it, or on both sides."""
 
-    assertion: Assertion
+    assertion: str
     direction: str
     reach: int
-    treatments_only: bool
+    about: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     start: int
     end: int
     phrase: str
+    cues: tuple[Cue, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Context:
     """The cues, boundaries and sections of one document, ready to judge spans of it."""
 
-    text: str
-    cues: list[_Found]
-    boundaries: list[_Found]
-    sections: list[Section]
+    def __init__(self, text: str, cues: list[_Found], boundaries: list[tuple[int, bool]], sections: list[Section]) -> None:
+        self.text = text
+        self._cues = cues
+        self._cue_starts = [cue.start for cue in cues]
+        self._back = [cue for cue in cues if any(c.direction == "back" for c in cue.cues)]
+        self._boundaries = boundaries
+        self._boundary_starts = [start for start, _ in boundaries]
+        self._sections = sections
+        self._section_starts = [section.start for section in sections]
 
     @classmethod
-    def of(cls, plain_text: str, sections: list[Section]) -> Context:
-        """Find the cues of a text given in its `layout.plain` form."""
+    def of(cls, plain_text: str, sections: list[Section], text: str = "") -> Context:
+        """Find the cues of a text given in its `layout.plain` form; `text` itself tells « confirmé » from « confirme »."""
         lexicon = _lexicon()
         found = lexicon.find(plain_text)
-        cues = [f for f in found if f.phrase in lexicon.cues]
-        boundaries = [f for f in found if f.phrase in lexicon.boundaries]
-        boundaries += [_Found(m.start(), m.start() + 1, ",") for m in _NEW_STATEMENT.finditer(plain_text)]
-        boundaries.sort(key=lambda f: f.start)
+        cues = list(_read(plain_text, text, found, lexicon))
+        boundaries = [(f.start, lexicon.boundaries[f.phrase]) for f in found if f.phrase in lexicon.boundaries]
+        if "," in plain_text:
+            boundaries += [(m.start(), False) for m in _NEW_STATEMENT.finditer(plain_text)]
+            boundaries += [(m.start(), True) for m in _THE_PATIENT.finditer(plain_text)]
+        boundaries.sort()
         return cls(plain_text, cues, boundaries, sections)
 
-    def assertion(self, start: int, end: int, kind: MentionKind, sentence: tuple[int, int]) -> Assertion:
+    def assertion(
+        self, start: int, end: int, kind: MentionKind, sentence: tuple[int, int], code: str | None = None
+    ) -> Assertion:
         """How the author stands to the span `start`–`end` of that sentence."""
         if kind in _NEVER_TURNED:
             return Assertion.PRESENT
-        said = {cue.assertion for cue in self._acting_on(start, end, kind, sentence)}
+        said: dict[str, int] = {}
+        for cue, gap, distance in self._acting_on(start, end, kind, sentence):
+            name = "certain" if cue.assertion == "certain" and gap == "before" else cue.assertion
+            distance = 0 if name == "certain" and gap == "before" else distance
+            said[name] = min(distance, said.get(name, 999))
         if _ASKED.match(self.text, end):
-            said.add(Assertion.HYPOTHETICAL)
+            said["doubt"] = 0
         if kind in _NEVER_NEGATED:
-            said.discard(Assertion.NEGATED)
-        for assertion in _PRECEDENCE:
-            if assertion in said:
-                return assertion
-        return Assertion.PRESENT if Assertion.PRESENT in said else self._of_section(start, kind)
+            said.pop("negated", None)
+        if kind in _RESULTS:
+            for name in ("hypothetical", "condition", "doubt"):
+                said.pop(name, None)
+        if kind is MentionKind.DRUG and not (code or "").startswith(_AGAINST_CANCER):
+            return Assertion.NEGATED if said.get("negated", 99) <= 12 else Assertion.PRESENT
+        return self._decided(said, start, end, kind, sentence, code)
 
-    def _acting_on(self, start: int, end: int, kind: MentionKind, sentence: tuple[int, int]) -> Iterable[Cue]:
-        lexicon = _lexicon()
-        index = bisect_right(self.cues, sentence[0] - 1, key=lambda f: f.start)
-        while index < len(self.cues) and self.cues[index].end <= sentence[1]:
-            found = self.cues[index]
-            index += 1
+    def _decided(
+        self, said: dict[str, int], start: int, end: int, kind: MentionKind, sentence: tuple[int, int], code: str | None
+    ) -> Assertion:
+        if "doubt" in said:
+            return Assertion.NEGATED if self._refuted_later(end) else Assertion.HYPOTHETICAL
+        if "negated" in said and ("family" not in said or said["negated"] <= said["family"] + 20):
+            return Assertion.NEGATED
+        if "family" in said and kind not in _OF_THE_PATIENT_TODAY and kind is not MentionKind.DRUG:
+            return Assertion.FAMILY
+        if "condition" in said or said.get("certain", 999) > said.get("hypothetical", 999) + 4:
+            return Assertion.NEGATED if self._refuted_later(end) else Assertion.HYPOTHETICAL
+        if "certain" in said:
+            return Assertion.PRESENT
+        if "history" in said:
+            return Assertion.HISTORY
+        if code in _OF_THE_PAST and not _SPECIMEN.search(self.text, sentence[0], sentence[1]):
+            return Assertion.HISTORY
+        return Assertion.PRESENT if "present" in said else self._of_section(start, kind)
+
+    def _refuted_later(self, end: int) -> bool:
+        """Whether the next words answer (« cette option n'a pas été retenue », « nous avons répondu que non »)."""
+        return any(0 <= cue.start - end <= _FAR_BACK and "\n\n" not in self.text[end : cue.start] for cue in self._back)
+
+    def _acting_on(
+        self, start: int, end: int, kind: MentionKind, sentence: tuple[int, int]
+    ) -> Iterator[tuple[Cue, str, int]]:
+        treatment = kind in TREATMENT_KINDS
+        for index in range(bisect_left(self._cue_starts, sentence[0]), len(self._cues)):
+            found = self._cues[index]
+            if found.end > sentence[1]:
+                break
             if found.end <= start:
-                gap, directions = (found.end, start), ("after", "both")
+                first, last, side = found.end, start, "after"
             elif found.start >= end:
-                gap, directions = (end, found.start), ("before", "both")
+                first, last, side = end, found.start, "before"
             else:
                 continue
-            for cue in lexicon.cues[found.phrase]:
-                if cue.direction not in directions or (cue.treatments_only and kind not in TREATMENT_KINDS):
+            for cue in found.cues:
+                if cue.direction != side and cue.direction != "both":
                     continue
-                if self._reaches(cue, *gap):
-                    yield cue
+                if cue.about != "any" and not _is_about(cue.about, kind, treatment):
+                    continue
+                if self._reaches(cue, side, first, last, treatment, (start, end)):
+                    yield cue, side, last - first
 
-    def _reaches(self, cue: Cue, start: int, end: int) -> bool:
-        if end - start > 12 * (cue.reach + 1) or self.text.count(" ", start, end) > cue.reach:
+    def _reaches(self, cue: Cue, side: str, first: int, last: int, treatment: bool, span: tuple[int, int]) -> bool:
+        if last - first > 12 * (cue.reach + 1) or self.text.count(" ", first, last) > cue.reach:
             return False
-        strengths = _lexicon().boundaries
-        index = bisect_right(self.boundaries, start - 1, key=lambda f: f.start)
-        while index < len(self.boundaries) and self.boundaries[index].start < end:
-            strong = strengths.get(self.boundaries[index].phrase, False)
-            if strong or cue.reach < _FAR_REACH:
+        far = cue.reach >= _FAR_REACH
+        gap = self.text[first:last]
+        parenthetical = side == "before" and gap.count(",") == 2 and gap.rstrip().endswith(",")
+        index = bisect_left(self._boundary_starts, first)
+        while index < len(self._boundaries) and self._boundaries[index][0] < last:
+            if self._boundaries[index][1] or not (far or parenthetical):
                 return False
             index += 1
-        return True
+        if far:
+            return True
+        stop = _CLAUSE_STOPS.search(gap)
+        if side == "before":
+            return stop is None and (parenthetical or "," not in gap)
+        if stop is not None and stop.start() > 1 and cue.assertion != "family":
+            return False
+        if cue.assertion == "negated":
+            return self._goes_on(gap, treatment, cue.reach, span)
+        return cue.assertion == "family" or "(" not in gap
+
+    def _goes_on(self, gap: str, treatment: bool, reach: int, span: tuple[int, int]) -> bool:
+        """Whether a negation still holds after what it was said of: « pas de métastase hépatique, pulmonaire ni osseuse »."""
+        if _DEFINITE.search(gap):
+            return False
+        if "," not in gap:
+            return True
+        if reach <= 1:
+            return False
+        tail = gap[gap.rfind(",") + 1 :]
+        if treatment:
+            return bool(_NI_OR.search(tail))
+        if _AFFIRMED.match(self.text, span[1]):
+            return False
+        if _LISTED.match(tail):
+            return True
+        return not _HEAD.match(self.text, span[0]) or bool(_LIST_GOES_ON.match(self.text, span[1]))
 
     def _of_section(self, start: int, kind: MentionKind) -> Assertion:
-        index = bisect_right(self.sections, start, key=lambda s: s.start) - 1
-        section = self.sections[index].kind if index >= 0 else SectionKind.NEUTRAL
+        index = bisect_right(self._section_starts, start) - 1
+        section = self._sections[index].kind if index >= 0 else SectionKind.NEUTRAL
+        if kind in _OF_THE_PATIENT_TODAY:
+            return Assertion.PRESENT
         if section is SectionKind.FAMILY:
             return Assertion.FAMILY
         if section is SectionKind.HISTORY:
@@ -164,40 +262,111 @@ def sentence_assertions(
     return result
 
 
+def _read(plain: str, text: str, found: Sequence[_Found], lexicon: _Lexicon) -> Iterator[_Found]:
+    """The phrases that act, in order: verbs read in their form, and negations that belong to such a verb left to it."""
+    accents = len(text) == len(plain) and not text.isascii()
+    taken: list[tuple[int, int]] = []
+    read: list[_Found] = []
+    for one in found:
+        verb = lexicon.verbs.get(one.phrase)
+        if verb is None:
+            continue
+        accented = (text[one.start : one.end].find("é", -3) >= 0 or None) if accents else None
+        row, first, last = read_form(verb, plain, one.start, one.end, accented)
+        if cues := lexicon.effects.get((verb.verb_class, row)) or lexicon.effects.get((verb.verb_class, SAME_AS.get(row, row))):
+            read.append(_Found(first, last, one.phrase, cues))
+            taken.append((first, last))
+    place = 0
+    for one in found:
+        if not one.cues:
+            continue
+        while place < len(taken) and taken[place][1] <= one.start:
+            place += 1
+        if place < len(taken) and taken[place][0] <= one.start and one.phrase in _BARE_NEGATIONS:
+            continue
+        if one.cues[0].assertion == "relative":
+            if kept := _relative(plain, one):
+                read.append(kept)
+            continue
+        read.append(one)
+    read.sort()
+    yield from read
+
+
+def _is_about(about: str, kind: MentionKind, treatment: bool) -> bool:
+    if about == "procedure":
+        return kind is MentionKind.PROCEDURE
+    return treatment is (about == "treatment")
+
+
+_BARE_NEGATIONS = frozenset({"pas", "jamais", "non", "plus", "pas de", "pas d'", "plus de", "plus d'", "jamais de", "jamais d'"})
+
+
+def _relative(plain: str, found: _Found) -> _Found | None:
+    """A relative as the one who has the disease: not as a companion, nor as the one who speaks."""
+    before = plain[max(0, found.start - 40) : found.start].replace("\n", " ")
+    at = _AT_A_RELATIVE.search(before)
+    if (not at and _COMPANION.search(before)) or _SPEAKS.match(plain, found.end):
+        return None
+    cue = found.cues[0]
+    bracketed = before.endswith(("(", ", ", ": ", "- ")) or at is not None or before.rstrip().endswith(("sein", "colon"))
+    cues = [Cue("family", "after", cue.reach, "any")]
+    if bracketed:
+        cues.append(Cue("family", "before", 8 if at else 3, "any"))
+    return found._replace(cues=tuple(cues))
+
+
 class _Lexicon:
-    """All phrases in one automaton; the longest at a place wins, so a pseudo-cue hides the cue inside it."""
+    """All phrases and verbs in one automaton; the longest at a place wins, so a pseudo-cue hides the cue inside it."""
 
     def __init__(self) -> None:
         read = tables("context")
-        self.cues: dict[str, list[Cue]] = {}
+        cues: dict[str, list[Cue]] = {}
         for row in read["assertion"]:
-            cue = Cue(Assertion(row["assertion"]), row["direction"], int(row["reach"]), row["about"] == "treatment")
-            self.cues.setdefault(row["phrase"], []).append(cue)
+            cue = Cue(row["assertion"], row["direction"], int(row["reach"]), row["about"])
+            for phrase in _spelt_out(row["phrase"]):
+                cues.setdefault(phrase, []).append(cue)
+        effects: dict[tuple[str, str], list[Cue]] = {}
+        for row in read["verb_classes"]:
+            cue = Cue(row["assertion"], row["direction"], int(row["reach"]), row["about"])
+            effects.setdefault((row["class"], row["form"]), []).append(cue)
+        self.effects = {key: tuple(value) for key, value in effects.items()}
+        self.verbs: dict[str, VerbForm] = dict(verb_forms(read["verbs"]))
         self.boundaries = {row["phrase"]: row["strength"] == "strong" for row in read["boundaries"]}
-        self._phrases = list({*self.cues, *self.boundaries, *(row["phrase"] for row in read["pseudo"])})
+        self.cues = {phrase: tuple(value) for phrase, value in cues.items()}
+        self._phrases = list({*cues, *self.verbs, *self.boundaries, *(row["phrase"] for row in read["pseudo"])})
+        self._open = [not phrase[0].isalnum() for phrase in self._phrases]
+        self._elided = [not phrase[-1].isalnum() for phrase in self._phrases]
         self._automaton = ahocorasick_rs.AhoCorasick(
             self._phrases, matchkind=ahocorasick_rs.MatchKind.Standard, store_patterns=False
         )
 
     def find(self, text: str) -> list[_Found]:
         """Phrases on whole words, longest first, not overlapping, in order."""
-        whole: list[_Found] = []
+        whole: list[tuple[int, int, str]] = []
         flat = text.replace("\n", " ")
+        length = len(flat)
         for index, start, end in self._automaton.find_matches_as_indexes(flat, overlapping=True):
-            phrase = self._phrases[index]
-            if start and flat[start - 1].isalnum():
+            if start and not self._open[index] and flat[start - 1].isalnum():
                 continue
-            if end < len(flat) and flat[end].isalnum() and not phrase.endswith("'"):
+            if end < length and not self._elided[index] and flat[end].isalnum():
                 continue
-            whole.append(_Found(start, end, phrase))
-        whole.sort(key=lambda f: (f.start, -f.end))
+            whole.append((start, -end, self._phrases[index]))
+        whole.sort()
         kept: list[_Found] = []
         reached = 0
-        for found in whole:
-            if found.start >= reached:
-                kept.append(found)
-                reached = found.end
+        for start, minus_end, phrase in whole:
+            if start >= reached:
+                reached = -minus_end
+                kept.append(_Found(start, reached, phrase, self.cues.get(phrase, ())))
         return kept
+
+
+def _spelt_out(phrase: str) -> Iterator[str]:
+    """`(a|b) c` → `a c`, `b c`."""
+    pieces = [piece.split("|") for piece in re.split(r"[()]", phrase)]
+    for chosen in product(*pieces):
+        yield " ".join("".join(chosen).split())
 
 
 @lru_cache(maxsize=1)

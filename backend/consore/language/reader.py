@@ -77,11 +77,12 @@ class Reader:
         """
         if profile not in PROFILES:
             raise ConfigurationError(f"There is no reading profile {profile!r}.", f"Choose {' or '.join(PROFILES)}.")
-        if settings is None:
-            return cls(terminology())
-        own = settings.home / "tagger"
-        weights = own if (own / GRAPH_FILE).exists() else SHIPPED_WEIGHTS
-        return cls(terminology(settings.referentials, settings.cache, settings.site_referentials), weights)
+        return cls(terminology()) if settings is None else cls(*_parts(settings))
+
+    @staticmethod
+    def version_of(settings: Settings) -> str:
+        """The `version` that the reader of a node has, without loading it."""
+        return _version(*_parts(settings))
 
     def read(self, text: str, kind: DocumentKind | str | None = None, date: dt.date | None = None) -> list[Mention]:
         """The mentions of a document in the order of the text; `date` is the document's own."""
@@ -139,13 +140,15 @@ class Reader:
         return [_carried_back(m, page) for m in self._in_context(page, found)]
 
     def _in_context(self, page: _Page, mentions: list[Mention]) -> Iterator[Mention]:
-        context = Context.of(page.plain, sections(page.plain))
+        context = Context.of(page.plain, sections(page.plain), page.layout.text)
         starts = [start for start, _ in page.sentences]
         where = [bisect_right(starts, mention.start) - 1 for mention in mentions]
         dated = attach_dates(mentions, where, page.plain)
         beside: Mention | None = None
         for mention, sentence in zip(dated, where, strict=True):
-            assertion = context.assertion(mention.start, mention.end, mention.kind, page.sentences[sentence])
+            assertion = context.assertion(
+                mention.start, mention.end, mention.kind, page.sentences[sentence], mention.code
+            )
             if mention.kind is MentionKind.LATERALITY and beside and mention.start - beside.end <= _SIDE_REACH:
                 assertion = beside.assertion  # a side belongs to its organ or act, planned or not
             elif mention.kind in SIDED:
@@ -167,11 +170,19 @@ def _carried_back(mention: Mention, page: _Page) -> Mention:
     return replace(mention, start=start, end=end, text=page.given[start:end])
 
 
+def _parts(settings: Settings) -> tuple[Terminology, Path]:
+    """The referentials of a node, and the weights in force there."""
+    own = settings.home / "tagger"
+    weights = own if (own / GRAPH_FILE).exists() else SHIPPED_WEIGHTS
+    return terminology(settings.referentials, settings.cache, settings.site_referentials), weights
+
+
 def _version(terms: Terminology, weights: Path) -> str:
     """Changes whenever the same text could read differently: the program, the weights or a referential."""
     digest = hashlib.sha256(consore.__version__.encode())
     here = Path(__file__).parent
-    for file in sorted(path for path in here.rglob("*") if path.suffix in (".py", ".csv", ".toml")):
+    read = (path for path in here.rglob("*") if path.suffix in (".py", ".csv", ".toml") and path.parent.name != "constructs")
+    for file in sorted(read):
         digest.update(file.read_bytes())
     for folder in ("context", "sections", "biomarkers"):
         for file in table_files(folder):

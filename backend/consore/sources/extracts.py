@@ -1,33 +1,21 @@
-"""The four extracts that are one row a record: administrative file, tumour sheet, chemotherapy file, biobank."""
+"""The extracts that are one row a record: patients, merges, deletions, and the rows that go with a patient."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from consore.errors import RecordError
-from consore.model import Sex, SourceKind
+from consore.model import Sex
 from consore.sources.records import Rejection, SourceRecord
-from consore.sources.tables import Line, Row, read_rows, read_table
+from consore.sources.tables import Row
+
+# The identifier that may come once in a file, where it is not `id`.
+UNIQUE = {"administrative": "ipp", "merges": "merged", "pmsi_ano": "rss"}
 
 
-def read_extract(kind: SourceKind, file: Path, options: dict[str, Any]) -> Iterator[SourceRecord | Rejection]:
-    """The records of one of the four extracts."""
-    unique = "ipp" if kind is SourceKind.ADMINISTRATIVE else "id"
-    return _records(kind, read_table(kind.value, file, options, unique=unique))
-
-
-def reread_extract(
-    kind: SourceKind, name: str, lines: Iterator[Line], options: dict[str, Any]
-) -> Iterator[SourceRecord | Rejection]:
-    """`read_extract` over lines that were kept aside."""
-    unique = "ipp" if kind is SourceKind.ADMINISTRATIVE else "id"
-    return _records(kind, read_rows(kind.value, name, lines, options, unique=unique))
-
-
-def _records(kind: SourceKind, rows: Iterator[Row | Rejection]) -> Iterator[SourceRecord | Rejection]:
-    record = _patient if kind is SourceKind.ADMINISTRATIVE else _structured(kind)
+def records_of_rows(kind: str, rows: Iterator[Row | Rejection]) -> Iterator[SourceRecord | Rejection]:
+    """The records of the rows of an extract (`administrative`, `merges`, `chemotherapy`…)."""
+    record = {"administrative": _patient, "merges": _merge, "deletions": _deletion}.get(kind) or _structured(kind)
     for row in rows:
         if isinstance(row, Rejection):
             yield row
@@ -55,9 +43,24 @@ def _patient(row: Row) -> SourceRecord:
     return SourceRecord("patient", ipp, ipp, values, row.position, row.raw)
 
 
-def _structured(kind: SourceKind):  # type: ignore[no-untyped-def]
+def _merge(row: Row) -> SourceRecord:
+    kept, merged, date = row.values["ipp"], row.values["merged"], row.values["date"]
+    if kept == merged:
+        raise RecordError(
+            f"The identity {kept} is merged with itself.", "Correct it in the source.", reason="inconsistent_merge"
+        )
+    values = {"merged": merged, "date": date}
+    return SourceRecord("merge", f"{merged}→{kept}", kept, values, row.position, row.raw)
+
+
+def _deletion(row: Row) -> SourceRecord:
+    values = {name: row.values[name] or None for name in ("of", "date")} | {"reason": row.values["reason"] or ""}
+    return SourceRecord("deletion", row.values["id"], row.values["ipp"] or "", values, row.position, row.raw)
+
+
+def _structured(kind: str) -> Callable[[Row], SourceRecord]:
     def record(row: Row) -> SourceRecord:
         values = {column: value or "" for column, value in row.values.items() if column not in ("id", "ipp")}
-        return SourceRecord(kind.value, row.values["id"], row.values["ipp"], values, row.position, row.raw)  # type: ignore[arg-type]
+        return SourceRecord(kind, row.values["id"], row.values["ipp"], values, row.position, row.raw)  # type: ignore[arg-type]
 
     return record

@@ -46,7 +46,6 @@ _CONCLUSIONS = {
     ("pathology", "surgery"): "path_piece_conclusion",
     ("molecular", "result"): "mol_text",
 }
-_OLD_PAST = {"hta": "HTA traitée", "diabete": "diabète de type 2", "thyroide": "hypothyroïdie substituée"}
 _SUPPORT = [
     ("ondansétron", "A04AA01", "8 mg x 2 pendant 3 jours"),
     ("aprépitant", "A04AD12", "125 mg puis 80 mg"),
@@ -247,8 +246,7 @@ class PatientScene:
 
     def _diseases(self) -> tuple[str, ...]:
         """CIM-10 of the other diseases that are known at the date of the report."""
-        found = [disease.cim10 for disease in self.life.comorbidities if disease.since <= self.moment.date]
-        return (*found, *(_PAST_CODES[item] for item in self.life.past if item in _PAST_CODES))
+        return tuple(disease.cim10 for disease in self.life.comorbidities if disease.since <= self.moment.date)
 
     def _slot_has(self, rng: Random, code: str) -> str | None:
         """A test: the patient has a disease whose CIM-10 code begins so."""
@@ -912,13 +910,10 @@ class PatientScene:
         """Past events and other diseases of the patient, that are not this cancer."""
         told: list[list[Piece]] = []
         for item in self.life.past:
-            if item in acts():
-                act = acts()[item]
-                year = self._slot_long_ago(rng)
-                said = Said("procedure", "LOCAL", act.local, None, "history")
-                told.append([Piece(act.words[0], said), Piece(rng.choice([f" en {year}", f" ({year})", ""]))])
-            elif item in _OLD_PAST:
-                told.append([Piece(_OLD_PAST[item])])
+            act = acts()[item]
+            year = self._slot_long_ago(rng)
+            said = Said("procedure", "LOCAL", act.local, None, "history")
+            told.append([Piece(act.words[0], said), Piece(rng.choice([f" en {year}", f" ({year})", ""]))])
         for disease in self.life.comorbidities:
             if disease.since <= self.moment.date:
                 since = rng.choice(["", "", f" depuis {disease.since.year}", f" ({disease.since.year})"])
@@ -1147,7 +1142,6 @@ _PALPABLE = ("C50", "C73", "C62", "C44", "C49", "C77.0", "C77.4", "C02", "C03", 
 _IN_BELLY = ("C48", "C53", "C54", "C55", "C56", "C57", "C61", "C64", "C65", "C66", "C67")
 # What a benign anomaly is usually seen with, by the place where it is.
 _BENIGN_EXAMS = {"C50": "us", "C61": "mri", "C73": "us", "C44": "us", "C56": "mri", "C49": "us"}
-_PAST_CODES = {"hta": "I10", "diabete": "E11.9", "thyroide": "E03.9"}
 # The diseases (CIM-10) for which usual drugs (ATC) are taken. Others may be taken by anyone; those whose diseases
 # are never drawn (epilepsy, psychosis, colitis) by nobody.
 _TAKEN_FOR = {

@@ -158,9 +158,9 @@ def test_a_dossier_holds_documents_rows_and_acts(store: Store) -> None:
     assert [document.id for document in dossier.documents] == ["d1"]
     assert len(dossier.documents[0].mentions) == 2
     assert [row.id for row in dossier.structured] == [
-        "tumour_sheet:t1",
-        "chemotherapy:c1",
         "biobank:b1",
+        "chemotherapy:c1",
+        "tumour_sheet:t1",
         "diagnosis:1",
         "act:1",
     ]

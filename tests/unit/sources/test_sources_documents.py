@@ -114,7 +114,7 @@ def test_decomposed_accents_and_line_ends_are_written_one_way(tmp_path: Path) ->
         ("x.docx", b"I am no DOCX", "not_a_docx"),
         ("x.docx", docx()[:2000], "damaged_docx"),
         ("x.docx", archive(**{"[Content_Types].xml": b"<Types/>", "word__document.xml": b"<a/>"}), "damaged_docx"),
-        ("x.rtf", b"{\\rtf1 Bonjour}", "unsupported_format"),
+        ("x.rtf", b"I am no RTF", "not_a_rtf"),
         ("x.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "unsupported_format"),
         ("x.txt", None, "missing_file"),
     ],
@@ -177,7 +177,7 @@ def test_a_folder_without_index_says_which_columns_to_write(tmp_path: Path) -> N
     (tmp_path / "documents").mkdir()
     with pytest.raises(SourceError, match="id;ipp;type;titre"):
         read(tmp_path / "documents")
-    with pytest.raises(SourceError, match="There is no folder"):
+    with pytest.raises(SourceError, match="There is no file or folder"):
         read(tmp_path / "nowhere")
 
 

@@ -102,7 +102,7 @@ def test_the_rum_of_one_rss_are_one_stay(tmp_path: Path) -> None:
         (rum()[:-1], "wrong_length"),
         (rum() + "X", "wrong_length"),
         (rum()[:100], "wrong_length"),
-        (rum(version="116"), "unknown_version"),
+        (rum(version="115"), "unknown_version"),
         (rum(version="   "), "unknown_version"),
         (rum(entry="32132024"), "invalid_date"),
         (rum(entry="06032024"), "inconsistent_dates"),

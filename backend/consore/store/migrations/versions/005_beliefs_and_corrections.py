@@ -5,7 +5,7 @@ import sqlmodel
 from alembic import op
 
 revision = "005"
-down_revision = "001"
+down_revision = "004"
 branch_labels = None
 depends_on = None
 

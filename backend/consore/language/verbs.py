@@ -1,0 +1,137 @@
+"""What a verb does to the finding or the treatment beside it, whatever its tense, voice and polarity.
+
+« N'a pas été retrouvée », « ne retrouve pas », « a permis d'éliminer », « ne peut être formellement exclue », « sera
+débuté », « n'avons pas modifié » : a hundred verbs in ten classes (referential `context`: `verbs`, and what each class
+does in each form in `verb_classes`) say more than any list of phrases. A verb's form is read from the words before it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+PARTICIPLE, FINITE, EITHER, INFINITIVE, FUTURE = "participle", "finite", "either", "infinitive", "future"
+
+_FINITE_ENDINGS = {
+    True: ("e", "es", "ons", "ent", "ait", "aient", "ions", "ais", "ant", "a", "ai", "erent", "ez"),
+    False: ("", "t", "s", "d", "ds", "ons", "ent", "ait", "aient", "ais", "ant", "e", "es", "it", "irent", "ut", "urent", "ez"),
+}  # fmt: skip
+_FUTURE_ENDINGS = ("a", "ai", "as", "ons", "ez", "ont", "ait", "ais", "aient", "ions")
+_WORDS = re.compile(r"[a-z]+'|[\w-]+|[.,;:()?!]")
+_LOOK_BACK = 60
+_NEGATIVE = frozenset({"pas", "plus", "jamais", "guere", "aucunement", "nullement", "point"})
+_TO_BE = frozenset("est sont etait etaient fut furent soit etant etre ete".split())
+_TO_HAVE = frozenset("a ai ont avons avait avaient avions ayant avoir eu aura auront".split())
+_HAD = frozenset("avait avaient avions avais".split())
+_WILL_BE = frozenset("sera seront serait seraient".split())
+_WOULD_HAVE = frozenset("aurait auraient".split())
+_CAN = frozenset("pouvant peut peuvent peut-on pouvait pouvaient pourra pourront pourrait pourraient doit doivent devra".split())
+_COULD = frozenset("vient viennent venait venant permis permet permettent permettant permit pu permettait".split())
+_LIGHT = frozenset(
+    "de d' a pour l' le la les lui leur y en nous vous se s' m' me je on il elle ils elles i-l t-il t-elle encore toujours bien "
+    "fait font faisait ferait feraient faire laisse laissait deja donc toutefois cependant pourtant ainsi aussi neanmoins alors finalement non tout tous toutes".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class VerbForm:
+    """A written form: of which class, and what it may be; `regular`: its participle is its present but for an accent."""
+
+    verb_class: str
+    kind: str
+
+
+def verb_forms(rows: list[Mapping[str, str]]) -> Iterator[tuple[str, VerbForm]]:
+    """Every written form (lower case, no accents) of the verbs of the table `verbs`."""
+    for row in rows:
+        stems, tail = [stem for stem in row["stem"].split("|") if stem], f" {row['tail']}" if row["tail"] else ""
+        regular = not row["participle"]
+        written: dict[str, str] = {}
+        for stem, ending in product(stems, _FINITE_ENDINGS[regular]):
+            written[stem + ending] = FINITE
+        participle = row["participle"] or f"{stems[0]}e"
+        if participle != "-":
+            for ending in ("", "e", "s", "es"):
+                form = participle + ending
+                written[form] = EITHER if form in written else PARTICIPLE
+        future = row["future"] or f"{stems[-1]}er"
+        written[row["infinitive"].removesuffix(tail).split(" ")[0]] = INFINITIVE
+        for ending in _FUTURE_ENDINGS:
+            written.setdefault(future + ending, FUTURE)
+        for form, kind in written.items():
+            yield form + tail, VerbForm(row["class"], kind)
+
+
+def read_form(form: VerbForm, plain: str, start: int, end: int, accented: bool | None) -> tuple[str, int, int]:
+    """The row of `verb_classes` that a verb at `start`–`end` of `plain` asks for, and where its words begin and end.
+
+    `accented` tells a participle (« confirmé ») from a present (« confirme »); None where the text has no accents.
+    """
+    words = list(_WORDS.finditer(plain, max(0, start - _LOOK_BACK), start))
+    had = no_longer = negative = ne = to_be = to_have = will_be = can = could = without = False
+    begins = start
+    for word in reversed(words[-9:]):
+        written = word.group()
+        if written in ("ne", "n'"):
+            ne = True
+        elif written in _NEGATIVE:
+            negative = True
+            no_longer = no_longer or written == "plus"
+        elif written == "non" and word.end() >= start - 1:
+            negative = ne = True
+        elif written == "sans":
+            without = True
+            begins = word.start()
+            break
+        elif written in _WILL_BE:
+            to_be = will_be = True
+        elif written in _TO_BE:
+            to_be = True
+        elif written in _WOULD_HAVE:
+            to_have = will_be = True
+        elif written in _TO_HAVE:
+            to_have = to_have or written != "a" or form.kind != INFINITIVE
+            had = had or written in _HAD
+        elif written in _CAN:
+            can = True
+        elif written in _COULD:
+            could = True
+        elif written not in _LIGHT and not (written.endswith("ment") and len(written) > 6):
+            break
+        begins = word.start()
+        if ne:
+            break
+    kind = form.kind
+    if kind == EITHER:
+        is_participle = to_be or to_have or (accented and not ne)
+        kind = PARTICIPLE if is_participle else FINITE
+    denied = ne or (negative and kind != INFINITIVE and begins < start)
+    denied = denied or (without and (kind == INFINITIVE or to_have or to_be))
+    if ne and not negative:
+        denied = denied and not _ONLY.match(plain, end)
+        if after := _NOT_AFTER.match(plain, end):
+            end = after.end()
+            no_longer = after.group().startswith(" plus")
+    passive = kind == PARTICIPLE and (to_be or not to_have)
+    if denied:
+        row = "no_longer" if no_longer else "not_passive" if passive else "not"
+    elif (can or could) and form.verb_class == "exclude":
+        row = "able"
+    elif kind == FUTURE or will_be:
+        row = "future"
+    elif kind == INFINITIVE or can:
+        row = "finite" if could else "infinitive"
+    elif passive:
+        row = "passive" if to_be else "attributive"
+    else:
+        row = "past" if had else "finite"
+    return row, begins, end
+
+
+# Where a class says nothing of a form, it is as this other form.
+SAME_AS = {"no_longer": "not", "attributive": "passive", "past": "finite"}
+
+_ONLY = re.compile(r" (?:que|qu')")
+_NOT_AFTER = re.compile(r" (?:pas|plus|jamais|guere|aucunement|nullement|point)(?!\w)(?: (?:de|d'))?")
