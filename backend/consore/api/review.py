@@ -160,7 +160,6 @@ class ReviewQuery:
         only = (row_id(patient_id) or 0) if patient_id is not None else None
         return await context.read(lambda session: _queue(context, session, most, place, kind, only))
 
-
     @field(Permission.REVIEW, description="One item of a patient by its key, whatever a look at it is worth.")
     async def item_for_review(self, info: Info, patient_id: strawberry.ID, key: str) -> ReviewItemResult:
         context, patient = info.context, row_id(patient_id)
@@ -270,9 +269,7 @@ def _queue(
 
 
 def _one(context: RequestContext, session: Session, who: model.Patient, key: str) -> ReviewItem | None:
-    row = session.exec(
-        select(model.Belief).where(model.Belief.patient_id == who.id, model.Belief.key == key)
-    ).first()
+    row = session.exec(select(model.Belief).where(model.Belief.patient_id == who.id, model.Belief.key == key)).first()
     if row is None:
         return None
     context.trace(session, Action.PATIENT_READ, [who.id or 0])

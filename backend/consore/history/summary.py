@@ -103,7 +103,7 @@ class _Teller:
         if most == 1:
             return [" → ".join([first, *self._shortened(care + course)])]
         told = [" → ".join(self._shortened(part)) for part in (care, course) if part]
-        if most == 2 or (told and len(first) + len(told[0]) <= _table()["longest_line"]):
+        if most == 2:
             first = " → ".join([first, *told[:1]])
             told = told[1:]
         return [first, *(f"→ {line}" for line in told)][:most]
