@@ -309,19 +309,29 @@ def bench_realism(
     split: Annotated[str, typer.Option(help="train, dev or test.")] = "train",
     noise: Annotated[str, typer.Option(help="none, low, medium or high.")] = "medium",
     words: Annotated[int, typer.Option(min=10_000)] = 200_000,
+    other: Annotated[
+        Path | None, typer.Option(help="A real corpus of another genre, that tells how to read the detector.")
+    ] = None,
+    one_each: Annotated[bool, typer.Option(help="One generated report a patient, as corpora of cases have.")] = False,
     seed: int = 1,
     as_json: JsonOption = False,
 ) -> None:
     """How far generated reports are from real prose: vocabulary, sentences, repetition, a detector."""
     from consore.synthetic import realism
 
-    real, made = realism.read_corpus(corpus), realism.generated_texts(split, words, seed=seed, noise=noise)
+    real = realism.read_corpus(corpus)
+    made = realism.generated_texts(split, words, seed=seed, noise=noise, one_each=one_each)
     sides = {corpus.name: realism.measure(real, words), f"{split}, {noise}": realism.measure(made, words)}
     found = realism.detect(real, made)
+    known = realism.calibrate(real, realism.read_corpus(other) if other else None)
     if as_json:
-        print_json({**sides, "detector": found})
+        print_json({**sides, "detector": found, "detector_between_real_texts": known})
         return
-    print_table(("", *sides), [*realism.table(sides), ("detector, balanced accuracy", "", f"{found:.3f}")])
+    rows = [*realism.table(sides), ("detector, balanced accuracy", "", f"{found:.3f}")]
+    rows.append(("detector, two halves of the real corpus", f"{known['halves']:.3f}", ""))
+    if other:
+        rows.append((f"detector, against {other.name}", f"{known['another']:.3f}", ""))
+    print_table(("", *sides), rows)
 
 
 def _text_of(file: Path) -> str:

@@ -2,9 +2,11 @@
 
 Source: SiRIC OSIRIS, model 1.1 (`osiris.toml` has the columns and the codes, `osiris_values.csv` and
 `osiris_elements.csv` the published value sets). Dates are ISO 8601; topographies and morphologies carry the prefix
-`ICDO3:`, drugs `ATC:`. The genomic files (CopyNumber, Expression, Fusion, Variant, Annotation) ask for coordinates that
-no report gives: they have their header only, and genes of routine are rows of Biomarker. A value that its set does not
-list is left out of its cell and counted: a file that is written is a valid one.
+`ICDO3:`, drugs `ATC:`. An altered gene is a row of Variant, CopyNumber or Fusion with its chromosome, and a row of
+Annotation with its symbol and its change (HGVS); coordinates, alleles and read depths stay empty: no report of routine
+gives them, and the partner of a fusion is not known. Genes of routine are rows of Biomarker as well, whatever their
+result. Expression and Consent have their header only. A value that its set does not list is left out of its cell and
+counted: a file that is written is a valid one.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ Rows = dict[str, list[dict[str, Any]]]
 _FOLDER = Path(__file__).parent
 _TNM = re.compile(r"(?P<type>c|yp|p)(?P<t>T[0-4x][a-d]?)\w*?(?P<n>N[0-3x])\w*?(?P<m>M[01x])$")
 _FINE_T = {"T1a", "T1b", "T1c", "T4a", "T4b", "T4c", "T4d"}
+_NORMAL = (BiomarkerStatus.WILD_TYPE, BiomarkerStatus.NEGATIVE)
+_FUSIONS = ("positive", "fusion", "réarrangement", "rearrangement", "translocation")
 _STARTS = (EventType.INITIAL, EventType.SECOND_CANCER)
 _UNCHECKED_DOMAINS = {  # sets that change with the years or are not ours to ship: their shape is checked
     "ATC": re.compile(r"ATC:[A-Z]\d{2}[A-Z]{2}\d{2}"),
@@ -41,7 +45,7 @@ _UNCHECKED_DOMAINS = {  # sets that change with the years or are not ours to shi
 
 def pivot_files() -> list[str]:
     """The names of the eighteen files."""
-    return [f"OSIRIS_pivot_{table}.csv" for table in _codes()["columns"]]
+    return [f"OSIRIS_pivot_{table}.csv" for table in codes()["columns"]]
 
 
 def write_osiris(records: Iterable[Record], folder: Path) -> OsirisWriter:
@@ -61,7 +65,7 @@ class OsirisWriter:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.counts = dict.fromkeys(_codes()["columns"], 0)
+        self.counts = dict.fromkeys(codes()["columns"], 0)
         self.left_out: Counter[tuple[str, str]] = Counter()
         self.missing: Counter[str] = Counter()
         self._open = ExitStack()
@@ -69,7 +73,7 @@ class OsirisWriter:
     def __enter__(self) -> OsirisWriter:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._writers = {}
-        for table, columns in _codes()["columns"].items():
+        for table, columns in codes()["columns"].items():
             path = self.folder / f"OSIRIS_pivot_{table}.csv"
             file = self._open.enter_context(path.open("w", encoding="utf-8", newline=""))
             self._writers[table] = csv.DictWriter(file, columns, restval="", lineterminator="\n")
@@ -110,12 +114,12 @@ def is_listed(table: str, column: str, value: str) -> bool:
 
 def required_columns(table: str) -> list[str]:
     """The columns of a table that OSIRIS wants filled."""
-    return [column for column in _codes()["columns"][table] if _element(table, column).get("required") == "yes"]
+    return [column for column in codes()["columns"][table] if _element(table, column).get("required") == "yes"]
 
 
 def pivot_rows(record: Record) -> Rows:
     """The rows of a record by table; `Instance_Id` counts from 1 in each table of a patient."""
-    rows: Rows = {table: [] for table in _codes()["columns"]}
+    rows: Rows = {table: [] for table in codes()["columns"]}
 
     def add(table: str, **values: Any) -> int:
         number = len(rows[table]) + 1
@@ -132,7 +136,7 @@ def pivot_rows(record: Record) -> Rows:
             continue
         if item.type in _STARTS:
             numbers[place] = starts[item.tumour_rank]
-        elif item.type.value in _codes()["event"]:
+        elif item.type.value in codes()["event"]:
             tumour = next(one for one in record.tumours if one.rank == item.tumour_rank)
             parent = numbers.get(happened.parent, starts[item.tumour_rank]) if happened.parent is not None else None
             numbers[place] = add("TumorPathologyEvent", **_event(tumour, item, parent or starts[item.tumour_rank]))
@@ -146,18 +150,18 @@ def pivot_rows(record: Record) -> Rows:
 
 
 def _patient(record: Record, add: Any) -> None:
-    codes = _codes()
+    told = codes()
     state = "dead" if record.death else "unknown" if record.is_lost else "alive"
     add(
         "Patient",
-        Patient_Gender=codes["sex"][record.sex.value],
+        Patient_Gender=told["sex"][record.sex.value],
         Patient_BirthDate=_iso(record.birth),
         Patient_DeathDate=_iso(record.death),
         Patient_ProviderCenterId=record.centre,
         Patient_OriginCenterId=record.centre,
-        Patient_CauseOfDeath=codes["death"][record.cause_of_death or "unknown"] if record.death else None,
+        Patient_CauseOfDeath=told["death"][record.cause_of_death or "unknown"] if record.death else None,
         Patient_LastNewsDate=_iso(record.last_news),
-        Patient_LastNewsStatus=codes["news"][state],
+        Patient_LastNewsStatus=told["news"][state],
     )
     for code, since in record.related:
         add("RelatedPathology", RelatedPathology_PathologyCode=code, RelatedPathology_DiagnosisDate=_iso(since))
@@ -170,16 +174,16 @@ def _patient(record: Record, add: Any) -> None:
 
 
 def _event(tumour: TumourItem, event: EventItem, parent: int | None = None) -> dict[str, Any]:
-    codes = _codes()
+    told = codes()
     date = _iso(event.date)
     return {
         "TumorPathologyEvent_ParentRef": parent,
-        "TumorPathologyEvent_Type": codes["event"][event.type.value],
+        "TumorPathologyEvent_Type": told["event"][event.type.value],
         "TumorPathologyEvent_StartDate": date,
         "TumorPathologyEvent_DiagnosisDate": date,
         "TumorPathologyEvent_TopographyCode": tumour.topography and f"ICDO3:{tumour.topography}",
         "TumorPathologyEvent_MorphologyCode": tumour.morphology and f"ICDO3:{tumour.morphology}",
-        "TumorPathologyEvent_Laterality": codes["side"][tumour.laterality.value if tumour.laterality else "none"],
+        "TumorPathologyEvent_Laterality": told["side"][tumour.laterality.value if tumour.laterality else "none"],
     }
 
 
@@ -204,7 +208,7 @@ def _tumour(record: Record, tumour: TumourItem, add: Any) -> int:
 
 
 def _treatment(care: Care, event: int | None, add: Any) -> None:
-    codes, item = _codes(), care.item
+    told, item = codes(), care.item
     kind = item.type.value
     if care.is_brachytherapy:
         kind = "brachytherapy"
@@ -213,7 +217,7 @@ def _treatment(care: Care, event: int | None, add: Any) -> None:
     number = add(
         "Treatment",
         TumorPathologyEvent_Ref=event,
-        Treatment_Type=codes["treatment"].get(kind, codes["treatment"]["other"]),
+        Treatment_Type=told["treatment"].get(kind, told["treatment"]["other"]),
         Treatment_LineNumber=item.line,
         Treatment_ActivityCode=care.ccam,
         Treatment_StartDate=_iso(item.start),
@@ -221,12 +225,12 @@ def _treatment(care: Care, event: int | None, add: Any) -> None:
     )
     for drug in item.drugs:
         add("Drug", Treatment_Ref=number, Drug_Code=drug.atc and f"ATC:{drug.atc}", Drug_Name=drug.name)
-    if item.response in codes["response"]:
+    if item.response in told["response"]:
         add(
             "ResponseEvaluation",
             Treatment_Ref=number,
             Date=_iso(care.evaluated),
-            Status=codes["response"][item.response],
+            Status=told["response"][item.response],
         )
     for code, grade in care.toxicities:
         add(
@@ -241,7 +245,7 @@ def _treatment(care: Care, event: int | None, add: Any) -> None:
 
 def _biology(record: Record, starts: dict[int, int], add: Any) -> None:
     """Analyses of pathology at each diagnosis, and of biology on each day of a sample, with their results."""
-    known = _codes()["biomarker"]
+    known = codes()["biomarker"]
     for tumour in record.tumours:
         results = [(one.code, _result(one)) for one in tumour.biomarkers if one.code in known]
         results += [
@@ -259,6 +263,7 @@ def _biology(record: Record, starts: dict[int, int], add: Any) -> None:
             )
             for code, value in results:
                 add("Biomarker", Analysis_Ref=analysis, Biomarker_Code=known[code], Biomarker_Value=value)
+        _omics(record, tumour, starts[tumour.rank], add)
     first = next(iter(starts.values()), None)
     for date, measures in _by_day(record.measures).items():
         measured = [one for one in measures if one.code in known]
@@ -276,6 +281,74 @@ def _biology(record: Record, starts: dict[int, int], add: Any) -> None:
                 )
 
 
+def _omics(record: Record, tumour: TumourItem, event: int, add: Any) -> None:
+    """What sequencing, cytogenetics or hybridisation found altered in a tumour; genes found normal are not told."""
+    told = codes()["omics"]
+    found = [one for one in tumour.alterations if one.status not in _NORMAL]
+    if not found:
+        return
+    date = _iso(tumour.diagnosis_date)
+    analysis = add("Analysis", TumorPathologyEvent_Ref=event, Analysis_Type=told["omic"], Analysis_Date=date)
+    validation = {"Validation_Type": told["by_biologist"], "Validation_Status": told["validated"]}
+    for one in found:
+        value = one.variant or one.status.value
+        place = codes()["gene"].get(one.gene)
+        chromosome = codes()["chromosome"][str(place)] if place is not None else None
+        common = {"Analysis_Ref": analysis, **(validation if record.is_validated else {})}
+        if value.startswith("amplifi"):
+            kind = told["copy_number"]
+            number = add(
+                "CopyNumber",
+                **common,
+                AlterationOnSample_AlterationType=kind,
+                Alteration_Chromosome=chromosome,
+                CNV_SegmentGenomicStatus=told["amplification"],
+            )
+        elif value in _FUSIONS:
+            kind = told["fusion"]
+            number = add("Fusion", **common, AlterationOnSample_AlterationType=kind, Fusion_Type=told["translocation"])
+        else:
+            kind = told["variant"]
+            origin = None
+            if record.germline is not None:
+                origin = told["germline" if (one.gene, one.variant) in record.germline else "somatic"]
+            number = add(
+                "Variant",
+                **common,
+                AlterationOnSample_AlterationType=kind,
+                Alteration_Chromosome=chromosome,
+                Variant_DNASequenceVariationType=_change(value, "dna"),
+                VariantInSample_GenomicSourceClass=origin,
+            )
+        region = re.search(r"exon \d+", value)
+        add(
+            "Annotation",
+            Alteration_Ref=number,
+            AlterationOnSample_AlterationType=kind,
+            GenomeEntity_Type=told["gene"],
+            GenomeEntity_Database=told["hgnc"],
+            GenomeEntity_Symbol=one.gene,
+            Annotation_DNARegionName=region.group() if region else None,
+            Annotation_DNASequenceVariation=value if value.startswith("c.") else None,
+            Annotation_AminoAcidChange=value if value.startswith("p.") else None,
+            Annotation_AminoAcidChangeType=_change(value, "protein") if value.startswith("p.") else None,
+        )
+
+
+def _change(value: str, level: str) -> str | None:
+    """The kind of a change written in HGVS (`c.68_69del`, `p.V600E`) or in words; null when nothing says it."""
+    told = codes()["omics"]
+    if "del" in value and "ins" in value:
+        return str(told["delins"]) if level == "dna" else None
+    if "del" in value or "délétion" in value:
+        return str(told["deletion"])
+    if "dup" in value or value == "ITD":
+        return str(told["duplication"])
+    if level == "protein":
+        return str(told["nonsense" if value.endswith("*") else "missense"])
+    return str(told["substitution"]) if value.startswith(("c.", "p.")) else None
+
+
 def _result(item: BiomarkerItem) -> str | None:
     return item.value or (item.status.value if item.status is not BiomarkerStatus.UNKNOWN else None)
 
@@ -288,10 +361,10 @@ def _by_day(measures: list[Measure]) -> dict[dt.date, list[Measure]]:
 
 
 def _sample(sample: Taken, event: int | None, add: Any) -> None:
-    codes = _codes()
+    told = codes()
     letters = unicodedata.normalize("NFD", sample.type.lower())
     plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    nature = next((code for word, code in codes["sample"].items() if word in plain), codes["sample"]["unknown"])
+    nature = next((code for word, code in told["sample"].items() if word in plain), told["sample"]["unknown"])
     origin = "tumour" if "tumor" in plain else "normal" if "sain" in plain or "normal" in plain else "unknown"
     add(
         "BiologicalSample",
@@ -300,7 +373,7 @@ def _sample(sample: Taken, event: int | None, add: Any) -> None:
         BiologicalSample_CollectDate=_iso(sample.date),
         BiologicalSample_TopographyCode=sample.topography and f"ICDO3:{sample.topography}",
         BiologicalSample_Nature=nature,
-        BiologicalSample_Origin=codes["origin"][origin],
+        BiologicalSample_Origin=told["origin"][origin],
     )
 
 
@@ -309,7 +382,8 @@ def _iso(date: dt.date | None) -> str | None:
 
 
 @lru_cache
-def _codes() -> dict[str, dict[str, Any]]:
+def codes() -> dict[str, dict[str, Any]]:
+    """The tables of `osiris.toml`: columns, and the codes of our words."""
     return tomllib.loads((_FOLDER / "osiris.toml").read_text(encoding="utf-8"))
 
 
@@ -333,4 +407,13 @@ def _element(table: str, column: str) -> dict[str, str]:
     return _elements().get(column) or _elements().get(f"{table}_{column}") or {}
 
 
-__all__ = ["OsirisWriter", "Rows", "is_listed", "pivot_files", "pivot_rows", "required_columns", "write_osiris"]
+__all__ = [
+    "OsirisWriter",
+    "Rows",
+    "codes",
+    "is_listed",
+    "pivot_files",
+    "pivot_rows",
+    "required_columns",
+    "write_osiris",
+]

@@ -65,6 +65,8 @@ class Record:
 
     `related`: CIM-10 and day of other diseases; `family`: ICD-O-3 topography and OSIRIS code of the relative;
     `performance`: WHO status at the diagnosis of a tumour, by rank. `birth_is_year`: only the year of `birth` is true.
+    `germline`: constitutional variants, (gene, variant); null: nobody says which is which. `is_validated`: a
+    biologist signed the alterations.
     """
 
     id: str
@@ -84,6 +86,8 @@ class Record:
     related: list[tuple[str, dt.date | None]] = field(default_factory=list)
     family: list[tuple[str, str]] = field(default_factory=list)
     performance: dict[int, int] = field(default_factory=dict)
+    germline: set[tuple[str, str]] | None = None
+    is_validated: bool = False
     identity: Identity | None = None
 
     @property

@@ -1,6 +1,7 @@
 """The truth of a centre as the pivot files of OSIRIS: a life becomes a record, which `export.osiris` writes.
 
-A life has no samples and no consents: those two files have their header only.
+Nothing in a life measures the expression of a gene, and a life has no samples and no consents: those three files have
+their header only.
 """
 
 from __future__ import annotations
@@ -85,6 +86,8 @@ def record_of(life: Life) -> Record:
             Measure(lab.code, lab.code, lab.date, str(lab.value), lab.unit, lab.low, lab.high) for lab in life.labs
         ],
         related=[(item.cim10, item.since) for item in life.comorbidities],
+        germline={(born.gene, born.variant)} if (born := life.predisposition) else set(),
+        is_validated=True,
         family=[(code, told["relative"][relative]) for relative, code, _ in life.family],
         performance={
             tumour.rank: value for tumour in life.tumours for day, value in life.performance if day == tumour.date
