@@ -15,7 +15,6 @@ from consore_mobile.words import word, word_or
 
 Done = Callable[[str, str], None]
 ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-WORDS_OF_KIND = {"event_type": "event_type", "treatment_type": "treatment_type", "status": "status"}
 
 
 def may_judge(app: Any) -> bool:
@@ -94,17 +93,20 @@ def because(app: Any, belief: Belief) -> list[Any]:
 def conflict_words(language: str, conflict: Conflict) -> str:
     """ "Côté droit": what another source says, in the words of people."""
     name = word_or(language, f"review.field.{conflict.attribute}", conflict.attribute)
-    return f"{name} {value_words(language, conflict.attribute, conflict.value)}"
+    return f"{name} {value_words(language, conflict.value)}"
 
 
-def value_words(language: str, kind: str, value: str) -> str:
-    """A word of a closed list as people say it; another value as it is."""
+def value_words(language: str, value: str) -> str:
+    """A word of a closed list, or a day, as people say it; another value as it is."""
     if ISO_DAY.fullmatch(value):
         return short_date(language, dt.date.fromisoformat(value))
-    for family in (WORDS_OF_KIND.get(kind, kind), "status", "event_type", "treatment_type"):
-        if told := word_or(language, f"{family}.{value}", ""):
-            return told
-    return value
+    known = (
+        word_or(language, f"laterality.{value}", ""),
+        word_or(language, f"status.{value}", ""),
+        word_or(language, f"event_type.{value}", ""),
+        word_or(language, f"treatment_type.{value}", ""),
+    )
+    return next((told for told in known if told), value)
 
 
 def _correct(app: Any, item: ReviewItem, done: Done) -> None:
@@ -123,14 +125,12 @@ def _correct(app: Any, item: ReviewItem, done: Done) -> None:
     def show(name: str) -> None:
         one = fields[name]
         names.value, choices.value, written.text, problem.text = name, "", "", ""
-        told = value_words(language, one.kind, one.label) or word(language, "app.unknown")
+        told = value_words(language, one.label) or word(language, "app.unknown")
         present.text = word(language, "review.present", value=told)
-        options = [(other.value, value_words(language, one.kind, other.label)) for other in one.others]
+        options = [(other.value, value_words(language, other.label)) for other in one.others]
         taken = {value for value, _ in options}
-        options += [(value, value_words(language, one.kind, value)) for value in one.choices if value not in taken]
-        choices.options = [
-            (value, text) for value, text in options if value_words(language, one.kind, one.label) != text
-        ]
+        options += [(value, value_words(language, value)) for value in one.choices if value not in taken]
+        choices.options = [(value, text) for value, text in options if value_words(language, one.label) != text]
         heading.text = word(language, "review.choose") if options else ""
         closed = bool(one.choices)
         written.label = word(language, "review.write" if options else "review.write_only")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 
 import pytest
 from api_centre import LOGINS, PASSWORD, ApiClient
@@ -11,7 +12,9 @@ from starlette.testclient import TestClient
 
 from consore.access import save_account
 from consore.api import create_app
+from consore.export import training_lines
 from consore.ingestion import structure_and_save
+from consore.language.corpora import read_corpus
 from consore.model import (
     AuditEntry,
     Belief,
@@ -266,3 +269,30 @@ def test_results_of_biology_from_reports_and_laboratory_lie_on_the_timeline(phys
     assert (marker["code"], marker["marker"], count["marker"]) == ("CA153", True, False)
     assert count["results"][0]["abnormal"]
     assert marker["results"][0]["evidence"][0]["documentKind"] == "consultation"
+
+
+def test_what_was_corrected_is_text_that_a_reader_learns_from_without_the_name(physician, patient, store, tmp_path):
+    tumour = the_tumour(physician, patient)
+    physician.ask(REVIEW, patient=patient, key=tumour["key"], verdict="CORRECT", values={"morphology": "8520/3"})
+    with store.session() as session:
+        lines = [line for line in training_lines(session) if line["review"]["values"] == {"morphology": "8520/3"}]
+    assert lines
+    for line in lines:
+        assert "LORRAIN" not in line["text"]
+        for mention in line["mentions"]:
+            assert line["text"][mention["start"] : mention["end"]] == mention["text"]
+    codes = {mention["code"] for line in lines for mention in line["mentions"] if mention["kind"] == "morphology"}
+    assert codes == {"8520/3"}
+    file = tmp_path / "reviews.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    assert [one.text for one in read_corpus(file)] == [line["text"] for line in lines]
+
+
+def test_the_words_of_a_rejected_item_are_told_apart(physician, patient, store):
+    tumour = the_tumour(physician, patient)
+    physician.ask(REVIEW, patient=patient, key=tumour["key"], verdict="REJECT")
+    with store.session() as session:
+        lines = [line for line in training_lines(session) if line["review"]["verdict"] == "reject"]
+        traced = session.exec(select(AuditEntry).where(AuditEntry.action == "exported")).all()
+    assert {mention["code"] for line in lines for mention in line["rejected"]} & {"8500/3", "C50.9"}
+    assert traced[-1].detail == {"form": "training"}
