@@ -69,15 +69,15 @@ def list_sources() -> None:
     settings = node()
     with opened_store(settings) as store, store.session() as session:
         print_table(
-            ["source", "kind", "location", "state", "read", "next"],
+            ["source", "kind", "state", "read", "next", "location"],
             [
                 [
                     health.source.name,
                     health.source.kind,
-                    shown(health.source.location),
                     health.state.value,
                     schedule_in_words(health.schedule, "en"),
                     _on_the_clock(health.schedule, health.next_at),
+                    shown(health.source.location),
                 ]
                 for health in health_of_sources(session, settings).values()
             ],
@@ -86,7 +86,7 @@ def list_sources() -> None:
 
 def _on_the_clock(schedule: Schedule, moment: dt.datetime | None) -> str:
     """A moment by the clock of a schedule."""
-    return f"{moment.astimezone(ZoneInfo(schedule.timezone)):%Y-%m-%d %H:%M} {schedule.timezone}" if moment else ""
+    return f"{moment.astimezone(ZoneInfo(schedule.timezone)):%m-%d %H:%M} {schedule.timezone}" if moment else ""
 
 
 def _options(file: Path | None, given: list[str]) -> dict[str, Any]:
@@ -151,22 +151,31 @@ def ingest(
         bool, typer.Option("--all", help="Every source, in the order that they stand on each other.")
     ] = False,
     despite_blackout: Annotated[bool, typer.Option(help="Read it though a blackout holds.")] = False,
+    cluster: Annotated[
+        str, typer.Option(help="Scheduler of a Dask cluster whose machines read the documents: tcp://host:8786.")
+    ] = "",
 ) -> None:
     """Read a source: extract, store, read, structure, index. Reading it again changes nothing."""
     from consore.index import ensure_engine
-    from consore.ingestion import run_all, run_source
+    from consore.ingestion import readers, run_all, run_source
 
     if (name is None) != all_:
         raise InputError("Say which source.", "`consore ingest NAME`, or `consore ingest --all`.")
     settings = node()
-    with opened_store(settings) as store, ensure_engine(settings), shown_progress() as progress:
+    with (
+        opened_store(settings) as store,
+        ensure_engine(settings),
+        readers(cluster) as executor,
+        shown_progress() as progress,
+    ):
+        how = {"progress": progress, "executor": executor, "despite_blackout": despite_blackout}
         if name is None:
-            runs = run_all(settings, store, progress=progress, despite_blackout=despite_blackout)
+            runs = run_all(settings, store, **how)
         else:
             with store.session() as session:
                 identifier = named_source(session, name).id
             assert identifier is not None
-            runs = [run_source(settings, store, identifier, progress=progress, despite_blackout=despite_blackout)]
+            runs = [run_source(settings, store, identifier, **how)]
         with store.session() as session:
             sources = session.exec(select(Source)).all()
             names = {source.id: source.name for source in sources}
@@ -211,23 +220,25 @@ def runs(
 
 def _print_runs(found: list[IngestionRun], names: dict[int | None, str]) -> None:
     print_table(
-        ["run", "source", "state", "started", "seen", "created", "changed", "unchanged", "rejected", ""],
+        ["run", "source", "state", "started", "seen", "new", "changed", "same", "rejected"],
         [
             [
                 run.id,
                 names.get(run.source_id, ""),
                 run.state,
-                f"{run.started_at.astimezone():%Y-%m-%d %H:%M %Z}",
+                f"{run.started_at.astimezone():%m-%d %H:%M}",
                 run.seen,
                 run.created,
                 run.changed,
                 run.unchanged,
                 run.rejected,
-                run.message,
             ]
             for run in found
         ],
     )
+    for run in found:
+        if run.message:
+            console.print(f"Run {run.id}, {names.get(run.source_id, '')}: {run.message}", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -19,6 +19,7 @@ _WRITERS = {
         hl7.ADT,
         pmsi.PMSI,
         pmsi.RSA,
+        pmsi.VID_HOSP,
         tables.TUMOUR_SHEET,
         sheets.TUMOUR_SHEET_XLSX,
         tables.CHEMOTHERAPY,
