@@ -34,12 +34,13 @@ TREATMENT_KINDS = frozenset(
 _NEVER_TURNED = frozenset({MentionKind.DATE, MentionKind.MEASUREMENT})
 _RESULTS = frozenset({MentionKind.BIOMARKER, MentionKind.ALTERATION, MentionKind.PERFORMANCE_STATUS})
 _NEVER_NEGATED = frozenset({*_RESULTS, MentionKind.TNM, MentionKind.STAGE, MentionKind.GRADE, MentionKind.LATERALITY})
+_OF_THE_TUMOUR = frozenset({MentionKind.MORPHOLOGY, MentionKind.TOPOGRAPHY})
 _OF_THE_PATIENT_TODAY = frozenset({MentionKind.PERFORMANCE_STATUS})
 # Without these a drug is taken for something else than the cancer: it is in use, not planned (« paracétamol si douleur »).
 _AGAINST_CANCER = ("L01", "L02", "L03AX03", "L03AC01", "L04AX02", "L04AX04", "L04AX06", "V10", "H01CB", "L03AB")
 # Operations of the past that no cancer report is about.
 _OF_THE_PAST = frozenset({"PROC:appendicectomy", "PROC:cholecystectomy"})
-_SPECIMEN = re.compile(r"piece|specimen|operatoire|anatomopath|recu ")
+_SPECIMEN = re.compile(r"piece|specimen|operatoire|anatomopath|recu |hysterectom|colectom|curage|omentectom|hepatectom|pancreat|gastrectom")
 _ASKED = re.compile(r"[^.;:,\n?]{0,25}\?(?!\w)")
 _FAR_REACH = 20
 _FAR_BACK = 260
@@ -58,6 +59,10 @@ _AFFIRMED = re.compile(
     r"evolutiv\w+|en progression|de \d|d'apparition)(?!\w)"
 )
 _DEFINITE = re.compile(r"(?:^|\W)(?:son|sa|ses|notre|votre|ce|cet|cette|mon) (?:\w+ )?$")
+_ANOTHER_NEGATION = re.compile(r"(?:^|\W)(?:aucune?|pas|ni|sans)\W")
+_IMAGING = re.compile(
+    r"image|scanner|tdm|tep|irm|echo|radio|opacite|mammo|nodul|masse|foyer|fixation|endoscop|colosco|hypermeta|scinti|densit"
+)
 _NI_OR = re.compile(r"(?:^|\W)(?:ni|ou)\W")
 _LISTED = re.compile(r"\s*(?:ni|ou|et|de|d'|aucune?|sans)(?:\W|$)")
 _HEAD = re.compile(r"met|mets|lesion|local|second|nodul|carcin|adeno|recid|rech|progr|tumeu|attein|envah|cancer|lymph|sarco|mela|reprise")
@@ -131,12 +136,17 @@ class Context:
             said[name] = min(distance, said.get(name, 999))
         if _ASKED.match(self.text, end):
             said["doubt"] = 0
+        if "aspect" in said:
+            # A pathologist's « compatible avec un adénocarcinome » is the diagnosis, a radiologist's is not.
+            gap = said.pop("aspect")
+            if kind not in _OF_THE_TUMOUR or _IMAGING.search(self.text, sentence[0], end):
+                said["hypothetical"] = min(gap, said.get("hypothetical", 999))
         if kind in _NEVER_NEGATED:
             said.pop("negated", None)
-        if kind in _RESULTS:
-            for name in ("hypothetical", "condition", "doubt"):
+        if kind in _NEVER_NEGATED and kind is not MentionKind.LATERALITY:
+            for name in ("hypothetical", "doubt", *(("condition",) if kind in _RESULTS else ())):
                 said.pop(name, None)
-        if kind is MentionKind.DRUG and not (code or "").startswith(_AGAINST_CANCER):
+        if kind is MentionKind.DRUG and not _is_against_cancer(code):
             return Assertion.NEGATED if said.get("negated", 99) <= 12 else Assertion.PRESENT
         return self._decided(said, start, end, kind, sentence, code)
 
@@ -200,6 +210,8 @@ class Context:
             return True
         stop = _CLAUSE_STOPS.search(gap)
         if side == "before":
+            if cue.assertion == "negated" and _ANOTHER_NEGATION.search(gap):
+                return False
             return stop is None and (parenthetical or "," not in gap)
         if stop is not None and stop.start() > 1 and cue.assertion != "family":
             return False
@@ -211,10 +223,10 @@ class Context:
         """Whether a negation still holds after what it was said of: « pas de métastase hépatique, pulmonaire ni osseuse »."""
         if _DEFINITE.search(gap):
             return False
+        if reach <= 1:
+            return not gap.strip()
         if "," not in gap:
             return True
-        if reach <= 1:
-            return False
         tail = gap[gap.rfind(",") + 1 :]
         if treatment:
             return bool(_NI_OR.search(tail))
@@ -236,6 +248,15 @@ class Context:
         if section is SectionKind.PLAN and kind in TREATMENT_KINDS:
             return Assertion.HYPOTHETICAL
         return Assertion.PRESENT
+
+
+def is_against_cancer(mention: Mention) -> bool:
+    """Whether a drug or regimen is one against cancer, by its ATC code."""
+    return mention.kind is MentionKind.REGIMEN or _is_against_cancer(mention.code)
+
+
+def _is_against_cancer(code: str | None) -> bool:
+    return (code or "").startswith(_AGAINST_CANCER)
 
 
 def sentence_assertions(
@@ -344,12 +365,14 @@ class _Lexicon:
     def find(self, text: str) -> list[_Found]:
         """Phrases on whole words, longest first, not overlapping, in order."""
         whole: list[tuple[int, int, str]] = []
-        flat = text.replace("\n", " ")
+        flat = text.replace("\n", " ")  # a phrase may run over the end of a line
         length = len(flat)
         for index, start, end in self._automaton.find_matches_as_indexes(flat, overlapping=True):
             if start and not self._open[index] and flat[start - 1].isalnum():
                 continue
             if end < length and not self._elided[index] and flat[end].isalnum():
+                continue
+            if flat[start] == ":" and not _ENDS_HERE.match(flat, end):
                 continue
             whole.append((start, -end, self._phrases[index]))
         whole.sort()
@@ -360,6 +383,9 @@ class _Lexicon:
                 reached = -minus_end
                 kept.append(_Found(start, reached, phrase, self.cues.get(phrase, ())))
         return kept
+
+
+_ENDS_HERE = re.compile(r"\s*(?:[.;,)]|$|\s[-–•*A-Z])")
 
 
 def _spelt_out(phrase: str) -> Iterator[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import consore
 from consore.errors import ConfigurationError
-from consore.language.context import Context
+from consore.language.context import Context, is_against_cancer
 from consore.language.exported import DESCRIPTION_FILE, GRAPH_FILE
 from consore.language.layout import Layout, plain
 from consore.language.linking import Doubt, Linker, Tagged
@@ -44,6 +44,7 @@ PROFILES = ("fast",)
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _DOCUMENTS_AT_ONCE = 200
 _SIDE_REACH = 28
+_JOINED = re.compile(r"\s*(?:\+|-|/|,|et|avec|ac|av|associee? (?:a|au))\s*(?:la |le |l')?")
 
 Request = tuple[str, DocumentKind | str | None, dt.date | None]
 
@@ -144,6 +145,7 @@ class Reader:
         where = [bisect_right(starts, mention.start) - 1 for mention in mentions]
         dated = attach_dates(mentions, where, page.plain)
         beside: Mention | None = None
+        given: Mention | None = None
         for mention, sentence in zip(dated, where, strict=True):
             assertion = context.assertion(
                 mention.start, mention.end, mention.kind, page.sentences[sentence], mention.code
@@ -152,6 +154,10 @@ class Reader:
                 assertion = beside.assertion  # a side belongs to its organ or act, planned or not
             elif mention.kind in SIDED:
                 beside = replace(mention, assertion=assertion)
+            if mention.kind in (MentionKind.DRUG, MentionKind.REGIMEN):
+                if given and not is_against_cancer(mention) and _JOINED.fullmatch(page.plain, given.end, mention.start):
+                    assertion = given.assertion  # « docétaxel + prednisone » : given or not together
+                given = replace(mention, assertion=assertion) if is_against_cancer(mention) else given
             yield mention if assertion is mention.assertion else replace(mention, assertion=assertion)
 
 
