@@ -40,7 +40,9 @@ _OF_THE_PATIENT_TODAY = frozenset({MentionKind.PERFORMANCE_STATUS})
 _AGAINST_CANCER = ("L01", "L02", "L03AX03", "L03AC01", "L04AX02", "L04AX04", "L04AX06", "V10", "H01CB", "L03AB")
 # Operations of the past that no cancer report is about.
 _OF_THE_PAST = frozenset({"PROC:appendicectomy", "PROC:cholecystectomy"})
-_SPECIMEN = re.compile(r"piece|specimen|operatoire|anatomopath|recu |hysterectom|colectom|curage|omentectom|hepatectom|pancreat|gastrectom")
+_SPECIMEN = re.compile(
+    r"piece|specimen|operatoire|anatomopath|recu |hysterectom|colectom|curage|omentectom|hepatectom|pancreat|gastrectom"
+)
 _ASKED = re.compile(r"[^.;:,\n?]{0,25}\?(?!\w)")
 _FAR_REACH = 20
 _FAR_BACK = 260
@@ -65,13 +67,17 @@ _IMAGING = re.compile(
 )
 _NI_OR = re.compile(r"(?:^|\W)(?:ni|ou)\W")
 _LISTED = re.compile(r"\s*(?:ni|ou|et|de|d'|aucune?|sans)(?:\W|$)")
-_HEAD = re.compile(r"met|mets|lesion|local|second|nodul|carcin|adeno|recid|rech|progr|tumeu|attein|envah|cancer|lymph|sarco|mela|reprise")
+_HEAD = re.compile(
+    r"met|mets|lesion|local|second|nodul|carcin|adeno|recid|rech|progr|tumeu|attein|envah|cancer|lymph|sarco|mela|reprise"
+)
 _LIST_GOES_ON = re.compile(r"[^.;:(]{0,60}?\W(?:ni|ou)\W")
 _COMPANION = re.compile(
     r"(?:\w{3,}er|avec|ac|av|par|aide de|presence de|aupres de|vit chez|vit avec|habite chez|accompagn\w+|assist\w+ de|entre|compagnie de|a|"
     r"chez|pour|que|confie a|vue?)\s(?:l'aide de\s)?(?:sa|son|ses|une?|l'un de ses|une de ses|leur|le|la)\s(?:[a-z]+\s)?$"
 )
-_AT_A_RELATIVE = re.compile(r"(?<!vit )(?<!habite )(?<!loge )chez\s(?:sa|son|ses|une?|l'un de ses|le|la|les|un de ses|\d|deux)\s?(?:[a-z]+\s)?$")
+_AT_A_RELATIVE = re.compile(
+    r"(?<!vit )(?<!habite )(?<!loge )chez\s(?:sa|son|ses|une?|l'un de ses|le|la|les|un de ses|\d|deux)\s?(?:[a-z]+\s)?$"
+)
 _SPEAKS = re.compile(
     r"(?:\s\w+)?,?\s(?:(?:ne|n'|en|l'|le|la|lui|y|s'|se|nous|m'|qui|a|est|ont|etait|ayant|avait|aussi|bien|toujours|egalement|fut|"
     r"puisse|pas)\s?){0,4}(?:ete\s)?(?:assist|confirm|rapport|signal|demand|souhait|inquiet|inform|present a|present au|present\w* (?:lors|pendant)|"
@@ -100,7 +106,9 @@ class _Found(NamedTuple):
 class Context:
     """The cues, boundaries and sections of one document, ready to judge spans of it."""
 
-    def __init__(self, text: str, cues: list[_Found], boundaries: list[tuple[int, bool]], sections: list[Section]) -> None:
+    def __init__(
+        self, text: str, cues: list[_Found], boundaries: list[tuple[int, bool]], sections: list[Section]
+    ) -> None:
         self.text = text
         self._cues = cues
         self._cue_starts = [cue.start for cue in cues]
@@ -284,7 +292,8 @@ def sentence_assertions(
 
 
 def _read(plain: str, text: str, found: Sequence[_Found], lexicon: _Lexicon) -> Iterator[_Found]:
-    """The phrases that act, in order: verbs read in their form, and negations that belong to such a verb left to it."""
+    """The phrases that act, in order: verbs read in their form; the negation of a verb that denies nothing (« n'exclut
+    pas », « n'avons pas modifié ») is left to it."""
     accents = len(text) == len(plain) and not text.isascii()
     taken: list[tuple[int, int]] = []
     read: list[_Found] = []
@@ -294,9 +303,12 @@ def _read(plain: str, text: str, found: Sequence[_Found], lexicon: _Lexicon) -> 
             continue
         accented = (text[one.start : one.end].find("é", -3) >= 0 or None) if accents else None
         row, first, last = read_form(verb, plain, one.start, one.end, accented)
-        if cues := lexicon.effects.get((verb.verb_class, row)) or lexicon.effects.get((verb.verb_class, SAME_AS.get(row, row))):
+        if cues := lexicon.effects.get((verb.verb_class, row)) or lexicon.effects.get(
+            (verb.verb_class, SAME_AS.get(row, row))
+        ):
             read.append(_Found(first, last, one.phrase, cues))
-            taken.append((first, last))
+            if all(cue.assertion != "negated" for cue in cues):
+                taken.append((first, last))
     place = 0
     for one in found:
         if not one.cues:
@@ -320,7 +332,9 @@ def _is_about(about: str, kind: MentionKind, treatment: bool) -> bool:
     return treatment is (about == "treatment")
 
 
-_BARE_NEGATIONS = frozenset({"pas", "jamais", "non", "plus", "pas de", "pas d'", "plus de", "plus d'", "jamais de", "jamais d'"})
+_BARE_NEGATIONS = frozenset(
+    {"pas", "jamais", "non", "plus", "pas de", "pas d'", "plus de", "plus d'", "jamais de", "jamais d'"}
+)
 
 
 def _relative(plain: str, found: _Found) -> _Found | None:
@@ -330,7 +344,9 @@ def _relative(plain: str, found: _Found) -> _Found | None:
     if (not at and _COMPANION.search(before)) or _SPEAKS.match(plain, found.end):
         return None
     cue = found.cues[0]
-    bracketed = before.endswith(("(", ", ", ": ", "- ")) or at is not None or before.rstrip().endswith(("sein", "colon"))
+    bracketed = (
+        before.endswith(("(", ", ", ": ", "- ")) or at is not None or before.rstrip().endswith(("sein", "colon"))
+    )
     cues = [Cue("family", "after", cue.reach, "any")]
     if bracketed:
         cues.append(Cue("family", "before", 8 if at else 3, "any"))

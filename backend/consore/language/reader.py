@@ -179,7 +179,9 @@ def _version(terms: Terminology, weights: Path) -> str:
     """Changes whenever the same text could read differently: the program, the weights or a referential."""
     digest = hashlib.sha256(consore.__version__.encode())
     here = Path(__file__).parent
-    read = (path for path in here.rglob("*") if path.suffix in (".py", ".csv", ".toml") and path.parent.name != "constructs")
+    read = (
+        path for path in here.rglob("*") if path.suffix in (".py", ".csv", ".toml") and path.parent.name != "constructs"
+    )
     for file in sorted(read):
         digest.update(file.read_bytes())
     for folder in ("context", "sections", "biomarkers"):

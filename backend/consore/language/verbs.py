@@ -27,7 +27,9 @@ _TO_HAVE = frozenset("a ai ont avons avait avaient avions ayant avoir eu aura au
 _HAD = frozenset("avait avaient avions avais".split())
 _WILL_BE = frozenset("sera seront serait seraient".split())
 _WOULD_HAVE = frozenset("aurait auraient".split())
-_CAN = frozenset("pouvoir puisse pouvant peut peuvent peut-on pouvait pouvaient pourra pourront pourrait pourraient doit doivent devra".split())
+_CAN = frozenset(
+    "pouvoir puisse pouvant peut peuvent peut-on pouvait pouvaient pourra pourront pourrait pourraient doit doivent devra".split()
+)
 _COULD = frozenset("vient viennent venait venant permis permet permettent permettant permit pu permettait".split())
 _LIGHT = frozenset(
     "de d' a pour l' le la les lui leur y en nous vous se s' m' me je on il elle ils elles i-l t-il t-elle encore toujours bien "
@@ -124,14 +126,14 @@ def read_form(form: VerbForm, plain: str, start: int, end: int, accented: bool |
     elif kind == INFINITIVE or can:
         row = "finite" if could else "infinitive"
     elif passive:
-        row = "passive" if to_be else "attributive"
+        row = "past" if had else "passive" if to_be else "attributive"
     else:
         row = "past" if had else "finite"
     return row, begins, end
 
 
 # Where a class says nothing of a form, it is as this other form.
-SAME_AS = {"no_longer": "not", "attributive": "passive", "past": "finite"}
+SAME_AS = {"no_longer": "not", "attributive": "passive", "past": "passive"}
 
 _ONLY = re.compile(r" (?:que|qu')")
 _NOT_AFTER = re.compile(r" (?:pas|plus|jamais|guere|aucunement|nullement|point)(?!\w)(?: (?:de|d'))?")
