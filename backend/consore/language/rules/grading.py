@@ -19,7 +19,7 @@ _ROMAN = {"1": "I", "2": "II", "3": "III", "4": "IV"}
 _ARABIC = {"i": "1", "ii": "2", "iii": "3", "iv": "4"}
 
 _STAGE = re.compile(
-    r"(?<!\w)(?:stades?|figo|ajcc|uicc)[\s:(]{1,3}"
+    r"(?<!\w)(?:stades?|figo|ajcc|uicc|ann[ -]arbor)[\s:(]{1,3}"
     r"(?:(?:clinique|pathologique|tumoral|evolutif|pronostique|anatomique|initial|tnm|figo|ajcc|uicc|"
     r"ann arbor|d'ann arbor|"
     r"de la|selon la|classification|8e|edition|\d{4})[\s:]+){0,4}"
@@ -74,7 +74,7 @@ _LEVELS = {"haut": "high", "eleve": "high", "bas": "low", "faible": "low", "inte
 
 
 # Most reports name none of these: a quick look spares the long patterns.
-_NAMES_STAGE = re.compile(r"stade|figo|ajcc|uicc")
+_NAMES_STAGE = re.compile(r"stade|figo|ajcc|uicc|arbor")
 _NAMES_GRADE = re.compile(r"grade|sbr|fuhrman|fnclcc|isup|(?<!\w)ee(?!\w)|elston|nottingham")
 
 
