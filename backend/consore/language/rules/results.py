@@ -91,7 +91,7 @@ _DENIED_AFTER = re.compile(
 _OPPOSITE = {"positive": "negative", "negative": "positive", "mutated": "wild_type"}
 _LIST = re.compile(r"\s?(?:,|/|et|ou|&|ni|-)?\s?(?:des |les |l'|le |la |de )?$")
 _WINDOW, _LOOK_BACK = 70, 60
-_CLAUSE_END = re.compile(r"[;\n]|\.(?=\s)")
+_CLAUSE_END = re.compile(r";|\n(?!\d|a \d)|\.(?=\s)")
 _SCORED = frozenset({"HER2"})
 _USUAL_UNITS = {"PSA": "ng/ml", "ER": "%", "PR": "%", "KI67": "%", "PDL1": "%", "BRESLOW": "mm"}
 _TRIPLE_NEGATIVE = ("ER", "PR", "HER2")
