@@ -84,6 +84,8 @@ _SPEAKS = re.compile(
     r"accompagn|aid|vi[tv]|occup|appel|decri|not[ea]|expliqu|ger[ea]|condui|verifi|prepar|particip|compr|entend|pos[ea]|insist|"
     r"pense|trouv|redout|crain|evoqu|interrog|prevenu|averti|joint|joignable|habit|mari|age|en bonne sante|entour|gard|travaill|attend|prend)"
 )
+_CYCLE_BEFORE = re.compile(r"(?<!\w)c(?:ures?|ycles?)?\s?(?:n°\s?)?(?:[2-9]|1\d)(?:\s?[dj]\s?\d+)?\s(?:de\s|du\s|d'|par\s)?$")
+_CYCLE_AFTER = re.compile(r"[\s,(]{1,3}c(?:ure|ycle)?\s?(?:n°\s?)?(?:[2-9]|1\d)(?![\w-])")
 _CLAUSE_STOPS = re.compile(r"[;:]|\.\s")
 
 
@@ -142,6 +144,8 @@ class Context:
             name = "certain" if cue.assertion == "certain" and gap == "before" else cue.assertion
             distance = 0 if name == "certain" and gap == "before" else distance
             said[name] = min(distance, said.get(name, 999))
+        if kind in (MentionKind.DRUG, MentionKind.REGIMEN) and self._is_under_way(start, end):
+            said["certain"] = 0
         if _ASKED.match(self.text, end):
             said["doubt"] = 0
         if "aspect" in said:
@@ -176,6 +180,10 @@ class Context:
         if code in _OF_THE_PAST and not _SPECIMEN.search(self.text, sentence[0], sentence[1]):
             return Assertion.HISTORY
         return Assertion.PRESENT if "present" in said else self._of_section(start, kind)
+
+    def _is_under_way(self, start: int, end: int) -> bool:
+        """Whether a cycle after the first is named beside: « C3 FOLFOX », « docétaxel, cure 4 »."""
+        return bool(_CYCLE_BEFORE.search(self.text[max(0, start - 16) : start]) or _CYCLE_AFTER.match(self.text, end))
 
     def _refuted_later(self, end: int) -> bool:
         """Whether the next words answer (« cette option n'a pas été retenue », « nous avons répondu que non »)."""
@@ -220,7 +228,7 @@ class Context:
         if side == "before":
             if cue.assertion == "negated" and _ANOTHER_NEGATION.search(gap):
                 return False
-            return stop is None and (parenthetical or "," not in gap)
+            return (stop is None or gap.strip() == ":") and (parenthetical or "," not in gap)
         if stop is not None and stop.start() > 1 and cue.assertion != "family":
             return False
         if cue.assertion == "negated":

@@ -28,7 +28,7 @@ _HAD = frozenset("avait avaient avions avais".split())
 _WILL_BE = frozenset("sera seront serait seraient".split())
 _WOULD_HAVE = frozenset("aurait auraient".split())
 _CAN = frozenset(
-    "pouvoir puisse pouvant peut peuvent peut-on pouvait pouvaient pourra pourront pourrait pourraient doit doivent devra".split()
+    "saurait sait pouvoir puisse pouvant peut peuvent peut-on pouvait pouvaient pourra pourront pourrait pourraient doit doivent devra".split()
 )
 _COULD = frozenset("vient viennent venait venant permis permet permettent permettant permit pu permettait".split())
 _LIGHT = frozenset(
