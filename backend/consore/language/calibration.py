@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -42,7 +42,10 @@ def reliability(read: Iterable[tuple[list[Mention], tuple[GoldSpan, ...]]]) -> d
             count = counts.setdefault(key, _Count())
             count.seen += 1
             count.right += any(
-                s.kind is mention.kind and s.start < mention.end and mention.start < s.end and s.code in (None, mention.code)
+                s.kind is mention.kind
+                and s.start < mention.end
+                and mention.start < s.end
+                and s.code in (None, mention.code)
                 for s in gold
             )
     return counts
@@ -64,10 +67,9 @@ def write_calibration(counts: dict[tuple[str, str, float], _Count], path: Path =
         writer.writerows([*key, count.right, count.seen] for key, count in sorted(counts.items()))
 
 
-def calibrated(mention: Mention) -> Mention:
-    """The mention with the chance that it is right in place of its extractor's own measure."""
-    chance = _table().get((mention.kind.value, mention.extractor, _bin(mention.confidence)))
-    return mention if chance is None else replace(mention, confidence=chance)
+def calibrated(mention: Mention) -> float:
+    """The chance that the mention is right; its extractor's own measure where that was not counted."""
+    return _table().get((mention.kind.value, mention.extractor, _bin(mention.confidence)), mention.confidence)
 
 
 def _bin(confidence: float) -> float:

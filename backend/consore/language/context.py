@@ -5,9 +5,9 @@ acts inside its sentence, up to the next boundary (« mais », « en revanche »
 that opens a new statement; an enumeration (« pas de métastase hépatique, pulmonaire ni osseuse ») stays under its cue.
 Cues about plans act on treatments only. Some phrases look like cues and are not (« pas seulement », « lymphome non
 hodgkinien »): they are found first and silence what they cover. A relative makes a family only where no companion is
-meant (« avec sa fille », « sa fille a été informée »). Sections (`sections.py`) speak where no cue of the sentence does.
+meant (« avec sa fille », « sa fille a été informée »). Sections (`sections.py`) speak where no cue does.
 
-Measured: README.md of this room.
+On a generated hospital of the test split: negated F1 .89, hypothetical .78, family .99, history .84 (README.md).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
@@ -36,24 +35,28 @@ _RESULTS = frozenset({MentionKind.BIOMARKER, MentionKind.ALTERATION, MentionKind
 _NEVER_NEGATED = frozenset({*_RESULTS, MentionKind.TNM, MentionKind.STAGE, MentionKind.GRADE, MentionKind.LATERALITY})
 _OF_THE_TUMOUR = frozenset({MentionKind.MORPHOLOGY, MentionKind.TOPOGRAPHY})
 _OF_THE_PATIENT_TODAY = frozenset({MentionKind.PERFORMANCE_STATUS})
-# Without these a drug is taken for something else than the cancer: it is in use, not planned (« paracétamol si douleur »).
+# A drug without one of these is for something else than the cancer: in use, not planned (« paracétamol si douleur »).
 _AGAINST_CANCER = ("L01", "L02", "L03AX03", "L03AC01", "L04AX02", "L04AX04", "L04AX06", "V10", "H01CB", "L03AB")
 # Operations of the past that no cancer report is about.
 _OF_THE_PAST = frozenset({"PROC:appendicectomy", "PROC:cholecystectomy"})
 _SPECIMEN = re.compile(
-    r"piece|specimen|operatoire|anatomopath|recu |hysterectom|colectom|curage|omentectom|hepatectom|pancreat|gastrectom"
+    r"piece|specimen|operatoire|anatomopath|recu |hysterectom|colectom|curage|omentectom|hepatectom|pancreat|"
+    r"gastrectom"
 )
 _ASKED = re.compile(r"[^.;:,\n?]{0,25}\?(?!\w)")
 _FAR_REACH = 20
 _FAR_BACK = 260
 _NEW_STATEMENT = re.compile(
-    r",\s*(?:avec|mais|il|elle|ils|elles|on|nous|le|la|les|l'|un|une|ce|cet|cette|ces|presence|patiente?|sous|traitee?|"
-    r"opere|confirm|qui|dont|a|est|d'autre part|par ailleurs|prend|dyspnee|apparition|persistance|progression|stabilite|"
+    r",\s*(?:avec|mais|il|elle|ils|elles|on|nous|le|la|les|l'|un|une|ce|cet|cette|ces|presence|patiente?|sous|"
+    r"traitee?|"
+    r"opere|confirm|qui|dont|a|est|d'autre part|par ailleurs|prend|dyspnee|apparition|persistance|progression|"
+    r"stabilite|"
     r"poursuite|reprise|puis)(?![a-z-])"
 )
 # « …dont la mère a eu un cancer, suivie pour un lymphome » : from here on it is the patient again.
 _THE_PATIENT = re.compile(
-    r"[,;]\s*(?:est |a ete )?(?:suivie?|adressee?|porteuse|porteur|hospitalisee?|prise? en charge|traitee? (?:pour|par)|operee? (?:pour|d)|"
+    r"[,;]\s*(?:est |a ete )?(?:suivie?|adressee?|porteuse|porteur|hospitalisee?|prise? en charge|"
+    r"traitee? (?:pour|par)|operee? (?:pour|d)|"
     r"consulte|vue? (?:pour|en)|presente|decouverte? (?:d|chez)|chez (?:qui|un|une))(?![a-z-])"
 )
 _AFFIRMED = re.compile(
@@ -63,28 +66,39 @@ _AFFIRMED = re.compile(
 _DEFINITE = re.compile(r"(?:^|\W)(?:son|sa|ses|notre|votre|ce|cet|cette|mon) (?:\w+ )?$")
 _ANOTHER_NEGATION = re.compile(r"(?:^|\W)(?:aucune?|pas|ni|sans)\W")
 _IMAGING = re.compile(
-    r"image|scanner|tdm|tep|irm|echo|radio|opacite|mammo|nodul|masse|foyer|fixation|endoscop|colosco|hypermeta|scinti|densit"
+    r"image|scanner|tdm|tep|irm|echo|radio|opacite|mammo|nodul|masse|foyer|fixation|endoscop|colosco|hypermeta|"
+    r"scinti|densit"
 )
 _NI_OR = re.compile(r"(?:^|\W)(?:ni|ou)\W")
 _LISTED = re.compile(r"\s*(?:ni|ou|et|de|d'|aucune?|sans)(?:\W|$)")
 _HEAD = re.compile(
-    r"met|mets|lesion|local|second|nodul|carcin|adeno|recid|rech|progr|tumeu|attein|envah|cancer|lymph|sarco|mela|reprise"
+    r"met|mets|lesion|local|second|nodul|carcin|adeno|recid|rech|progr|tumeu|attein|envah|cancer|lymph|sarco|"
+    r"mela|reprise"
 )
 _LIST_GOES_ON = re.compile(r"[^.;:(]{0,60}?\W(?:ni|ou)\W")
 _COMPANION = re.compile(
-    r"(?:\w{3,}er|avec|ac|av|par|aide de|presence de|aupres de|vit chez|vit avec|habite chez|accompagn\w+|assist\w+ de|entre|compagnie de|a|"
-    r"chez|pour|que|confie a|vue?)\s(?:l'aide de\s)?(?:sa|son|ses|une?|l'un de ses|une de ses|leur|le|la)\s(?:[a-z]+\s)?$"
+    r"(?:\w{3,}er|avec|ac|av|par|aide de|presence de|aupres de|vit chez|vit avec|habite chez|accompagn\w+|"
+    r"assist\w+ de|entre|compagnie de|a|"
+    r"chez|pour|que|confie a|vue?)\s(?:l'aide de\s)?(?:sa|son|ses|une?|l'un de ses|une de ses|leur|le|"
+    r"la)\s(?:[a-z]+\s)?$"
 )
 _AT_A_RELATIVE = re.compile(
-    r"(?<!vit )(?<!habite )(?<!loge )chez\s(?:sa|son|ses|une?|l'un de ses|le|la|les|un de ses|\d|deux)\s?(?:[a-z]+\s)?$"
+    r"(?<!vit )(?<!habite )(?<!loge )chez\s(?:sa|son|ses|une?|l'un de ses|le|la|les|un de ses|\d|"
+    r"deux)\s?(?:[a-z]+\s)?$"
 )
 _SPEAKS = re.compile(
-    r"(?:\s\w+)?,?\s(?:(?:ne|n'|en|l'|le|la|lui|y|s'|se|nous|m'|qui|a|est|ont|etait|ayant|avait|aussi|bien|toujours|egalement|fut|"
-    r"puisse|pas)\s?){0,4}(?:ete\s)?(?:assist|confirm|rapport|signal|demand|souhait|inquiet|inform|present a|present au|present\w* (?:lors|pendant)|"
-    r"accompagn|aid|vi[tv]|occup|appel|decri|not[ea]|expliqu|ger[ea]|condui|verifi|prepar|particip|compr|entend|pos[ea]|insist|"
-    r"pense|trouv|redout|crain|evoqu|interrog|prevenu|averti|joint|joignable|habit|mari|age|en bonne sante|entour|gard|travaill|attend|prend)"
+    r"(?:\s\w+)?,?\s(?:(?:ne|n'|en|l'|le|la|lui|y|s'|se|nous|m'|qui|a|est|ont|etait|ayant|avait|aussi|bien|"
+    r"toujours|egalement|fut|"
+    r"puisse|pas)\s?){0,4}(?:ete\s)?(?:assist|confirm|rapport|signal|demand|souhait|inquiet|inform|present a|"
+    r"present au|present\w* (?:lors|pendant)|"
+    r"accompagn|aid|vi[tv]|occup|appel|decri|not[ea]|expliqu|ger[ea]|condui|verifi|prepar|particip|compr|entend|"
+    r"pos[ea]|insist|"
+    r"pense|trouv|redout|crain|evoqu|interrog|prevenu|averti|joint|joignable|habit|mari|age|en bonne sante|"
+    r"entour|gard|travaill|attend|prend)"
 )
-_CYCLE_BEFORE = re.compile(r"(?<!\w)c(?:ures?|ycles?)?\s?(?:n°\s?)?(?:[2-9]|1\d)(?:\s?[dj]\s?\d+)?\s(?:de\s|du\s|d'|par\s)?$")
+_CYCLE_BEFORE = re.compile(
+    r"(?<!\w)c(?:ures?|ycles?)?\s?(?:n°\s?)?(?:[2-9]|1\d)(?:\s?[dj]\s?\d+)?\s(?:de\s|du\s|d'|par\s)?$"
+)
 _CYCLE_AFTER = re.compile(r"[\s,(]{1,3}c(?:ure|ycle)?\s?(?:n°\s?)?(?:[2-9]|1\d)(?![\w-])")
 _CLAUSE_STOPS = re.compile(r"[;:]|\.\s")
 
@@ -122,7 +136,7 @@ class Context:
 
     @classmethod
     def of(cls, plain_text: str, sections: list[Section], text: str = "") -> Context:
-        """Find the cues of a text given in its `layout.plain` form; `text` itself tells « confirmé » from « confirme »."""
+        """Find the cues of a text given in its `layout.plain` form; `text` itself has the accents."""
         lexicon = _lexicon()
         found = lexicon.find(plain_text)
         cues = list(_read(plain_text, text, found, lexicon))
@@ -236,7 +250,7 @@ class Context:
         return cue.assertion == "family" or "(" not in gap
 
     def _goes_on(self, gap: str, treatment: bool, reach: int, span: tuple[int, int]) -> bool:
-        """Whether a negation still holds after what it was said of: « pas de métastase hépatique, pulmonaire ni osseuse »."""
+        """Whether a negation goes on behind what it was said of (« pas de métastase hépatique, ni osseuse »)."""
         if _DEFINITE.search(gap):
             return False
         if reach <= 1:

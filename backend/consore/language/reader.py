@@ -17,6 +17,7 @@ from pathlib import Path
 
 import consore
 from consore.errors import ConfigurationError
+from consore.language.calibration import calibrated
 from consore.language.context import Context, is_against_cancer
 from consore.language.exported import DESCRIPTION_FILE, GRAPH_FILE
 from consore.language.layout import Layout, plain
@@ -158,7 +159,11 @@ class Reader:
                 if given and not is_against_cancer(mention) and _JOINED.fullmatch(page.plain, given.end, mention.start):
                     assertion = given.assertion  # « docétaxel + prednisone » : given or not together
                 given = replace(mention, assertion=assertion) if is_against_cancer(mention) else given
-            yield mention if assertion is mention.assertion else replace(mention, assertion=assertion)
+            confidence = calibrated(mention)
+            if assertion is mention.assertion and confidence == mention.confidence:
+                yield mention
+            else:
+                yield replace(mention, assertion=assertion, confidence=confidence)
 
 
 def _cut(given: str) -> _Page:

@@ -10,11 +10,33 @@ from consore.language import Reader
 
 PIECES = st.sampled_from(
     [
-        "Pas de métastase hépatique, ", "RÉCIDIVE LOCALE ", "pT2(m) N1a(2/15)", " RE 90 % +++", "HER2 1+", "\n\n", "\t|\t", "ATCD familiaux : ",
-        "cancer du sein chez sa mère", "FOLFOX+bévacizumab", "me\u0301tastases", "carci-\nnome", "\x00\ufffd", "\u00ad", "50 Gy/25 fr", "le 3 mars 2021",
-        "EGFR c.2573T>G p.(Leu858Arg)", "si progression, ", "n'a pas été retrouvée", "\u2019", "œ", "The patient has breast cancer. ", "\ud800", " ; ", "ß",
+        "Pas de métastase hépatique, ",
+        "RÉCIDIVE LOCALE ",
+        "pT2(m) N1a(2/15)",
+        " RE 90 % +++",
+        "HER2 1+",
+        "\n\n",
+        "\t|\t",
+        "ATCD familiaux : ",
+        "cancer du sein chez sa mère",
+        "FOLFOX+bévacizumab",
+        "me\u0301tastases",
+        "carci-\nnome",
+        "\x00\ufffd",
+        "\u00ad",
+        "50 Gy/25 fr",
+        "le 3 mars 2021",
+        "EGFR c.2573T>G p.(Leu858Arg)",
+        "si progression, ",
+        "n'a pas été retrouvée",
+        "\u2019",
+        "œ",
+        "The patient has breast cancer. ",
+        "\ud800",
+        " ; ",
+        "ß",
     ]
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")

@@ -61,14 +61,19 @@ _LINE = re.compile(
     r"(?<!\w)ligne\s(?:n°\s?)?(?P<after>\d{1,2})(?![\w/.,])"
 )
 _SHORT_LINE = re.compile(
-    r"(?:(?<=en )|(?<=\()|(?<=: )|(?<=de )|(?<=comme )|(?<=notre )|(?<=une )|(?<=la )|(?<=sa ))L(?P<number>[1-9])(?!\d|\w)"
+    r"(?:(?<=en )|(?<=\()|(?<=: )|(?<=de )|(?<=comme )|(?<=notre )|(?<=une )|(?<=la )|"
+    r"(?<=sa ))L(?P<number>[1-9])(?!\d|\w)"
     r"|(?<![\w-])L(?P<of>[1-9])(?=\s(?:m[ée]tastatique|de (?:chimio|traitement|immuno)|par|avec))"
 )
 _ORDINALS = {
     "premiere": "1", "deuxieme": "2", "seconde": "2", "troisieme": "3", "quatrieme": "4", "cinquieme": "5",
     "sixieme": "6", "septieme": "7", "huitieme": "8",
 }  # fmt: skip
-_VERTEBRA = re.compile(r"vert[èeé]br|spondyl|listh|discal|hernie|arthrod|fractur|rachis|lombaire|tassement|corps|\bL[1-5]\s?[-/]\s?(?:L|S)|sacr", re.IGNORECASE)
+_VERTEBRA = re.compile(
+    r"vert[èeé]br|spondyl|listh|discal|hernie|arthrod|fractur|rachis|lombaire|tassement|corps|"
+    r"\bL[1-5]\s?[-/]\s?(?:L|S)|sacr",
+    re.IGNORECASE,
+)
 _DEGREES = {"bien": "1", "tres bien": "1", "moyennement": "2", "moderement": "2"}
 _LEVELS = {"haut": "high", "eleve": "high", "bas": "low", "faible": "low", "intermediaire": "intermediate"}
 

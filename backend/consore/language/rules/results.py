@@ -22,7 +22,8 @@ _NUMBER = re.compile(
     r"nucleaire|intense|modere|faible|index|de|du|d'|a|au|environ|superieur a|inferieur a|cellules|"
     r"tumorales|des|sur|des|"
     r"proliferation|actuel|initial|total)[\s:=(]*){0,6}"
-    r"[\s:=(]*[<>≥≤~]?\s?(?P<number>\d{1,3}(?: \d{3})+(?=\s?(?:ng|ui|u/|kui|mui|µg|ug))|\d{1,5}(?:[.,]\d{1,3})?)(?:\s?(?:-|a)\s?\d{1,3})?\s?(?P<unit>%|"
+    r"[\s:=(]*[<>≥≤~]?\s?(?P<number>\d{1,3}(?: \d{3})+(?=\s?(?:ng|ui|u/|kui|mui|µg|ug))|"
+    r"\d{1,5}(?:[.,]\d{1,3})?)(?:\s?(?:-|a)\s?\d{1,3})?\s?(?P<unit>%|"
     r"pourcent|pour cent|ng/ml|ug/l|µg/l|pg/ml|"
     r"kui/l|kui/ml|mui/ml|ui/ml|ui/l|u/ml|u/l|pmol/l|nmol/l|mg/l|g/l|mg/24\s?h|g/24\s?h|mut/mb|ng/mg|mm|"
     r"mois)?(?![\w+]|\s?\+|/\d|[.,]\d)"
@@ -52,7 +53,8 @@ _WORDS: tuple[tuple[BiomarkerStatus, re.Pattern[str]], ...] = (
     (
         BiomarkerStatus.NEGATIVE,
         re.compile(
-            r"negati|(?<!\w)neg(?!\w)|indetectable|indosable|non[\s-](?:methyl|retrouve|identifie|exprim|amplifi|surexprim|rearrang|transloqu|detect)|(?:pas|"
+            r"negati|(?<!\w)neg(?!\w)|indetectable|indosable|non[\s-](?:methyl|retrouve|identifie|exprim|"
+            r"amplifi|surexprim|rearrang|transloqu|detect)|(?:pas|"
             r"absence|sans|aucune?)[^,;.]{0,14}(?:expression|surexpression|amplification|rearrangement|"
             r"translocation|fusion|marquage)|perte d'expression|eteint|normal|(?<!\w)absente?s?(?!\w)|"
             r"(?<!\w)pas\s(?:ete\s)?(?:detect|retrouv|identifi|mise?\sen\sevidence)"
@@ -68,17 +70,22 @@ _WORDS: tuple[tuple[BiomarkerStatus, re.Pattern[str]], ...] = (
     (
         BiomarkerStatus.POSITIVE,
         re.compile(
-            r"positi|(?<!\w)pos(?!\w)|amplifi|(?<!\w)methyl|surexprim|surexpression|rearrang|transloqu|fusion|(?<!\w)exprim|"
+            r"positi|(?<!\w)pos(?!\w)|amplifi|(?<!\w)methyl|surexprim|surexpression|rearrang|transloqu|fusion|"
+            r"(?<!\w)exprim|"
             r"expression conservee|conserve|(?<!\w)detecte|(?<!\w)mise?s?\sen\sevidence"
         ),
     ),
 )
 _BEFORE = re.compile(
-    r"(?P<no>(?:pas|absence|sans|aucune?|non|recherche|statut)\s[^,;.:]{0,24}|n')?(?P<what>variant de signification\s(?:inconnue|"
+    r"(?P<no>(?:pas|absence|sans|aucune?|non|recherche|statut)\s[^,;.:]{0,24}|"
+    r"n')?(?P<what>variant de signification\s(?:inconnue|"
     r"indeterminee)|mutation|mute|variant|amplification|surexpression|"
-    r"expression|rearrangement|fusion|translocation|perte d'expression|perte|deletion homozygote|deletion|methylation|negativite|"
-    r"negati(?:f|ve)s? (?:pour|avec)|positi(?:f|ve)s? (?:pour|avec)|exprim(?:ent|ant|e)(?P<not>\spas|\sni)?|marquage positif (?:pour|avec|de)|"
-    r"positivite)s?\s(?:activatrice\s|somatique\s|nucleaire\s|focale?\s|diffuse\s|intense\s|promoteur\s|anticorps\s|anti-|a\s|pour\s|"
+    r"expression|rearrangement|fusion|translocation|perte d'expression|perte|deletion homozygote|deletion|"
+    r"methylation|negativite|"
+    r"negati(?:f|ve)s? (?:pour|avec)|positi(?:f|ve)s? (?:pour|avec)|exprim(?:ent|ant|e)(?P<not>\spas|\sni)?|"
+    r"marquage positif (?:pour|avec|de)|"
+    r"positivite)s?\s(?:activatrice\s|somatique\s|nucleaire\s|focale?\s|diffuse\s|intense\s|promoteur\s|"
+    r"anticorps\s|anti-|a\s|pour\s|"
     r"constitutionnelle\s|pathogene\s|germinale\s|activant\s|des\s|du\s|de\s|d'|l'|la\s|le\s|les\s|gene\s|"
     r"genes\s|proteine\s|recepteurs?\s){0,6}$"
 )
@@ -179,7 +186,8 @@ _RECEPTORS = {
     "RH": ("HR", "Récepteurs hormonaux"),
 }
 _RECEPTOR = re.compile(
-    r"(?<![\w-])(?P<name>RE|RO|RPg?|RH|[œŒEeé]strog[eè]nes|[oO]estrog[eè]nes|[Pp]rogest[ée]rone)(?=\s?(?:[:=(]\s?|à\s)?(?:\+|[-–−](?![\s]?\w)|\d{1,3}\s?%|"
+    r"(?<![\w-])(?P<name>RE|RO|RPg?|RH|[œŒEeé]strog[eè]nes|[oO]estrog[eè]nes|"
+    r"[Pp]rogest[ée]rone)(?=\s?(?:[:=(]\s?|à\s)?(?:\+|[-–−](?![\s]?\w)|\d{1,3}\s?%|"
     r"(?:faiblement |fortement )?(?:positif|n[ée]gatif))|\s?(?:,|/|et)\s?(?:les\s)?(?:RP|RO|RE|"
     r"HER-?2)(?!\w))"
 )
