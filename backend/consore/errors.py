@@ -5,8 +5,10 @@ ConsoreError                    code, message for people, and what to do next
 ├── ComponentError              a part that we stand on is absent, stopped or wrong
 │   ├── StoreError
 │   └── SearchEngineError
+│       └── SearchEngineAway    it may come back
 ├── InputError                  what was given cannot be used
 │   ├── SourceError             a source as a whole (folder missing, wrong columns)
+│   │   └── SourceAway          a source that does not answer now
 │   ├── RecordError             one record of a source; it goes to quarantine
 │   ├── CriteriaError           a criteria tree
 │   └── QueryError              a question typed by a user
@@ -58,6 +60,10 @@ class SearchEngineError(ComponentError):
     code = "search_engine"
 
 
+class SearchEngineAway(SearchEngineError):
+    """The search engine does not answer: it may come back."""
+
+
 class InputError(ConsoreError):
     """What was given cannot be used."""
 
@@ -68,6 +74,12 @@ class SourceError(InputError):
     """A source as a whole cannot be read: nothing of it was taken."""
 
     code = "source"
+
+
+class SourceAway(SourceError):
+    """A source cannot be reached now (connection, time-out, lock): trying again may be enough."""
+
+    code = "source_away"
 
 
 class RecordError(InputError):

@@ -62,6 +62,26 @@ class Settings(BaseSettings):
     federation_deadline_s: float = Field(default=5.0, gt=0, description="Seconds to wait for a peer.")
     federation_daily_quota: int = Field(default=200, ge=1, description="Questions a day that a peer may ask.")
 
+    retry_first_s: float = Field(
+        default=60, gt=0, description="Seconds until a failed run is tried again; each time twice as long."
+    )
+    retry_ceiling_s: float = Field(default=3600, gt=0, description="Most seconds between two tries of a failed run.")
+    retry_most: int = Field(default=5, ge=0, le=50, description="Tries of a failed run before it is told as an alert.")
+    alert_webhook: str = Field(default="", description="URL that alerts are posted to as JSON; empty: none.")
+    alert_webhook_secret: SecretStr = Field(
+        default=SecretStr(""), description="Secret that signs what is posted there (HMAC-SHA256)."
+    )
+    alert_webhook_timeout_s: float = Field(default=5.0, gt=0, le=60, description="Seconds to wait for the webhook.")
+    alert_webhook_retry_s: float = Field(
+        default=30, gt=0, description="Seconds until an alert is posted again; each time twice as long, for a day."
+    )
+    alert_late_hours: float = Field(
+        default=6, gt=0, description="Hours after which a source that should have been read is told as late."
+    )
+    alert_rejected_percent: float = Field(
+        default=5, gt=0, le=100, description="Share of rejected records that is told, where it is thrice the usual."
+    )
+
     read_processes: int = Field(default=0, ge=0, description="Processes that read documents; 0: one a core.")
     language_profile: str = Field(default="fast", description="Reading profile: `fast`.")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 Criteria = dict[str, Any]
+GLYPHS = str.maketrans({"→": "›", "↑": "(+)", "↓": "(−)"})  # the font of the app has no arrows
+SURE_FROM = 0.6  # below, an item is not shown as a fact; the server marks its summary so too
 
 
 @dataclass(slots=True, frozen=True)
@@ -64,6 +66,30 @@ class Evidence:
     date: dt.date | None = None
     start: int | None = None
     end: int | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Conflict:
+    """What another source says of one attribute of an item."""
+
+    attribute: str
+    value: str
+
+
+@dataclass(slots=True, frozen=True)
+class Belief:
+    """How sure an item is, and why; `key` names it for a review."""
+
+    key: str
+    confidence: float
+    reviewed: bool
+    why: str = ""
+    conflicts: list[Conflict] = field(default_factory=list)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it is shown with a question mark."""
+        return not self.reviewed and self.confidence < SURE_FROM
 
 
 @dataclass(slots=True, frozen=True)
@@ -171,6 +197,7 @@ class Biomarker:
     unit: str | None = None
     date: dt.date | None = None
     evidence: list[Evidence] = field(default_factory=list)
+    belief: Belief | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -192,6 +219,7 @@ class Tumour:
     grade: str | None = None
     biomarkers: list[Biomarker] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
+    belief: Belief | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -213,6 +241,7 @@ class TumourEvent:
     tumour_rank: int | None = None
     sites: list[Site] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
+    belief: Belief | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -239,6 +268,7 @@ class Treatment:
     response: str | None = None
     tumour_rank: int | None = None
     evidence: list[Evidence] = field(default_factory=list)
+    belief: Belief | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -250,6 +280,8 @@ class Alteration:
     status: str
     variant: str | None = None
     date: dt.date | None = None
+    evidence: list[Evidence] = field(default_factory=list)
+    belief: Belief | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -273,6 +305,13 @@ class TimelineItem:
     end: dt.date | None = None
     tumour_rank: int | None = None
     evidence: list[Evidence] = field(default_factory=list)
+    belief: Belief | None = None
+
+    @property
+    def shown(self) -> str:
+        """The label, with a question mark where it is not sure."""
+        label = drawable(self.label)
+        return f"{label} (?)" if self.belief and self.belief.is_doubtful else label
 
 
 @dataclass(slots=True, frozen=True)
@@ -299,6 +338,7 @@ class Patient(PatientLine):
 
     death_date: dt.date | None = None
     last_news_date: dt.date | None = None
+    summary: list[str] = field(default_factory=list)
     tumours: list[Tumour] = field(default_factory=list)
     events: list[TumourEvent] = field(default_factory=list)
     treatments: list[Treatment] = field(default_factory=list)
@@ -306,6 +346,53 @@ class Patient(PatientLine):
     alterations: list[Alteration] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     timeline: Timeline | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class ReviewChoice:
+    """A value and how it reads."""
+
+    value: str
+    label: str
+
+
+@dataclass(slots=True, frozen=True)
+class ReviewField:
+    """A value of an item that may be corrected: `choices` a closed list, `others` what other sources say."""
+
+    name: str
+    kind: str
+    label: str
+    choices: list[str] = field(default_factory=list)
+    others: list[ReviewChoice] = field(default_factory=list)
+
+
+@dataclass(slots=True, frozen=True)
+class ReviewItem:
+    """An item that deserves a look; `set_aside`: the history does not hold it, confirming takes it in."""
+
+    id: str
+    key: str
+    kind: str
+    label: str
+    confidence: float
+    review_value: float
+    set_aside: bool
+    patient: PatientLine
+    belief: Belief
+    type: str | None = None
+    date: dt.date | None = None
+    evidence: list[Evidence] = field(default_factory=list)
+    fields: list[ReviewField] = field(default_factory=list)
+
+
+@dataclass(slots=True, frozen=True)
+class ReviewPage:
+    """Items to look at, the most worth it first; `after` asks for the next page."""
+
+    total: int
+    items: list[ReviewItem]
+    after: str | None
 
 
 @dataclass(slots=True, frozen=True)
@@ -401,6 +488,15 @@ class ContactRequest:
 
 
 @dataclass(slots=True, frozen=True)
+class Blackout:
+    """No reading from `start` to `end` (HH:MM, it may end the next day) on these weekdays; 0 is Monday."""
+
+    weekdays: list[int]
+    start: str
+    end: str
+
+
+@dataclass(slots=True, frozen=True)
 class Schedule:
     """When a source is read. `weekday` 0 is Monday; `day` is of the month; times in `timezone`."""
 
@@ -410,8 +506,39 @@ class Schedule:
     weekday: int = 0
     day: int = 1
     timezone: str = "Europe/Paris"
-    last_run_at: dt.datetime | None = None
-    next_run_at: dt.datetime | None = None
+    cron: str = ""
+    blackouts: list[Blackout] = field(default_factory=list)
+    starts_at: dt.datetime | None = None
+    words: str = ""
+    blackout_words: str = ""
+
+    def asked(self) -> dict[str, Any]:
+        """The parts that a person sets, as the server takes them."""
+        names = ("frequency", "hour", "minute", "weekday", "day", "timezone", "cron")
+        windows = [{"weekdays": one.weekdays, "start": one.start, "end": one.end} for one in self.blackouts]
+        return {**{name: getattr(self, name) for name in names}, "blackouts": windows}
+
+
+@dataclass(slots=True, frozen=True)
+class SchedulePreview:
+    """What a schedule would mean."""
+
+    words: str
+    blackout_words: str
+    next_readings: list[dt.datetime]
+
+
+@dataclass(slots=True, frozen=True)
+class Progress:
+    """How far a run is: `share` from 0 to 1 of its stage, `rate` in items a second."""
+
+    stage: str
+    done: int = 0
+    total: int | None = None
+    rate: float | None = None
+    share: float | None = None
+    eta_seconds: int | None = None
+    rejected: int = 0
 
 
 @dataclass(slots=True, frozen=True)
@@ -432,6 +559,25 @@ class IngestionRun:
     unchanged: int = 0
     rejected: int = 0
     message: str = ""
+    reason: str = ""
+    may_pass: bool = False
+    cancelling: bool = False
+    progress: Progress | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Health:
+    """How a source is, at a glance; `state` is RUNNING, FAILED, RETRYING, LATE, PAUSED, CANCELLED, NEVER, OFF or OK."""
+
+    state: str
+    last_success_at: dt.datetime | None = None
+    next_at: dt.datetime | None = None
+    retry_at: dt.datetime | None = None
+    attempts: int = 0
+    late_since: dt.datetime | None = None
+    reason: str = ""
+    message: str = ""
+    progress: Progress | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -482,6 +628,7 @@ class Source:
     location: str
     enabled: bool
     schedule: Schedule
+    health: Health
     rejected_count: int
     last_run: IngestionRun | None = None
 
@@ -498,6 +645,21 @@ class RejectedRecord:
     message: str
     created_at: dt.datetime
     replayed_at: dt.datetime | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class RejectedReason:
+    """How many records wait for one reason, with the newest."""
+
+    source_id: str
+    reason: str
+    count: int
+    example: RejectedRecord
+
+
+def drawable(text: str) -> str:
+    """A text of the server in letters that the app's font has."""
+    return text.translate(GLYPHS)
 
 
 def decode(cls: type[T], value: Any) -> T:

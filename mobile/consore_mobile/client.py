@@ -104,6 +104,29 @@ class Client:
         similar = answers.decode_list(answers.SimilarPatient, patient["similar"])
         return answers.decode(answers.PatientLine, patient), similar
 
+    async def review_queue(self, kind: str | None = None, after: str | None = None) -> answers.ReviewPage:
+        """What deserves a look most, of everybody; `kind` is one of TUMOUR, EVENT, TREATMENT, BIOMARKER, ALTERATION."""
+        page = (await self.call("review_queue", first=PER_PAGE, after=after, kind=kind))["reviewQueue"]
+        return answers.ReviewPage(
+            total=page["totalCount"],
+            items=[answers.decode(answers.ReviewItem, edge["node"]) for edge in page["edges"]],
+            after=page["pageInfo"]["endCursor"] if page["pageInfo"]["hasNextPage"] else None,
+        )
+
+    async def item_for_review(self, patient_id: str, key: str) -> answers.ReviewItem:
+        """One item of a patient, with what may be corrected of it."""
+        answer = await self.call("item_for_review", patientId=patient_id, key=key)
+        return answers.decode(answers.ReviewItem, accepted(answer["itemForReview"]))
+
+    async def review_item(self, patient_id: str, key: str, verdict: str, values: dict[str, str] | None = None) -> str:
+        """Say CONFIRM, CORRECT or REJECT of an item; gives what takes it back."""
+        asked = {"patientId": patient_id, "key": key, "verdict": verdict, "values": values}
+        return str(accepted((await self.call("review_item", **asked))["reviewItem"])["id"])
+
+    async def withdraw_review(self, review_id: str) -> None:
+        """Take a review back."""
+        accepted((await self.call("withdraw_review", id=review_id))["withdrawReview"])
+
     async def document(self, document_id: str) -> answers.Document:
         """A document with its text and what was recognised in it."""
         return answers.decode(answers.Document, accepted((await self.call("document", id=document_id))["document"]))
@@ -135,17 +158,37 @@ class Client:
         answer = await self.call("ingestion_runs", sourceId=source_id, first=first)
         return answers.decode_list(answers.IngestionRun, answer["ingestionRuns"])
 
-    async def rejected_records(self, source_id: str, first: int = 50) -> list[answers.RejectedRecord]:
-        """Records of a source that were kept aside (admin)."""
-        answer = await self.call("rejected_records", sourceId=source_id, first=first)
+    async def rejected_reasons(self, source_id: str) -> list[answers.RejectedReason]:
+        """Why records of a source were kept aside, the most frequent reason first (admin)."""
+        answer = await self.call("rejected_reasons", sourceId=source_id)
+        return answers.decode_list(answers.RejectedReason, answer["rejectedReasons"])
+
+    async def rejected_records(
+        self, source_id: str, reason: str | None = None, first: int = 50
+    ) -> list[answers.RejectedRecord]:
+        """Records of a source that were kept aside and still wait, of one reason or all (admin)."""
+        answer = await self.call("rejected_records", sourceId=source_id, reason=reason, first=first)
         return answers.decode_list(answers.RejectedRecord, answer["rejectedRecords"])
 
     async def set_schedule(self, source_id: str, schedule: answers.Schedule) -> answers.Source:
         """Change when a source is read (admin)."""
-        names = ("frequency", "hour", "minute", "weekday", "day", "timezone")
-        asked = {name: getattr(schedule, name) for name in names}
-        answer = await self.call("set_schedule", sourceId=source_id, input=asked)
+        answer = await self.call("set_schedule", sourceId=source_id, input=schedule.asked())
         return answers.decode(answers.Source, accepted(answer["setSchedule"]))
+
+    async def schedule_preview(self, schedule: answers.Schedule) -> answers.SchedulePreview:
+        """What a schedule would mean (admin). Raises Refused where it cannot be."""
+        answer = await self.call("schedule_preview", input=schedule.asked())
+        return answers.decode(answers.SchedulePreview, accepted(answer["schedulePreview"]))
+
+    async def cancel_run(self, run_id: str) -> answers.IngestionRun:
+        """Stop a run at its next step (admin)."""
+        answer = await self.call("cancel_run", runId=run_id)
+        return answers.decode(answers.IngestionRun, accepted(answer["cancelRun"]))
+
+    async def replay_rejected(self, source_id: str, reason: str | None = None) -> answers.IngestionRun:
+        """Read the records again that were kept aside, of one reason or all (admin)."""
+        answer = await self.call("replay_rejected", sourceId=source_id, reason=reason)
+        return answers.decode(answers.IngestionRun, accepted(answer["replayRejected"]))
 
     async def run_ingestion(self, source_id: str) -> answers.IngestionRun:
         """Read a source now, in the background of the server (admin)."""

@@ -6,7 +6,7 @@ import datetime as dt
 import html
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from consore_mobile.answers import Biomarker, IngestionRun, PatientLine, Schedule
+from consore_mobile.answers import Biomarker, Blackout, IngestionRun, PatientLine, Progress, Source
 from consore_mobile.words import word, word_or
 
 NO_BREAK = "\u00a0"
@@ -110,15 +110,68 @@ def result_of(language: str, biomarker: Biomarker) -> str:
     return value if biomarker.status == "unknown" else f"{status} ({value})"
 
 
-def when_read(language: str, schedule: Schedule) -> str:
-    """`Chaque lundi à 02:00`."""
-    return word(
-        language,
-        f"sources.when.{schedule.frequency}",
-        time=f"{schedule.hour:02d}:{schedule.minute:02d}",
-        weekday=word(language, f"weekday.{schedule.weekday}"),
-        day=schedule.day,
-    )
+def sentence(text: str) -> str:
+    """With a capital: the server says `chaque lundi à 2 h`."""
+    return text[:1].upper() + text[1:]
+
+
+def blackout_row(language: str, window: Blackout) -> str:
+    """`lun. mar. mer. · 08:00 – 18:00`."""
+    days = word(language, "sources.every_day")
+    if 0 < len(window.weekdays) < 7:
+        days = " ".join(word(language, f"weekday_short.{day}") for day in window.weekdays)
+    return f"{days} · {window.start} – {window.end}"
+
+
+def duration(language: str, seconds: int) -> str:
+    """`40 s`, `12 min`, `3 h 20`."""
+    if seconds < 60:
+        return word(language, "time.for_seconds", n=seconds)
+    if seconds < 3600:
+        return word(language, "time.for_minutes", n=round(seconds / 60))
+    return word(language, "time.for_hours", hours=seconds // 3600, minutes=f"{seconds % 3600 // 60:02d}")
+
+
+def how_far(language: str, progress: Progress) -> str:
+    """`Lecture · 1 204 sur 20 000 · 35/s · encore 8 min · 3 rejets`, as much of it as is known."""
+    parts = [word_or(language, f"sources.stage.{progress.stage}", progress.stage)]
+    if progress.total:
+        total = number(language, progress.total)
+        parts.append(word(language, "sources.done_of", done=number(language, progress.done), total=total))
+    if progress.rate and progress.rate >= 0.5:
+        parts.append(f"{number(language, round(progress.rate))}/s")
+    if progress.eta_seconds and progress.done != progress.total:
+        parts.append(word(language, "sources.left", time=duration(language, progress.eta_seconds)))
+    if progress.rejected:
+        parts.append(rejected(language, progress.rejected))
+    return " · ".join(parts)
+
+
+def health_line(language: str, source: Source, now: dt.datetime) -> str:
+    """`À jour · lue il y a 2 h`; what is said first of a source."""
+    health = source.health
+    parts = [word_or(language, f"sources.health.{health.state}", health.state)]
+    if health.state == "LATE" and health.late_since:
+        parts.append(word(language, "sources.was_due", when=ago(language, health.late_since, now)))
+    elif health.state in ("FAILED", "RETRYING", "CANCELLED", "PAUSED") and source.last_run:
+        parts.append(ago(language, source.last_run.ended_at or source.last_run.started_at, now))
+    elif health.last_success_at and health.state != "RUNNING":
+        parts.append(word(language, "sources.last", when=ago(language, health.last_success_at, now)))
+    return " · ".join(parts)
+
+
+def health_advice(language: str, source: Source) -> str:
+    """Why a source is not well, and what will happen or is to be done; nothing for one that is."""
+    health = source.health
+    if health.state not in ("FAILED", "RETRYING", "LATE", "PAUSED"):
+        return ""
+    said = health.message if health.state != "LATE" else word(language, "sources.advice.late")
+    if health.state == "FAILED":
+        said += " " + word_or(language, f"sources.advice.{health.reason}", word(language, "sources.advice.other"))
+    if health.retry_at and health.state in ("RETRYING", "PAUSED"):
+        when = on_and_at(language, health.retry_at, source.schedule.timezone)
+        said += " " + word(language, f"sources.again.{health.state}", when=when, attempts=health.attempts)
+    return said.strip()
 
 
 def run_counts(language: str, run: IngestionRun, *, with_rejected: bool = True) -> str:

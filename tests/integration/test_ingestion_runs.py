@@ -121,8 +121,8 @@ def totals(store: Store) -> dict[str, int]:
 def test_a_centre_goes_in_and_going_in_again_changes_nothing(centre: Path, node: Settings, opened: Store) -> None:
     declare(opened, centre)
     told: dict[str, tuple[int, int | None]] = {}
-    first = run_all(node, opened, progress=lambda stage, done, total, rate: told.update({stage: (done, total)}))
-    assert [run.state for run in first] == ["done"] * 6
+    first = run_all(node, opened, progress=lambda step: told.update({step.stage: (step.done, step.total)}))
+    assert [run.state for run in first] == ["done"] * len(USUAL_LOCATIONS)
     assert sum(run.rejected for run in first) == 0
     held = totals(opened)
     assert held["Patient"] == PATIENTS
@@ -142,7 +142,7 @@ def test_a_centre_goes_into_postgresql_just_so(centre: Path, node: Settings, pos
     with postgres_store(postgres_url) as store:
         declare(store, centre)
         first = run_all(node, store)
-        assert [run.state for run in first] == ["done"] * 6
+        assert [run.state for run in first] == ["done"] * len(USUAL_LOCATIONS)
         again = run_all(node, store)
         assert [run.unchanged for run in again] == [run.created for run in first]
         held = totals(store)
@@ -168,12 +168,12 @@ def test_a_changed_document_changes_its_patient_alone(centre: Path, node: Settin
     file = sorted((centre / "documents").glob("*.txt"))[0]
     file.write_text(file.read_text() + "\nMétastases hépatiques confirmées ce jour.\n")
     seen: dict[str, int] = {}
-    run = run_source(node, opened, sources["documents"], progress=lambda stage, done, *_: seen.update({stage: done}))
+    run = run_source(node, opened, sources["documents"], progress=lambda step: seen.update({step.stage: step.done}))
     assert (run.created, run.changed) == (0, 1)
     assert (seen["read"], seen["structure"], seen["index"]) == (1, 1, 1)
 
 
-def test_bad_records_are_kept_with_their_reason_once_and_replayed_when_mended(
+def test_records_of_an_unknown_patient_are_kept_once_and_taken_by_themselves_when_the_patient_comes(
     centre: Path, node: Settings, opened: Store
 ) -> None:
     sources = declare(opened, centre)
@@ -189,14 +189,40 @@ def test_bad_records_are_kept_with_their_reason_once_and_replayed_when_mended(
         assert len({(row.source_id, row.position) for row in rejected}) == len(rejected)
     assert totals(opened)["Patient"] == PATIENTS - 1
     patients.write_text("\n".join(lines) + "\n")
-    run_source(node, opened, sources["administrative"])
-    report = replay_rejected(node, opened)
-    assert (report.taken, report.still_rejected) == (len(rejected), 0)
+    run = run_source(node, opened, sources["administrative"])
+    assert run.message == f"{len(rejected)} records that waited for their patient were taken."
     with opened.session() as session:
         assert session.exec(select(RejectedRecord).where(RejectedRecord.replayed_at.is_(None))).all() == []
         patient = session.exec(select(Patient).where(Patient.ipp == left_out)).one()
         assert session.exec(select(Tumour).where(Tumour.patient_id == patient.id)).all()
     assert check(node, opened).patients_in_index == PATIENTS
+
+
+def test_rejected_records_are_replayed_once_their_cause_is_mended(centre: Path, node: Settings, opened: Store) -> None:
+    sources = declare(opened, centre)
+    run_source(node, opened, sources["administrative"])
+    document = sorted((centre / "documents").glob("*.txt"))[0]
+    content = document.read_bytes()
+    document.unlink()
+    run = run_source(node, opened, sources["documents"])
+    assert run.rejected == 1
+    assert replay_rejected(node, opened).still_rejected == 1
+    document.write_bytes(content)
+    report = replay_rejected(node, opened)
+    assert (report.taken, report.still_rejected) == (1, 0)
+    assert totals(opened)["Document"] == run.seen
+
+
+def test_a_rejected_line_that_is_removed_from_its_file_is_settled(centre: Path, node: Settings, opened: Store) -> None:
+    source = declare(opened, centre)["administrative"]
+    file = centre / "administratif.csv"
+    right = file.read_text()
+    file.write_text(right + "ALP9;;;;Q;hier;;;;;0\n")
+    assert run_source(node, opened, source).rejected == 1
+    file.write_text(right)
+    assert run_source(node, opened, source).rejected == 0
+    with opened.session() as session:
+        assert session.exec(select(RejectedRecord)).one().replayed_at is not None
 
 
 def test_a_source_that_cannot_be_read_fails_alone(centre: Path, node: Settings, opened: Store) -> None:
@@ -280,7 +306,7 @@ def test_a_run_that_is_killed_at_any_moment_is_completed_by_the_next(
         os.killpg(process.pid, signal.SIGKILL) if process.poll() is None else None
         process.wait()
     runs = run_all(node, opened)
-    assert [run.state for run in runs] == ["done"] * 6
+    assert [run.state for run in runs] == ["done"] * len(USUAL_LOCATIONS)
     held = totals(opened)
     assert held["PendingPatient"] == 0
     assert held["DocumentMentions"] == held["Document"] == runs[-1].seen
@@ -317,15 +343,13 @@ def test_a_worker_goes_on_with_what_a_dead_one_left(centre: Path, node: Settings
     sources = declare(opened, centre)
     with opened.session() as session:
         session.add(IngestionRun(source_id=sources["administrative"], trigger="schedule"))  # its process is gone
-        session.add(IngestionRun(source_id=sources["biobank"], trigger="schedule", state="cancelled"))
-        session.add(IngestionRun(source_id=sources["pmsi"], trigger="manual", state="cancelled"))
-        session.get(Schedule, sources["tumour_sheet"]).last_run_at = now()  # claimed, and never begun
+        session.add(IngestionRun(source_id=sources["biobank"], trigger="schedule", state="paused"))
+        session.get(Schedule, sources["biobank"]).retry_at = now()
+        session.add(IngestionRun(source_id=sources["pmsi"], trigger="schedule", state="cancelled"))
     Worker(node, opened).resume()
     with opened.session() as session:
         runs = session.exec(select(IngestionRun).where(IngestionRun.trigger == "resume")).all()
-        assert {run.source_id for run in runs} == {
-            sources[kind] for kind in ("administrative", "biobank", "tumour_sheet")
-        }
+        assert {run.source_id for run in runs} == {sources["administrative"], sources["biobank"]}
         assert {run.state for run in runs} == {"done"}
     assert totals(opened)["PendingPatient"] == 0
 

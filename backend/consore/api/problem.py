@@ -57,6 +57,23 @@ def words_of(error: ConsoreError, language: str) -> tuple[str, str]:
     return message, _french(error.hint) or error.hint
 
 
+def in_language(text: str, language: str) -> str:
+    """Sentences that were written for people while nobody asked (what a run says), in the language of who reads them.
+
+    Each is looked up as those of an error are; what has no French stays as it is.
+    """
+    if language == "en" or not text:
+        return text
+    ends = [found.end() for found in re.finditer(r"[.?!](?= |$)", text)]
+    for end in ends:  # the shortest beginning that is known, then the rest: a blank must not swallow a sentence
+        known = _french(text[:end])
+        if known is not None:
+            return f"{known} {in_language(text[end:].strip(), language)}".strip()
+    if len(ends) > 1:
+        return f"{text[: ends[0]]} {in_language(text[ends[0] :].strip(), language)}"
+    return _french(text) or text
+
+
 def _french(english: str) -> str | None:
     for pattern, french in _catalogue()[0]:
         if found := pattern.fullmatch(english):

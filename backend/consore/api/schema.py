@@ -14,15 +14,19 @@ from consore.api.account import AccountMutation, AccountQuery
 from consore.api.centre import CentreQuery
 from consore.api.cohort import CohortQuery
 from consore.api.document import DocumentQuery
+from consore.api.export import ExportMutation
 from consore.api.federation import FederationMutation, FederationQuery
 from consore.api.guard import unguarded_fields
 from consore.api.limits import extensions
 from consore.api.patient import PatientQuery
 from consore.api.referential import ReferentialMutation, ReferentialQuery
+from consore.api.review import ReviewMutation, ReviewQuery
+from consore.api.run import RunMutation, RunQuery, RunSubscription
 from consore.api.scalars import DATE_TIME
+from consore.api.schedule import ScheduleQuery
 from consore.api.search import SearchQuery
 from consore.api.session import SessionMutation, SessionQuery
-from consore.api.source import SourceMutation, SourceQuery, SourceSubscription
+from consore.api.source import SourceMutation, SourceQuery
 
 
 @strawberry.type
@@ -30,9 +34,12 @@ class Query(
     AccountQuery,
     ReferentialQuery,
     SourceQuery,
+    ScheduleQuery,
+    RunQuery,
     FederationQuery,
     CohortQuery,
     DocumentQuery,
+    ReviewQuery,
     PatientQuery,
     SearchQuery,
     CentreQuery,
@@ -42,12 +49,21 @@ class Query(
 
 
 @strawberry.type
-class Mutation(AccountMutation, ReferentialMutation, SourceMutation, FederationMutation, SessionMutation):
+class Mutation(
+    AccountMutation,
+    ReferentialMutation,
+    SourceMutation,
+    RunMutation,
+    FederationMutation,
+    ExportMutation,
+    ReviewMutation,
+    SessionMutation,
+):
     """Everything that can be changed."""
 
 
 @strawberry.type
-class Subscription(SourceSubscription):
+class Subscription(RunSubscription):
     """Everything that can be followed."""
 
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from anyio import to_thread
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import func
 from sqlmodel import select
 from starlette.applications import Starlette
@@ -21,6 +21,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from consore import model
 from consore.api.endpoint import GraphQLEndpoint
 from consore.api.graphiql import graphiql_asset, graphiql_page
+from consore.api.metrics import metrics_of
 from consore.api.node import Node
 from consore.api.shield import BodyLimit, Shield
 from consore.errors import ConsoreError
@@ -102,7 +103,8 @@ async def _alive(request: Request) -> Response:
 
 
 async def _metrics(request: Request) -> Response:
-    return Response(await to_thread.run_sync(generate_latest), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    text = await to_thread.run_sync(metrics_of, request.app.state.node)
+    return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 class _Ready:

@@ -1,99 +1,84 @@
-"""Sources, their schedules, their runs and what was rejected: what an administrator sees and sets."""
+"""The sources of the centre: what an administrator sees of them at a glance, sets, and looks into."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncGenerator
-from typing import Annotated
+import re
+from typing import Annotated, Any
 
-import anyio
 import strawberry
 from sqlmodel import Session, select
 from strawberry.scalars import JSON
 
 from consore import model
 from consore.access import Action, Permission
-from consore.api.bounds import LONGEST_TEXT, row_id, short, within
+from consore.api.bounds import LONGEST_TEXT, row_id, short
 from consore.api.context import Info, RequestContext, in_thread
-from consore.api.guard import field, mutation, subscription
-from consore.api.problem import InputProblem, NotFound
-from consore.errors import InputError
-from consore.ingestion import add_source, run_in_background, set_schedule
-from consore.model import RunState, SourceKind
+from consore.api.guard import field, mutation
+from consore.api.problem import InputProblem, NotFound, in_language
+from consore.api.run import IngestionRun, Progress
+from consore.api.schedule import Schedule, ScheduleInput, keep_schedule
+from consore.errors import ConsoreError, InputError
+from consore.ingestion import HealthState, SourceHealth, add_source
+from consore.model import SourceKind
+from consore.sources import Rejection, canonical, check_options, check_source, masked, preview_source, shown
 
-POLL_S = 0.5
-_OF_A_SCHEDULE = {"frequency", "hour", "minute", "weekday", "day", "timezone"}
+LOOKED_AT = 10  # records
 
-Frequency = strawberry.enum(model.Frequency, name="Frequency", description="How often a source is read.")
+SourceState = strawberry.enum(HealthState, name="SourceState", description="What is said of a source first.")
 
 
-@strawberry.type(description="When a source is read. `weekday` 0 is Monday; `day` 1–28; local time of `timezone`.")
-class Schedule:
-    frequency: Frequency  # type: ignore[valid-type]
-    hour: int
-    minute: int
-    weekday: int
-    day: int
-    timezone: str
-    last_run_at: dt.datetime | None
-    next_run_at: dt.datetime | None
+@strawberry.type(description="Something about a source that a person must know.")
+class SourceAlert:
+    kind: str = strawberry.field(description="failed, late or rejections.")
+    reason: str
+    raised_at: dt.datetime
+    times: int
 
     @classmethod
-    def of(cls, row: model.Schedule) -> Schedule:
+    def of(cls, row: model.Alert) -> SourceAlert:
         """The row as the schema shows it."""
-        return cls(
-            frequency=model.Frequency(row.frequency),
-            hour=row.hour,
-            minute=row.minute,
-            weekday=row.weekday,
-            day=row.day,
-            timezone=row.timezone,
-            last_run_at=row.last_run_at,
-            next_run_at=row.next_run_at,
-        )
+        return cls(kind=row.kind, reason=row.reason, raised_at=row.raised_at, times=row.times)
 
 
-@strawberry.type(description="One reading of one source.")
-class IngestionRun:
-    row: strawberry.Private[model.IngestionRun]
-    id: strawberry.ID
-    source_id: strawberry.ID
-    state: str
-    stage: str
-    trigger: str
-    started_at: dt.datetime
-    ended_at: dt.datetime | None
-    seen: int
-    created: int
-    changed: int
-    unchanged: int
-    rejected: int
-    message: str
+@strawberry.type(description="How a source is, at a glance.")
+class Health:
+    row: strawberry.Private[SourceHealth]
+    state: SourceState  # type: ignore[valid-type]
+    last_success_at: dt.datetime | None
+    next_at: dt.datetime | None = strawberry.field(description="When it is next read, or tried again.")
+    retry_at: dt.datetime | None = strawberry.field(description="When a run that failed or was paused goes on.")
+    attempts: int = strawberry.field(description="Failures in a row that are being tried again.")
+    late: bool
+    late_since: dt.datetime | None
+    rejected_waiting: int
+    reason: str = strawberry.field(description="Of a failure, the code of what failed.")
+    alerts: list[SourceAlert]
+    progress: Progress | None
 
     @classmethod
-    def of(cls, row: model.IngestionRun) -> IngestionRun:
-        """The row as the schema shows it."""
+    def of(cls, row: SourceHealth) -> Health:
+        """The health as the schema shows it."""
         return cls(
             row=row,
-            id=strawberry.ID(str(row.id)),
-            source_id=strawberry.ID(str(row.source_id)),
             state=row.state,
-            stage=row.stage,
-            trigger=row.trigger,
-            started_at=row.started_at,
-            ended_at=row.ended_at,
-            seen=row.seen,
-            created=row.created,
-            changed=row.changed,
-            unchanged=row.unchanged,
-            rejected=row.rejected,
-            message=row.message,
+            last_success_at=row.last_success_at,
+            next_at=row.next_at,
+            retry_at=row.schedule.retry_at,
+            attempts=row.schedule.attempts,
+            late=row.late_since is not None,
+            late_since=row.late_since,
+            rejected_waiting=row.rejected_waiting,
+            reason=row.last_run.reason if row.last_run else "",
+            alerts=[
+                SourceAlert(kind=a.kind, reason=a.reason, raised_at=a.raised_at, times=a.times) for a in row.alerts
+            ],
+            progress=Progress.of(row.step) if row.step else None,
         )
 
-    @strawberry.field
-    async def source_name(self, info: Info) -> str:
-        source = await info.context.loaders.source.load(self.row.source_id)
-        return source.name if source else ""
+    @strawberry.field(description="What the last run said, and what to do next.")
+    def message(self, info: Info) -> str:
+        return in_language(self.row.last_run.message, info.context.language) if self.row.last_run else ""
 
 
 @strawberry.type(description="A source of the centre.")
@@ -102,7 +87,9 @@ class Source:
     id: strawberry.ID
     name: str
     kind: str
-    location: str
+    format: str = strawberry.field(description="Its connector; empty: the usual one of its kind.")
+    location: str = strawberry.field(description="A file, a folder or an address; passwords are hidden.")
+    options: JSON = strawberry.field(description="What its connector takes; secrets are hidden.")
     enabled: bool
 
     @classmethod
@@ -113,7 +100,9 @@ class Source:
             id=strawberry.ID(str(row.id)),
             name=row.name,
             kind=row.kind,
-            location=row.location,
+            format=str(row.options.get("format", "")),
+            location=shown(row.location),
+            options=masked(row.options),
             enabled=row.enabled,
         )
 
@@ -131,31 +120,29 @@ class Source:
     async def rejected_count(self, info: Info) -> int:
         return await info.context.loaders.rejected_count.load(self.row.id or 0)
 
+    @strawberry.field
+    async def health(self, info: Info) -> Health:
+        return Health.of(await info.context.loaders.health.load(self.row.id or 0))
 
-@strawberry.type(description="A record that could not be read, and why. It is kept whole and can be read again.")
-class RejectedRecord:
-    id: strawberry.ID
-    source_id: strawberry.ID
-    run_id: strawberry.ID
-    position: str
-    reason: str
-    message: str
-    created_at: dt.datetime
-    replayed_at: dt.datetime | None
 
-    @classmethod
-    def of(cls, row: model.RejectedRecord) -> RejectedRecord:
-        """The row as the schema shows it, without what it holds."""
-        return cls(
-            id=strawberry.ID(str(row.id)),
-            source_id=strawberry.ID(str(row.source_id)),
-            run_id=strawberry.ID(str(row.run_id)),
-            position=row.position,
-            reason=row.reason,
-            message=row.message,
-            created_at=row.created_at,
-            replayed_at=row.replayed_at,
-        )
+@strawberry.type(description="A field of the records that were looked at; `shapes`: how its values look, never what.")
+class SourceField:
+    name: str
+    filled: int
+    shapes: list[str]
+
+
+@strawberry.type(description="A look into a source: whether it is there, its columns, how its first records map.")
+class SourceCheck:
+    usable: bool
+    format: str
+    location: str
+    columns: list[str]
+    records: int = strawberry.field(description="At most so many.")
+    problems: list[str]
+    looked_at: int
+    rejected: list[str] = strawberry.field(description="The reasons of the records that could not be read.")
+    fields: list[SourceField]
 
 
 @strawberry.input
@@ -164,22 +151,15 @@ class SourceInput:
     kind: str
     location: str
     id: strawberry.ID | None = None
-    options: JSON | None = None
+    format: str | None = strawberry.field(default=None, description="Its connector; null leaves it as it is.")
+    options: JSON | None = strawberry.field(
+        default=None, description="Null leaves them as they are. A secret is never written in them, but where it lies."
+    )
     enabled: bool | None = True
 
 
-@strawberry.input
-class ScheduleInput:
-    frequency: Frequency  # type: ignore[valid-type]
-    hour: int | None = 2
-    minute: int | None = 0
-    weekday: int | None = 0
-    day: int | None = 1
-    timezone: str | None = "Europe/Paris"
-
-
 SourceResult = Annotated[Source | InputProblem | NotFound, strawberry.union("SourceResult")]
-RunResult = Annotated[IngestionRun | InputProblem | NotFound, strawberry.union("RunResult")]
+SourceCheckResult = Annotated[SourceCheck | InputProblem | NotFound, strawberry.union("SourceCheckResult")]
 
 
 @strawberry.type
@@ -191,26 +171,20 @@ class SourceQuery:
         )
         return [Source.of(row) for row in rows]
 
-    @field(Permission.SOURCES, description="The readings of a source or of all, the newest first.")
-    async def ingestion_runs(
-        self, info: Info, source_id: strawberry.ID | None = None, first: int | None = 20
-    ) -> list[IngestionRun]:
-        statement = select(model.IngestionRun).order_by(model.IngestionRun.id.desc()).limit(within("first", first, 20))  # type: ignore[union-attr]
-        if source_id is not None:
-            statement = statement.where(model.IngestionRun.source_id == row_id(source_id))
-        return [IngestionRun.of(row) for row in await info.context.read(lambda session: session.exec(statement).all())]
-
-    @field(Permission.SOURCES, description="What could not be read, the newest first.")
-    async def rejected_records(
-        self, info: Info, source_id: strawberry.ID | None = None, first: int | None = 50
-    ) -> list[RejectedRecord]:
-        statement = (
-            select(model.RejectedRecord).order_by(model.RejectedRecord.id.desc()).limit(within("first", first, 50))  # type: ignore[union-attr]
-        )
-        if source_id is not None:
-            statement = statement.where(model.RejectedRecord.source_id == row_id(source_id))
-        rows = await info.context.read(lambda session: session.exec(statement).all())
-        return [RejectedRecord.of(row) for row in rows]
+    @field(
+        Permission.SOURCES,
+        description="Open a source and look at its first records, without taking them and without showing a value.",
+    )
+    async def check_source(self, info: Info, source_id: strawberry.ID) -> SourceCheckResult:
+        context, key = info.context, row_id(source_id)
+        source = await context.loaders.source.load(key) if key is not None else None
+        if source is None:
+            return NotFound.of(context.language)
+        await context.read(lambda session: context.trace_act(session, Action.ADMIN_CHANGE, {"check": source.name}))
+        try:
+            return await in_thread(lambda: _look_into(source, context.language))
+        except InputError as error:
+            return InputProblem.of(error, context.language, "sourceId")
 
 
 @strawberry.type
@@ -228,60 +202,10 @@ class SourceMutation:
     async def set_schedule(self, info: Info, source_id: strawberry.ID, input: ScheduleInput) -> SourceResult:
         context = info.context
         try:
-            row = await context.read(lambda session: _keep_schedule(context, session, row_id(source_id), input))
+            row = await context.read(lambda session: keep_schedule(context, session, row_id(source_id), input))
         except InputError as error:
             return InputProblem.of(error, context.language)
         return Source.of(row) if row else NotFound.of(context.language)
-
-    @mutation(Permission.SOURCES, description="Read a source now, in the background.")
-    async def run_ingestion(self, info: Info, source_id: strawberry.ID) -> RunResult:
-        context, key = info.context, row_id(source_id)
-        source = await context.loaders.source.load(key) if key is not None else None
-        if source is None:
-            return NotFound.of(context.language)
-        if not source.enabled:
-            off = InputError(f"The source {source.name} is switched off.", "Switch it on first.")
-            return InputProblem.of(off, context.language, "sourceId")
-        await context.read(lambda session: context.trace_act(session, Action.ADMIN_CHANGE, {"run": source.name}))
-        node = context.node
-        try:
-            row = await in_thread(lambda: run_in_background(node.settings, node.store, source.id or 0))
-        except InputError as error:
-            return InputProblem.of(error, context.language, "sourceId")
-        return IngestionRun.of(row)
-
-
-@strawberry.type
-class SourceSubscription:
-    @subscription(
-        Permission.SOURCES,
-        description="A run each time it moves, until it ends; without `runId`, whichever run is going on.",
-    )
-    async def ingestion_progress(
-        self, info: Info, run_id: strawberry.ID | None = None
-    ) -> AsyncGenerator[IngestionRun, None]:
-        context, key = info.context, row_id(run_id) if run_id is not None else None
-        told: dict[int | None, tuple[object, ...]] = {}
-        while await in_thread(lambda: context.node.sessions.principal_of(context.token)):
-            for row in await context.read(lambda session: _moving(session, key, list(told))):
-                state = (row.state, row.stage, row.seen, row.created, row.changed, row.unchanged, row.rejected)
-                if told.get(row.id) != state:
-                    told[row.id] = state
-                    yield IngestionRun.of(row)
-                if row.state != RunState.RUNNING.value:
-                    if key is not None:
-                        return
-                    told.pop(row.id, None)
-            if key is not None and key not in told:
-                return
-            await anyio.sleep(POLL_S)
-
-
-def _moving(session: Session, key: int | None, watched: list[int | None]) -> list[model.IngestionRun]:
-    """The run that is watched, else every run that goes on or was going on a moment ago."""
-    run = model.IngestionRun
-    wanted = run.id == key if key is not None else (run.state == RunState.RUNNING.value) | run.id.in_(watched)  # type: ignore[union-attr]
-    return list(session.exec(select(run).where(wanted).order_by(run.id)))  # type: ignore[arg-type]
 
 
 def _keep_source(context: RequestContext, session: Session, given: SourceInput) -> model.Source | None:
@@ -297,10 +221,15 @@ def _keep_source(context: RequestContext, session: Session, given: SourceInput) 
             return None
         row = found
         _change(session, row, short("name", given.name), given.kind)
-        row.location, row.options = location, row.options if options is None else options
+        row.location, row.options = canonical(location), row.options if options is None else options
+    if given.format is not None:
+        others = {name: value for name, value in row.options.items() if name != "format"}
+        form = short("format", given.format, 40, empty=True)
+        row.options = {**others, "format": form} if form else others
+    check_options(row.options)
     row.enabled = given.enabled is not False
     session.add(row)
-    detail = {"source": row.name, "kind": row.kind, "location": row.location, "enabled": row.enabled}
+    detail = {"source": row.name, "kind": row.kind, "location": shown(row.location), "enabled": row.enabled}
     context.trace_act(session, Action.ADMIN_CHANGE, detail)
     return row
 
@@ -314,22 +243,41 @@ def _change(session: Session, row: model.Source, name: str, kind: str) -> None:
     row.name, row.kind = name, kind
 
 
-def _keep_schedule(
-    context: RequestContext, session: Session, key: int | None, given: ScheduleInput
-) -> model.Source | None:
-    source = session.get(model.Source, key) if key is not None else None
-    if source is None or source.id is None:
-        return None
-    row = set_schedule(
-        session,
-        source.id,
-        given.frequency,
-        hour=2 if given.hour is None else given.hour,
-        minute=given.minute or 0,
-        weekday=given.weekday or 0,
-        day=1 if given.day is None else given.day,
-        timezone=given.timezone or "Europe/Paris",
+def _look_into(source: model.Source, language: str) -> SourceCheck:
+    kind = SourceKind(source.kind)
+    report = check_source(kind, source.location, source.options)
+    found: list[Any] = []
+    problems = list(report.problems)
+    if report.usable:
+        try:
+            found = list(preview_source(kind, source.location, source.options, LOOKED_AT))
+        except ConsoreError as error:
+            problems.append(str(error))
+    shapes: dict[str, list[str]] = {}
+    for record in found:
+        if not isinstance(record, Rejection):
+            for name, value in record.values.items():
+                if value not in (None, "", [], {}):
+                    shapes.setdefault(name, []).append(_shape(value))
+    return SourceCheck(
+        usable=report.usable,
+        format=report.format,
+        location=report.location,
+        columns=list(report.columns),
+        records=report.records,
+        problems=[in_language(problem, language) for problem in problems],
+        looked_at=len(found),
+        rejected=sorted({record.reason for record in found if isinstance(record, Rejection)}),
+        fields=[
+            SourceField(name=name, filled=len(seen), shapes=sorted(set(seen))[:3]) for name, seen in shapes.items()
+        ],
     )
-    detail = {"schedule": source.name, **row.model_dump(include=_OF_A_SCHEDULE)}
-    context.trace_act(session, Action.ADMIN_CHANGE, detail)
-    return source
+
+
+def _shape(value: Any) -> str:
+    """How a value looks: `9999-99-99`, `Aaaaaa`; an administrator sees no patient."""
+    if isinstance(value, list):
+        return f"[{len(value)}]"
+    written = re.sub(r"\d", "9", str(value)[:24])
+    written = re.sub(r"[^\W\d_]", lambda letter: "A" if letter[0].isupper() else "a", written)
+    return written + ("…" if len(str(value)) > 24 else "")

@@ -29,6 +29,9 @@ SOURCES = {
     "pmsi": (SourceKind.PMSI, "pmsi_rss.txt", Frequency.MONTHLY),
     "fiches-tumeur": (SourceKind.TUMOUR_SHEET, "fiches_tumeur.csv", Frequency.WEEKLY),
     "chimiotherapie": (SourceKind.CHEMOTHERAPY, "chimiotherapie.csv", Frequency.NIGHTLY),
+    "pharmacie": (SourceKind.PHARMACY, "pharmacie.csv", Frequency.NIGHTLY),
+    "biologie": (SourceKind.BIOLOGY, "biologie.csv", Frequency.NIGHTLY),
+    "biologie-moleculaire": (SourceKind.MOLECULAR, "biologie_moleculaire.csv", Frequency.WEEKLY),
     "biobanque": (SourceKind.BIOBANK, "biobanque.csv", Frequency.WEEKLY),
     "comptes-rendus": (SourceKind.DOCUMENTS, "documents", Frequency.NIGHTLY),
 }
@@ -148,18 +151,17 @@ def _declare(store: Store, extracts: Path, accounts: list[DemoAccount]) -> None:
 
 
 def _ingest(settings: Settings, store: Store, name: str, bar: Progress, stages: list[tuple[str, float]]) -> None:
+    from consore.cli.screen import show_step
     from consore.index import ensure_engine
-    from consore.ingestion import run_all
+    from consore.ingestion import Step, run_all
 
     times: dict[str, list[float]] = {}
     tasks: dict[str, int] = {}
 
-    def progress(stage: str, done: int, total: int | None, rate: float | None = None) -> None:
+    def progress(step: Step) -> None:
         now = time.monotonic()
-        times.setdefault(stage, [now, now])[1] = now
-        if stage not in tasks:
-            tasks[stage] = bar.add_task(f"{name}: {stage}", total=total, rate="")
-        bar.update(tasks[stage], completed=done, total=total, rate=f"{rate:,.0f}/s" if rate else "")  # type: ignore[arg-type]
+        times.setdefault(step.stage, [now, now])[1] = now
+        show_step(bar, tasks, step, of=f"{name}: ")
 
     begun = time.monotonic()
     with ensure_engine(settings):

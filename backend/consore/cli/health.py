@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib.metadata
 import importlib.util
 import platform
@@ -43,6 +44,7 @@ def examine(settings: Settings) -> list[Finding]:
         ("search engine", _engine),
         ("referentials", _referentials),
         ("reader", _reader),
+        ("sources", _sources),
         ("training", _training),
         ("GraphiQL", _graphiql),
         ("network key", _key),
@@ -115,6 +117,35 @@ def _reader(settings: Settings) -> Finding:
     from consore.language import Reader
 
     return Finding("reader", Reader.load(settings).version, f"profile {settings.language_profile}")
+
+
+def _sources(settings: Settings) -> Finding:
+    from consore.ingestion import HealthState, health_of_sources
+    from consore.store import Store
+
+    store = Store.of(settings)
+    try:
+        with store.session() as session:
+            found = list(health_of_sources(session, settings).values())
+    finally:
+        store.close()
+    failed = [one for one in found if one.state in (HealthState.FAILED, HealthState.RETRYING) and one.last_run]
+    late = [one for one in found if one.late_since and one not in failed]
+    well = len(found) - len(failed) - len(late)
+    told = [
+        f"{one.source.name} failed at {_local(one.last_run.ended_at)}: {one.last_run.message}"
+        for one in failed
+        if one.last_run
+    ]
+    told += [
+        f"{one.source.name} should have been read at {_local(one.late_since)}: does the worker run?" for one in late
+    ]
+    where = f"webhook {settings.alert_webhook}" if settings.alert_webhook else "alerts go to the log only"
+    return Finding("sources", f"{len(found)} sources, {well} in order", where, " ".join(told))
+
+
+def _local(moment: dt.datetime | None) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}" if moment else "?"
 
 
 def _training(settings: Settings) -> Finding:

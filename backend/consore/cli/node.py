@@ -130,15 +130,13 @@ def serve(
     )
     errors.print(f"{settings.centre_name} on http://{settings.host}:{settings.port}/graphql — Ctrl-C stops it")
     stop = threading.Event()
-    runner = threading.Thread(target=_work, args=(settings, stop), daemon=True) if worker else None
-    if runner:
-        runner.start()
+    runner = threading.Thread(target=_work if worker else _watch, args=(settings, stop), daemon=True)
+    runner.start()
     try:
         uvicorn.Server(config).run()
     finally:
         stop.set()
-        if runner:
-            runner.join(timeout=10)
+        runner.join(timeout=10)
 
 
 def _free_or_complain(settings: Settings) -> None:
@@ -159,6 +157,14 @@ def _work(settings: Settings, stop: threading.Event) -> None:
 
     with opened_store(settings) as store, ensure_engine(settings):
         Worker(settings, store).run_forever(stop)
+
+
+def _watch(settings: Settings, stop: threading.Event) -> None:
+    """Tell of sources that are late, worker or not."""
+    from consore.ingestion import watch_forever
+
+    with opened_store(settings) as store:
+        watch_forever(settings, store, stop)
 
 
 @app.command()

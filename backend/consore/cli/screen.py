@@ -5,13 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from consore.errors import ConsoreError
+
+if TYPE_CHECKING:
+    from consore.ingestion import Step
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -54,6 +65,38 @@ def progress_bar() -> Iterator[Progress]:
     )
     with Progress(*columns, console=errors, transient=True) as progress:
         yield progress
+
+
+def show_step(bar: Progress, tasks: dict[str, TaskID], step: Step, of: str = "") -> None:
+    """Show how far a run is: the stage, done, total, items a second, the time that is left, and what was rejected."""
+    if step.stage not in tasks:
+        tasks[step.stage] = bar.add_task(f"{of}{step.stage}", total=step.total, rate="")
+    bar.update(tasks[step.stage], completed=step.done, total=step.total, rate=pace(step))
+
+
+def step_in_words(step: Step) -> str:
+    """`read: 1,204 of 20,000 (6 %) · 35/s · 8 min left`."""
+    done = f"{step.done:,} of {step.total:,} ({step.share:.0%})" if step.total else f"{step.done:,}"
+    return " · ".join(part for part in (f"{step.stage}: {done}", pace(step)) if part)
+
+
+def pace(step: Step) -> str:
+    """`1,204/s · 2 min left · 3 rejected`, as much of it as is known."""
+    parts = [f"{step.rate:,.0f}/s" if step.rate and step.rate >= 10 else f"{step.rate:.1f}/s" if step.rate else ""]
+    if step.eta_s and step.done != step.total:
+        parts.append(f"{duration(step.eta_s)} left")
+    if step.rejected:
+        parts.append(f"{step.rejected:,} rejected")
+    return " · ".join(part for part in parts if part)
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `12 min`, `3 h 20`."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02}"
 
 
 def _plain(text: str) -> str:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from itertools import islice
+import datetime as dt
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
+from rich.progress import TaskID
 from sqlmodel import select
 
 from consore.cli.app import app, node, opened_store
-from consore.cli.screen import console, print_table, progress_bar
+from consore.cli.screen import console, print_table, progress_bar, show_step, step_in_words
 from consore.errors import InputError
 from consore.model import Frequency, IngestionRun, RunState, Schedule, Source, SourceKind
+
+if TYPE_CHECKING:
+    from consore.sources import Rejection, SourceRecord
 
 source_app = typer.Typer(help="Sources of this centre.", no_args_is_help=True)
 index_app = typer.Typer(help="The search index.", no_args_is_help=True)
@@ -25,68 +31,112 @@ app.add_typer(index_app, name="index")
 def add_source(
     name: str,
     kind: SourceKind,
-    location: Path,
+    location: Annotated[str, typer.Argument(help="A file, a folder, or the URL of a database, SFTP or FHIR server.")],
+    options_file: Annotated[
+        Path | None, typer.Option("--options", help="Options of the source as TOML or JSON (`consore source map`).")
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="One option, as name=value; a value may be JSON. Repeatable.")
+    ] = None,
     frequency: Annotated[Frequency, typer.Option(help="How often it is read.")] = Frequency.NIGHTLY,
     hour: Annotated[int, typer.Option(min=0, max=23)] = 2,
     minute: Annotated[int, typer.Option(min=0, max=59)] = 0,
 ) -> None:
-    """Add a source: its name, its kind, and the file or folder where it lies."""
+    """Add a source: its name, its kind, where it lies, and the options of its format."""
     from consore.ingestion import add_source as add
 
+    options = _options(options_file, option or [])
     with opened_store(node()) as store, store.session() as session:
-        add(session, name=name, kind=kind, location=location, frequency=frequency, hour=hour, minute=minute)
+        add(
+            session,
+            name=name,
+            kind=kind,
+            location=location,
+            options=options,
+            frequency=frequency,
+            hour=hour,
+            minute=minute,
+        )
     console.print(f"Source {name} added, read {frequency.value}. Next: `consore source check {name}`.")
 
 
 @source_app.command("list")
 def list_sources() -> None:
-    """List the sources and when each is read."""
-    with opened_store(node()) as store, store.session() as session:
-        rows = session.exec(select(Source, Schedule).join(Schedule, isouter=True).order_by(Source.name)).all()
+    """List the sources: how each is, and when it is read."""
+    from consore.ingestion import health_of_sources, schedule_in_words
+    from consore.sources import shown
+
+    settings = node()
+    with opened_store(settings) as store, store.session() as session:
         print_table(
-            ["source", "kind", "location", "read", "next"],
+            ["source", "kind", "state", "read", "next", "location"],
             [
                 [
-                    source.name,
-                    source.kind,
-                    source.location,
-                    f"{schedule.frequency} {schedule.hour:02}:{schedule.minute:02}" if schedule else "manual",
-                    _on_the_clock(schedule) if schedule else "",
+                    health.source.name,
+                    health.source.kind,
+                    health.state.value,
+                    schedule_in_words(health.schedule, "en"),
+                    _on_the_clock(health.schedule, health.next_at),
+                    shown(health.source.location),
                 ]
-                for source, schedule in rows
+                for health in health_of_sources(session, settings).values()
             ],
         )
 
 
-def _on_the_clock(schedule: Schedule) -> str:
-    """When a source is next read, by the clock of its schedule."""
-    moment = schedule.next_run_at
-    return f"{moment.astimezone(ZoneInfo(schedule.timezone)):%Y-%m-%d %H:%M} {schedule.timezone}" if moment else ""
+def _on_the_clock(schedule: Schedule, moment: dt.datetime | None) -> str:
+    """A moment by the clock of a schedule."""
+    return f"{moment.astimezone(ZoneInfo(schedule.timezone)):%m-%d %H:%M} {schedule.timezone}" if moment else ""
+
+
+def _options(file: Path | None, given: list[str]) -> dict[str, Any]:
+    """Options of a file, and those given one by one over them."""
+    from consore.sources import load_options
+
+    options = load_options(file) if file else {}
+    options.pop("kind", None)  # what `consore source map` proposed is told by the command
+    for one in given:
+        name, equal, value = one.partition("=")
+        if not equal:
+            raise InputError(f"The option {one} has no value.", "Write it as name=value.")
+        try:
+            options[name.strip()] = json.loads(value)
+        except ValueError:
+            options[name.strip()] = value
+    return options
 
 
 @source_app.command("check")
 def check(name: str) -> None:
     """Open a source, read its first records and show how they map."""
-    from consore.sources import Rejection, check_source, read_source
+    from consore.sources import check_source, preview_source
 
     with opened_store(node()) as store, store.session() as session:
-        source = _named(session, name)
-    kind, location = SourceKind(source.kind), Path(source.location)
-    report = check_source(kind, location, source.options)
-    console.print(f"{report.location}: {report.kind}, up to {report.records} records")
-    console.print(f"columns: {', '.join(report.columns)}", markup=False)
-    for problem in report.problems:
-        console.print(problem, style="yellow", markup=False)
+        source = named_source(session, name)
+    kind = SourceKind(source.kind)
+    report = check_source(kind, source.location, source.options)
+    console.print(report.text(), markup=False, soft_wrap=True)
     if not report.usable:
         raise typer.Exit(1)
-    for record in islice(read_source(kind, location, source.options), 10):
-        if isinstance(record, Rejection):
-            console.print(f"✗ {record.position}: {record.message}", style="yellow", markup=False, soft_wrap=True)
+    print_records(preview_source(kind, source.location, source.options))
+
+
+def print_records(items: Sequence[SourceRecord | Rejection], *, full: bool = False) -> None:
+    """Records as they would be stored, and rejections with what to do."""
+    from consore.sources import Rejection
+
+    for item in items:
+        if isinstance(item, Rejection):
+            console.print(f"✗ {item.position}: {item.message}", style="yellow", markup=False, soft_wrap=True)
             continue
-        values = ", ".join(
-            f"{key}={_short(value)}" for key, value in record.values.items() if value not in (None, "", [])
+        told = {key: value for key, value in item.values.items() if value not in (None, "", [])}
+        shown = [f"{key}={value if full else _short(value)}" for key, value in told.items()]
+        head = f"✓ {item.kind} of {item.ipp or '—'}, {item.external_id}"
+        console.print(
+            f"{head}: {', '.join(shown)}" if not full else "\n    ".join([head, *shown]), markup=False, soft_wrap=True
         )
-        console.print(f"✓ {record.ipp} {record.external_id}: {values}", markup=False, soft_wrap=True)
+    if not items:
+        console.print("No record of this kind is there.", style="yellow")
 
 
 def _short(value: object) -> str:
@@ -100,22 +150,32 @@ def ingest(
     all_: Annotated[
         bool, typer.Option("--all", help="Every source, in the order that they stand on each other.")
     ] = False,
+    despite_blackout: Annotated[bool, typer.Option(help="Read it though a blackout holds.")] = False,
+    cluster: Annotated[
+        str, typer.Option(help="Scheduler of a Dask cluster whose machines read the documents: tcp://host:8786.")
+    ] = "",
 ) -> None:
     """Read a source: extract, store, read, structure, index. Reading it again changes nothing."""
     from consore.index import ensure_engine
-    from consore.ingestion import run_all, run_source
+    from consore.ingestion import readers, run_all, run_source
 
     if (name is None) != all_:
         raise InputError("Say which source.", "`consore ingest NAME`, or `consore ingest --all`.")
     settings = node()
-    with opened_store(settings) as store, ensure_engine(settings), shown_progress() as progress:
+    with (
+        opened_store(settings) as store,
+        ensure_engine(settings),
+        readers(cluster) as executor,
+        shown_progress() as progress,
+    ):
+        how = {"progress": progress, "executor": executor, "despite_blackout": despite_blackout}
         if name is None:
-            runs = run_all(settings, store, progress=progress)
+            runs = run_all(settings, store, **how)
         else:
             with store.session() as session:
-                identifier = _named(session, name).id
+                identifier = named_source(session, name).id
             assert identifier is not None
-            runs = [run_source(settings, store, identifier, progress=progress)]
+            runs = [run_source(settings, store, identifier, **how)]
         with store.session() as session:
             sources = session.exec(select(Source)).all()
             names = {source.id: source.name for source in sources}
@@ -126,39 +186,59 @@ def ingest(
     left = enabled - {run.source_id for run in runs} if name is None else set()
     if left:
         listed = ", ".join(sorted(names[identifier] for identifier in left))
-        console.print(f"Another process is reading {listed}: `consore runs` tells how it goes.", markup=False)
+        console.print(
+            f"Being read by another process, or in a blackout: {listed}. `consore runs` tells how it goes.",
+            markup=False,
+        )
     if any(run.state == RunState.FAILED for run in runs):
         raise typer.Exit(1)
 
 
 @app.command()
-def runs(first: Annotated[int, typer.Option("--last", help="How many, the newest first.")] = 20) -> None:
-    """The last readings of sources, and what was rejected."""
-    with opened_store(node()) as store, store.session() as session:
-        names = {source.id: source.name for source in session.exec(select(Source))}
-        found = session.exec(select(IngestionRun).order_by(IngestionRun.id.desc()).limit(first)).all()  # type: ignore[union-attr]
-        _print_runs(list(found), names)
+def runs(
+    first: Annotated[int, typer.Option("--last", help="How many, the newest first.")] = 20,
+    cancel: Annotated[int | None, typer.Option(help="Stop the run of this number at its next step.")] = None,
+) -> None:
+    """The last readings of sources, how far those are that go on, and what was rejected."""
+    from consore.ingestion import cancel_run, step_of
+    from consore.model import RunProgress
+
+    with opened_store(node()) as store:
+        if cancel is not None:
+            asked = cancel_run(store, cancel)
+            going = asked.state == RunState.RUNNING
+            console.print(f"The run {cancel} {'stops at its next step' if going else 'is cancelled'}.")
+        with store.session() as session:
+            names = {source.id: source.name for source in session.exec(select(Source))}
+            found = session.exec(select(IngestionRun).order_by(IngestionRun.id.desc()).limit(first)).all()  # type: ignore[union-attr]
+            _print_runs(list(found), names)
+            for run in found:
+                step = step_of(run, session.get(RunProgress, run.id))
+                if step is not None:
+                    console.print(f"Run {run.id}, {names.get(run.source_id, '')}: {step_in_words(step)}", markup=False)
 
 
 def _print_runs(found: list[IngestionRun], names: dict[int | None, str]) -> None:
     print_table(
-        ["run", "source", "state", "started", "seen", "created", "changed", "unchanged", "rejected", ""],
+        ["run", "source", "state", "started", "seen", "new", "changed", "same", "rejected"],
         [
             [
                 run.id,
                 names.get(run.source_id, ""),
                 run.state,
-                f"{run.started_at.astimezone():%Y-%m-%d %H:%M %Z}",
+                f"{run.started_at.astimezone():%m-%d %H:%M}",
                 run.seen,
                 run.created,
                 run.changed,
                 run.unchanged,
                 run.rejected,
-                run.message,
             ]
             for run in found
         ],
     )
+    for run in found:
+        if run.message:
+            console.print(f"Run {run.id}, {names.get(run.source_id, '')}: {run.message}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -174,7 +254,7 @@ def rejected(
     settings = node()
     with opened_store(settings) as store:
         with store.session() as session:
-            source_id = _named(session, name).id if name else None
+            source_id = named_source(session, name).id if name else None
         if replay:
             with ensure_engine(settings), shown_progress() as progress:
                 report = replay_rejected(settings, store, source_id=source_id, progress=progress)
@@ -210,12 +290,13 @@ def load(path: Path) -> None:
 def rebuild() -> None:
     """Build the index anew from the store, then switch to it."""
     from consore.index import SearchIndex, ensure_engine
+    from consore.ingestion import Step
     from consore.referentials import terminology
 
     settings = node()
     with opened_store(settings) as store, ensure_engine(settings) as engine, shown_progress() as progress:
         terms = terminology(settings.referentials, settings.cache, settings.site_referentials)
-        SearchIndex(engine).rebuild(store, terms, lambda done, total: progress("index", done, total))
+        SearchIndex(engine).rebuild(store, terms, lambda done, total: progress(Step("index", done, total)))
     console.print("The index is rebuilt.")
 
 
@@ -240,26 +321,20 @@ def check_index() -> None:
 
 
 def shown_progress():  # type: ignore[no-untyped-def]
-    """A progress bar as the callback (stage, done, total) that ingestion calls."""
+    """A progress bar as the callback that ingestion calls with each `Step`."""
     from contextlib import contextmanager
 
     @contextmanager
     def shown():  # type: ignore[no-untyped-def]
         with progress_bar() as bar:
-            tasks: dict[str, int] = {}
-
-            def report(stage: str, done: int, total: int | None, rate: float | None = None) -> None:
-                if stage not in tasks:
-                    tasks[stage] = bar.add_task(stage, total=total, rate="")
-                shown_rate = f"{rate:,.0f}/s" if rate else ""
-                bar.update(tasks[stage], completed=done, total=total, rate=shown_rate)  # type: ignore[arg-type]
-
-            yield report
+            tasks: dict[str, TaskID] = {}
+            yield lambda step: show_step(bar, tasks, step)
 
     return shown()
 
 
-def _named(session, name: str) -> Source:  # type: ignore[no-untyped-def]
+def named_source(session, name: str) -> Source:  # type: ignore[no-untyped-def]
+    """The source of that name. Raises InputError naming those that there are."""
     source = session.exec(select(Source).where(Source.name == name)).first()
     if source is None:
         known = ", ".join(session.exec(select(Source.name).order_by(Source.name))) or "none yet"

@@ -14,12 +14,23 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from consore.history.beliefs import Voice, confidence, key_of, voices, when_said, who_says
 from consore.history.clues import Clue, Reading, row_evidence
 from consore.history.periods import Period, day, earliest, period_of
-from consore.history.primaries import is_spread, site, site_group
+from consore.history.primaries import is_spread, is_vague, site, site_group
 from consore.history.rules import Rules, rules
-from consore.history.tumours import Tumours, distinct_evidence
-from consore.model import EventItem, EventType, EvidenceRef, MentionKind, StructuredRow, TumourItem
+from consore.history.tumours import Tumours, distinct_evidence, said_otherwise
+from consore.model import (
+    Conflict,
+    EventItem,
+    EventType,
+    EvidenceItem,
+    EvidenceRef,
+    MentionKind,
+    SetAside,
+    StructuredRow,
+    TumourItem,
+)
 
 RECURRENCES = {
     "REC:local": EventType.LOCAL_RECURRENCE,
@@ -29,6 +40,7 @@ RECURRENCES = {
     "RESP:progression": EventType.PROGRESSION,
     "RESP:complete": EventType.REMISSION,
 }
+RELAPSES = (EventType.LOCAL_RECURRENCE, EventType.REGIONAL_RECURRENCE, EventType.METASTATIC_RECURRENCE)
 LABELS = {
     EventType.LOCAL_RECURRENCE: "Récidive locale",
     EventType.REGIONAL_RECURRENCE: "Récidive régionale",
@@ -52,6 +64,7 @@ class Telling:
     tumour: TumourItem
     clue: Clue | None = None
     row: StructuredRow | None = None
+    is_vague: bool = False  # the year of the diagnosis, and nothing more: it tells of an event, not when
 
     def evidence(self) -> EvidenceRef:
         """Why the event is believed."""
@@ -76,20 +89,34 @@ class Happening:
             self.period = telling.period
 
 
-def find_events(reading: Reading, tumours: Tumours) -> list[EventItem]:
-    """The events of all tumours, by date."""
+def find_events(reading: Reading, tumours: Tumours) -> tuple[list[EventItem], list[SetAside]]:
+    """The events of all tumours, by date, each with the one that it follows; and what was told and not believed."""
     table = rules()
     tellings = _tellings(reading, tumours, table)
     visits = reading.visits(table.events["told_kinds"])
     events: list[EventItem] = []
+    aside: list[SetAside] = []
     for item in tumours.items:
         own = [telling for telling in tellings if telling.tumour is item]
-        events.extend(_events_of(item, own, visits, table))
-    if reading.dossier.death_date:
-        events.append(EventItem(EventType.DEATH, reading.dossier.death_date, None, label=LABELS[EventType.DEATH]))
-    return sorted(
+        found, doubtful = _events_of(item, own, visits, table)
+        events.extend(found)
+        aside.extend(_set_aside(one, item, table) for one in doubtful)
+    return events, aside
+
+
+def in_order(events: Iterable[EventItem]) -> list[EventItem]:
+    """Events by date, each pointing to the last earlier one of its tumour (OSIRIS `TumorPathologyEvent`)."""
+    ordered = sorted(
         events, key=lambda one: (one.date or dt.date.max, one.tumour_rank or 99, ORDER.index(one.type), one.sites)
     )
+    last: dict[int, str] = {}
+    for event in ordered:
+        event.parent = None
+        if event.tumour_rank is not None:
+            if event.type not in (EventType.INITIAL, EventType.SECOND_CANCER):
+                event.parent = last.get(event.tumour_rank)
+            last[event.tumour_rank] = event.key
+    return ordered
 
 
 def metastatic_since(item: TumourItem, events: Iterable[EventItem]) -> dt.date | None:
@@ -101,14 +128,28 @@ def metastatic_since(item: TumourItem, events: Iterable[EventItem]) -> dt.date |
             return event.date
         if event.type is EventType.METASTATIC_RECURRENCE:
             return event.date
+        if event.type in (*RELAPSES, EventType.PROGRESSION) and is_never_metastatic(item):
+            return event.date
     return None
 
 
+def is_never_metastatic(item: TumourItem) -> bool:
+    """Whether the disease is advanced once it comes back where it was: haematology, brain."""
+    return is_spread(item.morphology) or (item.topography or "")[:3] in rules().events["advanced_in_place"]
+
+
 def is_stage_iv(item: TumourItem) -> bool:
-    """Whether the staging at diagnosis says metastatic (M1, or stage IV where the site uses IV so)."""
-    return any("M1" in (text or "").upper() for text in (item.ctnm, item.ptnm)) or (
-        item.stage or ""
-    ).upper().startswith("IV")
+    """Whether the staging at diagnosis says metastatic: M1, or a stage IV that means so.
+
+    Of the head and neck IVA and IVB are local (UICC TNM, 8th edition); of a lymphoma a stage is of extent.
+    """
+    if any("M1" in (text or "").upper() for text in (item.ctnm, item.ptnm)):
+        return True
+    stage = (item.stage or "").upper()
+    if not stage.startswith("IV") or is_spread(item.morphology):
+        return False
+    local = rules().events["stage_iv_local"]
+    return (item.topography or "")[:3] not in local.get(stage, ())
 
 
 def is_localised(item: TumourItem) -> bool:
@@ -149,12 +190,12 @@ def _tellings(reading: Reading, tumours: Tumours, table: Rules) -> list[Telling]
             continue
         if clue.kind is MentionKind.METASTASIS:
             event_type: EventType | None = EventType.METASTATIC_RECURRENCE
-            sites = [clue.code] if clue.code else []
-            if _is_regional_node(clue):
+            sites = [clue.code] if clue.code else _site_of_specimen(clue, item)
+            if _is_regional_node(clue) or is_spread(item.morphology):
                 continue
         else:
-            event_type = _recurrence_type(clue, item)
-            sites = _sites_of(clue, event_type)
+            event_type = _recurrence_type(clue, item, table)
+            sites = _sites_of(clue, event_type, item, table)
         if event_type is None:
             continue
         if clue.is_dated and _is_of_diagnosis(period, item, event_type, table):
@@ -163,12 +204,17 @@ def _tellings(reading: Reading, tumours: Tumours, table: Rules) -> list[Telling]
                 continue
             found.append(Telling(event_type, day(own), sites, clue.source, False, item, clue=clue))
             continue
-        found.append(Telling(event_type, period, sites, clue.source, clue.is_dated, item, clue=clue))
+        vague = clue.is_dated and not period.is_day and _is_year_of_diagnosis(period, item)
+        own = clue.page.document.date
+        if vague and own and (period.start <= own <= period.end or _dates_the_tumour(clue, table)):
+            found.append(Telling(event_type, day(own), sites, clue.source, False, item, clue=clue))
+            continue
+        found.append(Telling(event_type, period, sites, clue.source, clue.is_dated, item, clue=clue, is_vague=vague))
     for row in reading.rows_of("diagnosis"):
         code = str(row.values.get("code", ""))
         place = table.metastasis_of_cim10.get(code[:4]) or table.metastasis_of_cim10.get(code[:3])
         item = tumours.at(row.date)
-        if place and not place.startswith("C77") and row.date and item:
+        if place and not place.startswith("C77") and row.date and item and not is_spread(item.morphology):
             kind = EventType.METASTATIC_RECURRENCE
             found.append(Telling(kind, day(row.date), [place], "diagnosis", False, item, row=row))
     return found
@@ -180,41 +226,94 @@ def _is_of_diagnosis(period: Period, item: TumourItem, event_type: EventType, ta
         return False
     if event_type is EventType.METASTATIC_RECURRENCE and not is_localised(item):
         return False
+    if period.end - period.start > dt.timedelta(days=31):  # of a year, nobody knows which
+        return False
     return period.near(day(item.diagnosis_date), table.events["same_visit"])
 
 
-def _recurrence_type(clue: Clue, item: TumourItem) -> EventType | None:
-    """What a recurrence is of; an unspecified one is told by the sites of its sentence."""
+def _site_of_specimen(clue: Clue, item: TumourItem) -> list[str]:
+    """Where a metastasis without a site sits: the organ that is named before it ("biopsie du foie : métastase")."""
+    own = site_group(item.topography) if item.topography else ""
+    return [
+        other.code
+        for other in clue.neighbours
+        if other.kind is MentionKind.TOPOGRAPHY
+        and other.code
+        and clue.source == "pathology"
+        and other.mention.end <= clue.mention.start
+        and site_group(other.code) != own
+        and not is_vague(other.code)
+    ][-1:]
+
+
+def _dates_the_tumour(clue: Clue, table: Rules) -> bool:
+    """Whether the date of the sentence stands after a word for the tumour ("rechute d'un cancer de 2019")."""
+    for other in clue.neighbours:
+        if other.kind is MentionKind.DATE and other.mention.date == clue.mention.date:
+            between = clue.page.document.text[clue.mention.end : other.mention.start]
+            return other.mention.start > clue.mention.end and table.tumour_words.search(between) is not None
+    return False
+
+
+def _is_year_of_diagnosis(period: Period, item: TumourItem) -> bool:
+    held = item.diagnosis_date
+    return held is not None and period.start <= held <= period.end and (period.end - period.start).days > 31
+
+
+def _recurrence_type(clue: Clue, item: TumourItem, table: Rules) -> EventType | None:
+    """What a recurrence is of; an unspecified one is told by the sites of its sentence.
+
+    A leukaemia, a myeloma or a lymphoma has no metastases: it relapses, wherever it does.
+    """
     known = RECURRENCES.get(clue.code)
-    if known is not EventType.LOCAL_RECURRENCE and known is not None:
-        return known
-    around = clue.neighbours
-    if known is None and not clue.code.startswith("REC:"):
+    if known is EventType.REMISSION and clue.source in table.events["specimen_kinds"]:
         return None
-    if any(other.kind is MentionKind.METASTASIS for other in around) and known is None:
-        return EventType.METASTATIC_RECURRENCE
+    if known is EventType.REMISSION and table.not_remission.search(clue.words_after(table.events["remission_words"])):
+        return None
+    if is_spread(item.morphology) and (known in RELAPSES or (known is None and clue.code.startswith("REC:"))):
+        return EventType.LOCAL_RECURRENCE
     if known is not None:
         return known
-    places = [other.code for other in around if other.kind is MentionKind.TOPOGRAPHY and other.code]
-    if item.topography and any(site_group(code) == site_group(item.topography) for code in places):
+    if not clue.code.startswith("REC:"):
+        return None
+    if any(other.kind is MentionKind.METASTASIS for other in clue.neighbours):
+        return EventType.METASTATIC_RECURRENCE
+    places = [other.code for other in clue.neighbours if other.kind is MentionKind.TOPOGRAPHY and other.code]
+    after = _places_after(clue, table)
+    if item.topography and any(site_group(code) == site_group(item.topography) for code in after or places):
         return EventType.LOCAL_RECURRENCE
-    if any(code.startswith("C77") for code in places):
+    if any(code.startswith("C77") for code in after or places):
         return EventType.REGIONAL_RECURRENCE
-    return None
+    return EventType.METASTATIC_RECURRENCE if after and item.topography else None
 
 
-def _sites_of(clue: Clue, event_type: EventType | None) -> list[str]:
-    """The sites of the event's sentence; for a metastatic recurrence told without one, those of the next sentence."""
-    if event_type not in (EventType.METASTATIC_RECURRENCE, EventType.PROGRESSION):
+def _places_after(clue: Clue, table: Rules) -> list[str]:
+    """The sites told just after the words ("récidive péritonéale", "progression hépatique et osseuse")."""
+    found: list[str] = []
+    end = clue.mention.end
+    for other in clue.neighbours:
+        if other.kind is not MentionKind.TOPOGRAPHY or not other.code or other.mention.start < clue.mention.start:
+            continue
+        if other.mention.start - end > table.events["site_after"]:
+            break
+        found.append(other.code)
+        end = max(end, other.mention.end)
+    return found
+
+
+def _sites_of(clue: Clue, event_type: EventType | None, item: TumourItem, table: Rules) -> list[str]:
+    """The sites of the event's sentence: its metastases, and the organs told just after its words."""
+    if is_spread(item.morphology) or event_type in (None, EventType.REMISSION):
         return []
-    sites = [other.code for other in clue.neighbours if other.kind is MentionKind.METASTASIS and other.code]
-    if event_type is EventType.METASTATIC_RECURRENCE and not sites:
-        sites = [
-            other.code
-            for other in clue.neighbours
-            if other.kind is MentionKind.TOPOGRAPHY and other.code and 0 <= other.mention.start - clue.mention.end < 60
-        ]
-    return sites
+    metastases = [other.code for other in clue.neighbours if other.kind is MentionKind.METASTASIS and other.code]
+    after = _places_after(clue, table)
+    if event_type is EventType.LOCAL_RECURRENCE:
+        return [item.topography] if item.topography else []
+    if event_type is EventType.REGIONAL_RECURRENCE:
+        return [code for code in (*metastases, *after) if code.startswith("C77")]
+    own = site_group(item.topography) if item.topography else ""
+    after = [code for code in after if site_group(code) != own and not is_vague(code)]
+    return metastases or after
 
 
 def _is_regional_node(clue: Clue) -> bool:
@@ -231,20 +330,32 @@ def _is_regional_node(clue: Clue) -> bool:
 # --- Events of one tumour -----------------------------------------------------------------------------------
 
 
-def _events_of(item: TumourItem, tellings: list[Telling], visits: list[dt.date], table: Rules) -> list[EventItem]:
+def _events_of(
+    item: TumourItem, tellings: list[Telling], visits: list[dt.date], table: Rules
+) -> tuple[list[EventItem], list[Happening]]:
+    doubtful: list[Happening] = []
     by_type: dict[EventType, list[Telling]] = defaultdict(list)
     for telling in sorted(tellings, key=_order):
         by_type[telling.type].append(telling)
     first = EventType.INITIAL if item.rank == 1 else EventType.SECOND_CANCER
-    start = EventItem(first, item.diagnosis_date, item.rank, evidence=list(item.evidence))
+    start = EventItem(
+        first,
+        item.diagnosis_date,
+        item.rank,
+        confidence=item.confidence,
+        why=item.why,
+        conflicts=[one for one in item.conflicts if one.attribute == "diagnosis_date"],
+        evidence=list(item.evidence),
+    )
     found: list[Happening] = []
-    metastatic = _metastatic(item, by_type[EventType.METASTATIC_RECURRENCE], start, visits, table)
+    metastatic = _metastatic(item, by_type[EventType.METASTATIC_RECURRENCE], start, visits, table, doubtful)
     if metastatic:
         found.append(metastatic)
     for kind in (EventType.LOCAL_RECURRENCE, EventType.REGIONAL_RECURRENCE):
         late = _later(item, by_type[kind], table.events["recurrence_after"])
         merged = _merged(kind, late, table.events["local_merge"], table)
         found.extend(one for one in merged if _is_confirmed(one, visits, table))
+        doubtful.extend(one for one in merged if not _is_confirmed(one, visits, table))
     progressions = _merged(
         EventType.PROGRESSION,
         _later(item, by_type[EventType.PROGRESSION], table.events["recurrence_after"] // 2),
@@ -253,6 +364,7 @@ def _events_of(item: TumourItem, tellings: list[Telling], visits: list[dt.date],
     )
     for one in progressions:
         if not _is_confirmed(one, visits, table):
+            doubtful.append(one)
             continue
         same = next((other for other in found if other.period.near(one.period, table.events["merge"])), None)
         if same:
@@ -266,20 +378,30 @@ def _events_of(item: TumourItem, tellings: list[Telling], visits: list[dt.date],
     if since and not is_spread(item.morphology):
         # Of a metastatic tumour a complete response is the treatment's response, not the end of the disease.
         complete = [one for one in complete if one.period.end < since]
-    found.extend(_remissions(item, complete, found, table))
+    remissions = _remissions(item, complete, found, table)
+    sure = [one for one in remissions if not _is_weak(one, table)]
+    doubtful.extend(one for one in remissions if one not in sure)
+    found.extend(sure)
     start.sites = sorted(set(start.sites))
     start.label = event_label(first, start.sites, item)
-    return [start, *(_event(one, item, table) for one in found)]
+    return [start, *(_event(one, item, table) for one in found)], doubtful
 
 
 def _metastatic(
-    item: TumourItem, tellings: list[Telling], start: EventItem, visits: list[dt.date], table: Rules
+    item: TumourItem,
+    tellings: list[Telling],
+    start: EventItem,
+    visits: list[dt.date],
+    table: Rules,
+    doubtful: list[Happening],
 ) -> Happening | None:
     """The metastatic recurrence, or None where there is none or the tumour was metastatic from the start."""
     clusters = _clusters(_sited(tellings, table), table.events["merge"])
     diagnosed = item.diagnosis_date
     window = table.events["synchronous"]
-    first = _first_metastases([one for one in clusters if _is_confirmed(one, visits, table)], diagnosed, window, table)
+    confirmed = [one for one in clusters if _is_confirmed(one, visits, table)]
+    doubtful.extend(one for one in clusters if one not in confirmed)
+    first = _first_metastases(confirmed, diagnosed, window, table)
     if diagnosed and is_stage_iv(item):
         first = clusters[0] if clusters else None
         window *= 2
@@ -339,7 +461,7 @@ def _clusters(tellings: list[Telling], window: int) -> list[Happening]:
             )
             found[place].add(telling)
             ends[place] = max(ends[place], telling.period.start)
-        else:
+        elif not telling.is_vague:
             found.append(Happening(telling.type, telling.period))
             found[-1].add(telling)
             ends.append(telling.period.start)
@@ -348,13 +470,28 @@ def _clusters(tellings: list[Telling], window: int) -> list[Happening]:
     return sorted(found, key=lambda one: one.period)
 
 
+def _is_weak(happening: Happening, table: Rules) -> bool:
+    """Whether only images or notes tell it, and with little confidence; of a progression, images are the proof."""
+    if happening.type is EventType.PROGRESSION:
+        return False
+    said = _voices(happening.tellings)
+    weak = table.events["weak_kinds"]
+    return all(one.source in weak for one in said) and confidence(said, table=table) < table.events["believed_from"]
+
+
 def _is_confirmed(happening: Happening, visits: list[dt.date], table: Rules) -> bool:
     """Whether more than one document tells it, or nobody had the occasion to tell it again, or it is told as long past.
 
     What one report believes to see and no later one repeats was not so.
     """
+    if _is_weak(happening, table):
+        return False
     documents = {one.clue.page.document.id: one.clue.page.document.date for one in happening.tellings if one.clue}
     if len(documents) != 1 or any(one.row for one in happening.tellings):
+        return True
+    if any(
+        one.is_dated and not one.is_vague and one.source not in table.events["weak_kinds"] for one in happening.tellings
+    ):
         return True
     told = next(iter(documents.values()))
     if told is None or (told - happening.period.end).days > table.events["long_past"]:
@@ -387,7 +524,7 @@ def _merged(kind: EventType, tellings: list[Telling], window: int, table: Rules)
             near = [one for one in found if one.period.start <= telling.period.start]
         if near:
             max(near, key=lambda one: one.period).add(telling)
-        elif telling.is_dated or not telling.clue or not telling.clue.is_history:
+        elif not telling.is_vague and (telling.is_dated or not telling.clue or not telling.clue.is_history):
             happening = Happening(kind, telling.period)
             happening.add(telling)
             found.append(happening)
@@ -397,7 +534,8 @@ def _merged(kind: EventType, tellings: list[Telling], window: int, table: Rules)
 def _remissions(item: TumourItem, tellings: list[Telling], others: list[Happening], table: Rules) -> list[Happening]:
     """A remission lasts until something else happens: retold before that, it is the same one."""
     found: list[Happening] = []
-    for telling in sorted(_later(item, tellings, table.events["remission_after"]), key=_order):
+    after = table.events["remission_after_blood" if is_spread(item.morphology) else "remission_after"]
+    for telling in sorted(_later(item, tellings, after), key=_order):
         last = found[-1] if found else None
         if last and not any(last.period.start < one.period.start <= telling.period.start for one in others):
             last.add(telling)
@@ -410,14 +548,53 @@ def _remissions(item: TumourItem, tellings: list[Telling], others: list[Happenin
 
 def _event(happening: Happening, item: TumourItem, table: Rules) -> EventItem:
     sites = sorted(happening.sites)
+    said = _voices(happening.tellings)
+    dated = sum(one.is_dated for one in happening.tellings)
+    conflicts = _other_dates(happening, table)
+    how = "datée par ses phrases" if dated else "datée par ses documents"
     return EventItem(
         happening.type,
         happening.period.start,
         item.rank,
         sites=sites,
         label=event_label(happening.type, sites, item),
+        confidence=confidence(said, table=table),
+        why=f"Écrit par {who_says(said)}{when_said(said)}, {how}{said_otherwise(conflicts)}.",
+        conflicts=conflicts,
         evidence=distinct_evidence((one.evidence() for one in happening.tellings), table),
     )
+
+
+def _set_aside(happening: Happening, item: TumourItem, table: Rules) -> SetAside:
+    """What one document believed to see and the later ones do not tell again."""
+    event = _event(happening, item, table)
+    return SetAside(
+        item=EvidenceItem.EVENT,
+        label=event.label,
+        date=event.date,
+        values={"type": event.type.value, "sites": event.sites, "tumour_rank": item.rank},
+        key=key_of(event, item),
+        confidence=round(event.confidence / 2, 2),
+        why=f"Non retenu : les documents suivants ne le disent plus ; {event.why[:1].lower()}{event.why[1:]}",
+        evidence=event.evidence,
+    )
+
+
+def _voices(tellings: Iterable[Telling]) -> list[Voice]:
+    tellings = list(tellings)
+    return voices((one.clue for one in tellings if one.clue), (one.row for one in tellings if one.row))
+
+
+def _other_dates(happening: Happening, table: Rules) -> list[Conflict]:
+    """The dates that some sentence gives to the event and that are not its own."""
+    others: dict[str, list[Telling]] = defaultdict(list)
+    for one in happening.tellings:
+        if one.is_dated and not one.period.near(happening.period, table.events["same_date"]):
+            others[one.period.start.isoformat()].append(one)
+    return [
+        Conflict("date", date, distinct_evidence((one.evidence() for one in found), table))
+        for date, found in sorted(others.items())
+    ]
 
 
 def _order(telling: Telling) -> tuple[dt.date, dt.date, str, int]:
@@ -430,4 +607,4 @@ def _order(telling: Telling) -> tuple[dt.date, dt.date, str, int]:
     )
 
 
-__all__ = ["event_label", "find_events", "is_stage_iv", "metastatic_since", "site_adjectives"]
+__all__ = ["event_label", "find_events", "in_order", "is_stage_iv", "metastatic_since", "site_adjectives"]

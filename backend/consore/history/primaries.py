@@ -106,8 +106,53 @@ def same_primary(
     if group in UNSPECIFIED_SITES or other_group in UNSPECIFIED_SITES:
         return True
     if group != other_group:
-        return False
+        return may_be(topography, other_topography, other_morphology or morphology) or may_be(
+            other_topography, topography, morphology or other_morphology
+        )
     return not (site(topography).side_makes_another and opposite(laterality, other_laterality))
+
+
+@cache
+def may_be(vague: str, topography: str, morphology: str | None) -> bool:
+    """Whether a topography that says little ("cavité buccale") may mean this one (`vague_sites.csv`)."""
+    for row in _vague_sites().get(vague[:5], ()):
+        may, ranges = row
+        if topography[:3] in may and (not ranges or (morphology is not None and _within(morphology, ranges))):
+            return True
+    return False
+
+
+def is_vague(topography: str) -> bool:
+    """Whether the topography may mean another one that says more."""
+    return topography[:5] in _vague_sites() or topography[:3] in UNSPECIFIED_SITES
+
+
+@cache
+def is_unlikely(topography: str, morphology: str) -> bool:
+    """Whether no tumour of this morphology is born there (`unlikely_sites.csv`)."""
+    return any(topography[:3] in sites and _within(morphology, ranges) for ranges, sites in _unlikely_sites())
+
+
+@cache
+def usual_site(topography: str | None, morphology: str | None) -> str | None:
+    """The topography that a tumour of this morphology has: that of its tissue, for a region or where none is told.
+
+    ICD-O-3 gives leukaemias and myeloma the marrow (C42.1), a lymphoma without a site its nodes (C77.9), and a
+    melanoma or a sarcoma of a limb the skin or the soft tissue of that limb (`usual_sites.csv`).
+    """
+    if morphology is None:
+        return topography
+    for ranges, row in _usual_sites():
+        if not _within(morphology, ranges):
+            continue
+        if topography is None:
+            return row["without"] or None
+        if row["only"] and topography is not None and topography[:3] not in row["only"].split():
+            return row["without"]
+        if topography[:3] == "C80" and row["without"]:
+            return row["without"]
+        return row.get(topography[:5]) or topography
+    return topography
 
 
 def opposite(one: Laterality | None, other: Laterality | None) -> bool:
@@ -147,6 +192,34 @@ def _histology_ranges() -> list[tuple[int, int, str, str]]:
         for row in _rows("histology_groups.csv")
         for low, _, high in (item.partition("-") for item in row["ranges"].split())
     ]
+
+
+@cache
+def _vague_sites() -> dict[str, list[tuple[frozenset[str], tuple[tuple[int, int], ...]]]]:
+    found: dict[str, list[tuple[frozenset[str], tuple[tuple[int, int], ...]]]] = {}
+    for row in _rows("vague_sites.csv"):
+        entry = (frozenset(row["may_be"].split()), _ranges(row["histologies"]))
+        found.setdefault(row["topography"], []).append(entry)
+    return found
+
+
+@cache
+def _unlikely_sites() -> list[tuple[tuple[tuple[int, int], ...], frozenset[str]]]:
+    return [(_ranges(row["ranges"]), frozenset(row["topographies"].split())) for row in _rows("unlikely_sites.csv")]
+
+
+@cache
+def _usual_sites() -> list[tuple[tuple[tuple[int, int], ...], dict[str, str]]]:
+    return [(_ranges(row["ranges"]), row) for row in _rows("usual_sites.csv")]
+
+
+def _ranges(written: str) -> tuple[tuple[int, int], ...]:
+    return tuple((int(low), int(high)) for low, _, high in (item.partition("-") for item in written.split()))
+
+
+def _within(morphology: str, ranges: tuple[tuple[int, int], ...]) -> bool:
+    digits = morphology[:4]
+    return digits.isdigit() and any(low <= int(digits) <= high for low, high in ranges)
 
 
 def _rows(name: str) -> list[dict[str, str]]:

@@ -17,18 +17,40 @@ class Rules:
     """`rules.toml` as values. Windows are days."""
 
     weight: dict[str, int]
+    trust: dict[str, float]
+    called: dict[str, tuple[str, str]]
+    review: dict[str, Any]
     precedence: dict[str, dict[str, int]]
     support: dict[str, Any]
     diagnosis: dict[str, float]
     events: dict[str, Any]
     treatments: dict[str, Any]
     metastatic: dict[str, Any]
+    image: re.Pattern[str]
+    unknown_primary: re.Pattern[str]
     called_primary: re.Pattern[str]
     joiners: re.Pattern[str]
     range_words: re.Pattern[str]
     sessions: re.Pattern[str]
     metastasis_of_cim10: dict[str, str]
     biomarkers: dict[str, Any]
+    conditioning: re.Pattern[str]
+    later_cycle: re.Pattern[str]
+    ended: re.Pattern[str]
+    since: re.Pattern[str]
+    between: re.Pattern[str]
+    then: re.Pattern[str]
+    during: re.Pattern[str]
+    started_before: re.Pattern[str]
+    started_after: re.Pattern[str]
+    stopped_before: re.Pattern[str]
+    stopped_after: re.Pattern[str]
+    stop_reasons: dict[str, re.Pattern[str]]
+    tumour_words: re.Pattern[str]
+    not_remission: re.Pattern[str]
+    vital: dict[str, Any]
+    death: re.Pattern[str]
+    not_the_patients_death: re.Pattern[str]
 
     def rank(self, attribute: str, source: str) -> int:
         """Place of a source in the precedence of an attribute; 0 is believed first."""
@@ -41,6 +63,9 @@ def rules() -> Rules:
     table = tomllib.loads(FILE.read_text(encoding="utf-8"))
     return Rules(
         weight=table["sources"]["weight"],
+        trust=table["sources"]["trust"],
+        called={source: (one, many) for source, (one, many) in table["sources"]["called"].items()},
+        review=table["review"],
         precedence={
             attribute: {source: place for place, source in enumerate(order)}
             for attribute, order in table["sources"]["precedence"].items()
@@ -50,10 +75,36 @@ def rules() -> Rules:
         events=table["events"],
         treatments=table["treatments"],
         metastatic=table["metastatic"],
+        image=re.compile(table["support"]["image"], re.IGNORECASE),
+        unknown_primary=re.compile(table["support"]["unknown_primary"], re.IGNORECASE),
         called_primary=re.compile(table["support"]["called_primary"], re.IGNORECASE),
         range_words=re.compile(table["treatments"]["range_words"], re.IGNORECASE),
         sessions=re.compile(table["treatments"]["sessions"], re.IGNORECASE),
         joiners=re.compile(table["treatments"]["joiners"], re.IGNORECASE),
         metastasis_of_cim10=table["metastasis_of_cim10"],
         biomarkers=table["biomarkers"],
+        **{
+            name: re.compile(table["treatments"]["words"][name], re.IGNORECASE)
+            for name in (
+                "conditioning",
+                "later_cycle",
+                "ended",
+                "since",
+                "between",
+                "then",
+                "during",
+                "started_before",
+                "started_after",
+                "stopped_before",
+                "stopped_after",
+            )
+        },
+        stop_reasons={
+            name: re.compile(pattern, re.IGNORECASE) for name, pattern in table["treatments"]["stop_reasons"].items()
+        },
+        tumour_words=re.compile(table["events"]["tumour_words"], re.IGNORECASE),
+        not_remission=re.compile(table["events"]["not_remission"], re.IGNORECASE),
+        vital=table["vital"],
+        death=re.compile(table["vital"]["death"], re.IGNORECASE),
+        not_the_patients_death=re.compile(table["vital"]["of_others"], re.IGNORECASE),
     )

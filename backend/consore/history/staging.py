@@ -10,13 +10,15 @@ import datetime as dt
 import re
 from collections import defaultdict
 
+from consore.history.beliefs import confidence, voices, when_said, who_says
 from consore.history.clues import Clue, Reading
 from consore.history.rules import Rules, rules
-from consore.history.tumours import Tumours, distinct_evidence
+from consore.history.tumours import Tumours, distinct_evidence, said_otherwise
 from consore.model import (
     AlterationItem,
     BiomarkerItem,
     BiomarkerStatus,
+    Conflict,
     MentionKind,
     TumourItem,
 )
@@ -48,8 +50,8 @@ def add_staging(reading: Reading, tumours: Tumours, terminology: Terminology) ->
     for item in tumours.items:
         found = by_tumour[item.rank]
         _add_tnm(item, _near(item, found[MentionKind.TNM], "tnm", table))
-        _add_word(item, "stage", _near(item, found[MentionKind.STAGE], "stage", table))
-        _add_word(item, "grade", _near(item, found[MentionKind.GRADE], "grade", table))
+        _add_word(item, "stage", _near(item, found[MentionKind.STAGE], "stage", table), table)
+        _add_word(item, "grade", _near(item, found[MentionKind.GRADE], "grade", table), table)
         item.biomarkers = _biomarkers(item, found[MentionKind.BIOMARKER], table, terminology)
         item.alterations = _alterations(item, found[MentionKind.ALTERATION], table)
 
@@ -72,6 +74,8 @@ def status_of(code: str, value: str | None, table: Rules) -> BiomarkerStatus:
     number = number_of(value)
     if number is None:
         return BiomarkerStatus.UNKNOWN
+    if value and value.startswith("<"):
+        number -= 1e-6
     if code in table.biomarkers["positive_from"]:
         limit = table.biomarkers["positive_from"][code]
         return BiomarkerStatus.POSITIVE if number >= limit else BiomarkerStatus.NEGATIVE
@@ -127,15 +131,50 @@ def _add_tnm(item: TumourItem, clues: list[Clue]) -> None:
             item.evidence = [*item.evidence, clue.evidence()]
 
 
-def _add_word(item: TumourItem, attribute: str, clues: list[Clue]) -> None:
+def _add_word(item: TumourItem, attribute: str, clues: list[Clue], table: Rules) -> None:
     told = [clue for clue in clues if clue.code.startswith(_OF_TUMOURS[attribute])]
-    if getattr(item, attribute) or not told:
+    if told:
+        _write_word(item, attribute, told)
+        held = getattr(item, attribute)
+        _add_conflicts(item, attribute, held, [(_word_of(clue), clue) for clue in told], table)
+
+
+def _add_conflicts(
+    item: TumourItem, attribute: str, held: str | None, told: list[tuple[str, Clue]], table: Rules
+) -> None:
+    """What the other reports near the diagnosis say: as often as it is said, once a value."""
+    others: dict[str, list[Clue]] = defaultdict(list)
+    for value, clue in told:
+        if held and value and value.upper() != held.upper():
+            others[value].append(clue)
+    for value, found in sorted(others.items()):
+        evidence = distinct_evidence((clue.evidence() for clue in found), table)
+        item.conflicts = [*item.conflicts, Conflict(attribute, value, evidence)]
+
+
+def _word_of(clue: Clue) -> str:
+    return clue.mention.value or clue.code.rpartition(":")[2]
+
+
+def _write_word(item: TumourItem, attribute: str, told: list[Clue]) -> None:
+    if getattr(item, attribute):
         return
     first = told[0]
-    value = first.mention.value or first.code.rpartition(":")[2]
+    value = _word_of(first)
     if value:
         setattr(item, attribute, value)
         item.evidence = [*item.evidence, first.evidence()]
+
+
+def _measured(clue: Clue) -> str | None:
+    """The value with the sign that stands before it ("PD-L1 < 1 %")."""
+    value = clue.mention.value
+    if not value or not value[0].isdigit():
+        return value
+    words = clue.words_after(30)
+    place = words.find(value)
+    sign = words[:place].rstrip()[-1:] if place > 0 else ""
+    return sign + value if sign in ("<", "≤") else value
 
 
 def _biomarkers(item: TumourItem, clues: list[Clue], table: Rules, terminology: Terminology) -> list[BiomarkerItem]:
@@ -147,7 +186,7 @@ def _biomarkers(item: TumourItem, clues: list[Clue], table: Rules, terminology: 
             for code, status in {**implied, clue.code: clue.mention.value or "positive"}.items():
                 by_code[code].append((clue, status))
         elif clue.code:
-            by_code[clue.code].append((clue, clue.mention.value))
+            by_code[clue.code].append((clue, _measured(clue)))
     items = []
     for code in sorted(by_code):
         told = by_code[code]
@@ -155,14 +194,27 @@ def _biomarkers(item: TumourItem, clues: list[Clue], table: Rules, terminology: 
         known = next((status for status in statuses if status is not BiomarkerStatus.UNKNOWN), BiomarkerStatus.UNKNOWN)
         measured = next((clue for clue, value in told if value not in _WORDS and number_of(value) is not None), None)
         first = told[0][0]
+        own = [clue for (clue, _), status in zip(told, statuses, strict=True) if status is known]
+        others: dict[str, list[Clue]] = defaultdict(list)
+        for (clue, _), status in zip(told, statuses, strict=True):
+            if status not in (known, BiomarkerStatus.UNKNOWN):
+                others[status.value].append(clue)
+        said, against = voices(own), voices(clue for found in others.values() for clue in found)
+        conflicts = [
+            Conflict("status", status, distinct_evidence((clue.evidence() for clue in found), table))
+            for status, found in sorted(others.items())
+        ]
         items.append(
             BiomarkerItem(
                 code=code,
                 status=known,
                 label=terminology.label("LOCAL", code),
-                value=measured.mention.value if measured else None,
+                value=_measured(measured) if measured else None,
                 unit=measured.mention.unit if measured else None,
                 date=(measured or first).date,
+                confidence=confidence(said, against, table=table),
+                conflicts=conflicts,
+                why=f"Écrit par {who_says(said)}{when_said(said)}{said_otherwise(conflicts)}.",
                 evidence=distinct_evidence((clue.evidence() for clue, _ in told), table),
             )
         )
@@ -189,7 +241,16 @@ def _alterations(item: TumourItem, clues: list[Clue], table: Rules) -> list[Alte
             told = {first: told[first]}
         for (variant, status), found in sorted(told.items()):
             evidence = distinct_evidence((clue.evidence() for clue in found), table)
+            said = voices(found)
             items.append(
-                AlterationItem(gene, variant, status, min((c.date for c in found if c.date), default=None), evidence)
+                AlterationItem(
+                    gene,
+                    variant,
+                    status,
+                    min((one.date for one in found if one.date), default=None),
+                    confidence=confidence(said, table=table),
+                    why=f"Écrit par {who_says(said)}{when_said(said)}.",
+                    evidence=evidence,
+                )
             )
     return items

@@ -10,27 +10,58 @@ report says so.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
+from consore.history.beliefs import confidence, key_of, voices, when_said, who_says
 from consore.history.clues import Clue, Page, Reading, row_evidence, side_of
 from consore.history.periods import Period, day, earliest, period_of
 from consore.history.primaries import (
     UNSPECIFIED_SITES,
     behaviour,
+    histology,
     is_spread,
+    is_unlikely,
     is_unspecified,
+    is_vague,
     opposite,
     same_histology,
     same_primary,
     site,
     site_group,
+    usual_site,
 )
 from consore.history.rules import Rules, rules
-from consore.model import EvidenceRef, Laterality, MentionKind, StructuredRow, TumourItem
+from consore.model import (
+    Conflict,
+    EvidenceItem,
+    EvidenceRef,
+    Laterality,
+    MentionKind,
+    SetAside,
+    StructuredRow,
+    TumourItem,
+)
 from consore.referentials import Terminology
 
+UNKNOWN = "C80.9"  # ICD-O-3: unknown primary site
+ATTRIBUTES = {
+    "laterality": "côté",
+    "morphology": "morphologie",
+    "diagnosis_date": "diagnostic du",
+    "existence": "",
+    "stage": "stade",
+    "grade": "grade",
+    "ctnm": "TNM clinique",
+    "ptnm": "TNM anatomopathologique",
+    "status": "résultat",
+    "value": "valeur",
+    "date": "date",
+    "drugs": "médicaments",
+}
 SHEET_SIDES = {"G": Laterality.LEFT, "D": Laterality.RIGHT, "B": Laterality.BILATERAL, "M": Laterality.MIDLINE}
 
 
@@ -76,7 +107,9 @@ class Draft:
     def add(self, statement: Statement) -> None:
         """Take the statement in; what was unspecified becomes as specific as it says."""
         self.statements.append(statement)
-        if statement.topography and (self.topography is None or site_group(self.topography) in UNSPECIFIED_SITES):
+        if statement.topography and (
+            self.topography is None or (is_vague(self.topography) and not is_vague(statement.topography))
+        ):
             self.topography = statement.topography
         if statement.morphology and (
             self.morphology is None or (is_unspecified(self.morphology) and not is_unspecified(statement.morphology))
@@ -131,6 +164,7 @@ class Tumours:
     items: list[TumourItem]
     drafts: list[Draft]
     of_page: dict[str, int] = field(default_factory=dict)
+    set_aside: list[SetAside] = field(default_factory=list)
 
     def of(self, clue: Clue) -> TumourItem | None:
         """The tumour a clue speaks of: its sentence's, else its document's, else the last one known at its date."""
@@ -142,6 +176,31 @@ class Tumours:
                 return found
         rank = self.of_page.get(clue.page.document.id)
         return self.items[rank - 1] if rank else self.at(clue.date)
+
+    def remove(self, item: TumourItem) -> None:
+        """Take a tumour out; its clues speak of none."""
+        place = self.items.index(item)
+        del self.items[place]
+        if self.drafts:
+            del self.drafts[place]
+        self.of_page = {page: rank for page, rank in self.of_page.items() if rank != item.rank}
+
+    def add(self, item: TumourItem) -> None:
+        """Put in a tumour that no clue tells."""
+        self.items.append(item)
+        self.drafts.append(Draft())
+
+    def rank_again(self) -> None:
+        """Count the ranks anew, by diagnosis date."""
+        pairs = sorted(
+            zip(self.items, self.drafts, strict=True),
+            key=lambda pair: (pair[0].diagnosis_date or dt.date.max, pair[0].topography or "", pair[0].rank),
+        )
+        self.items, self.drafts = [item for item, _ in pairs], [draft for _, draft in pairs]
+        new = {item.rank: rank for rank, item in enumerate(self.items, start=1)}
+        self.of_page = {page: new[rank] for page, rank in self.of_page.items() if rank in new}
+        for rank, item in enumerate(self.items, start=1):
+            item.rank = rank
 
     def at_site(self, topography: str) -> TumourItem | None:
         """The only tumour of this site, if there is exactly one."""
@@ -168,12 +227,21 @@ def find_tumours(reading: Reading, terminology: Terminology) -> Tumours:
         for statement in sorted(partial, key=lambda one: _strength(one, table)):
             if statement.topography and statement.source == "diagnosis":
                 _take_in(drafts, statement)
-    drafts = _believed(drafts, _metastatic_sites(reading, table), table)
-    if not drafts and partial:
-        drafts = _last_resort(partial, table)
     for statement in sorted(partial, key=lambda one: _strength(one, table)):
-        _refine(drafts, statement)
-    return _ranked(drafts, table, terminology)
+        _born_where_usual(drafts, statement)
+    metastatic = _metastatic_sites(reading, table)
+    if len(reading.pages) > 1:
+        drafts = [draft for draft in drafts if not _is_passing_word(draft)]
+    kept = _believed(drafts, metastatic, table)
+    aside = [draft for draft in drafts if draft not in kept and draft.topography]
+    if not kept and partial:
+        kept = _last_resort(partial, table)
+        kept = [draft for draft in kept if len(reading.pages) == 1 or not _is_passing_word(draft)]
+    for statement in sorted(partial, key=lambda one: _strength(one, table)):
+        _refine(kept, statement)
+    tumours = _ranked(kept, table, terminology)
+    tumours.set_aside = [_set_aside(draft, kept, metastatic, table, terminology) for draft in aside]
+    return tumours
 
 
 def tumour_label(item: TumourItem, terminology: Terminology) -> str:
@@ -204,7 +272,7 @@ def _statements(reading: Reading, terminology: Terminology, table: Rules) -> tup
     whole: list[Statement] = [_sheet(row) for row in reading.rows_of("tumour_sheet")]
     partial: list[Statement] = []
     for page in reading.pages:
-        _read_page(page, whole, partial, table)
+        _read_page(page, whole, partial, table, terminology)
     for row in reading.rows_of("diagnosis"):
         code = str(row.values.get("code", ""))
         topography = terminology.topography_of_cim10(code) if code[:1] in "CD" else None
@@ -227,14 +295,18 @@ def _sheet(row: StructuredRow) -> Statement:
     )
 
 
-def _read_page(page: Page, whole: list[Statement], partial: list[Statement], table: Rules) -> None:
+def _read_page(
+    page: Page, whole: list[Statement], partial: list[Statement], table: Rules, terminology: Terminology
+) -> None:
     """The statements of one document; a report whose only site and only morphology lie apart joins them."""
     joined: list[Statement] = []
     loose: list[Statement] = []
     for clues in page.by_sentence.values():
         _read_sentence(clues, page, joined, loose, table)
+    if page.kind == "pathology" and not any(one.topography for one in (*joined, *loose)):
+        loose.extend(_sampled(page, terminology))
     if not joined and page.kind in ("pathology", "surgery", "rcp", "molecular"):
-        topographies = [one for one in loose if one.topography and not one.morphology]
+        topographies = [one for one in loose if one.topography and not one.morphology and not _is_image(one, table)]
         morphologies = [one for one in loose if one.morphology]
         if morphologies and topographies and len({site_group(str(one.topography)) for one in topographies}) == 1:
             best = next((one for one in morphologies if not is_unspecified(str(one.morphology))), morphologies[0])
@@ -243,6 +315,27 @@ def _read_page(page: Page, whole: list[Statement], partial: list[Statement], tab
             joined.append(_joined(best.clue, specific.topography, best.morphology, side))  # type: ignore[arg-type]
     whole.extend(joined)
     partial.extend(loose)
+
+
+def _is_image(statement: Statement, table: Rules) -> bool:
+    """Whether the site is that of an image ("nodule pulmonaire de 5 mm"), not yet of a tumour."""
+    return statement.clue is not None and table.image.search(statement.clue.words_before(25)) is not None
+
+
+def _sampled(page: Page, terminology: Terminology) -> list[Statement]:
+    """The organ inside the words of a biopsy ("biopsie du col utérin"), where a pathology report names no other."""
+    found = []
+    for clue in page.clues:
+        if clue.kind is MentionKind.PROCEDURE and clue.code == "PROC:biopsy":
+            code = _organ_in(clue.words_after(25).partition(" ")[2], terminology)
+            if code and site_group(code) not in rules().metastatic["sites"]:
+                found.append(_joined(clue, code, None, None))
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _organ_in(words: str, terminology: Terminology) -> str | None:
+    return next((one.code for one in terminology.match(words) if one.kind == "topography" and one.code), None)
 
 
 def _read_sentence(
@@ -261,6 +354,7 @@ def _read_sentence(
         if clue.kind is MentionKind.TOPOGRAPHY
         and clue.code.startswith("C")
         and (blood or not clue.code.startswith("C77"))
+        and not (primaries and all(is_unlikely(clue.code, one.code) or _holds(one, clue) for one in primaries))
         and not _is_of_metastasis(clue, metastases, spread, primaries)
     ]
     if not primaries and not topographies:
@@ -268,7 +362,8 @@ def _read_sentence(
     sides = [clue for clue in clues if clue.kind is MentionKind.LATERALITY]
     taken: set[int] = set()
     for morphology in primaries:
-        near = _nearest(morphology, topographies, table.diagnosis["pair_characters"])
+        reachable = [one for one in topographies if not _is_apart(morphology, one)]
+        near = _nearest(morphology, reachable, table.diagnosis["pair_characters"])
         if near is None:
             (joined if is_spread(morphology.code) else loose).append(_joined(morphology, None, morphology.code, None))
             continue
@@ -280,6 +375,13 @@ def _read_sentence(
     for topography in topographies:
         if id(topography) not in taken:
             loose.append(_joined(topography, topography.code, None, _side(topography, sides, table)))
+
+
+def _holds(morphology: Clue, topography: Clue) -> bool:
+    """Whether the site is a word of the histology ("adénocarcinome de type intestinal")."""
+    if topography.words_before(6).lower().endswith("type "):
+        return True
+    return morphology.mention.start <= topography.mention.start and topography.mention.end <= morphology.mention.end
 
 
 def _joined(clue: Clue, topography: str | None, morphology: str | None, side: Laterality | None) -> Statement:
@@ -314,6 +416,15 @@ def _nearest(clue: Clue, others: Iterable[Clue], within: float) -> Clue | None:
         if distance <= within and (best is None or (distance, other.mention.start) < best[:2]):
             best = (distance, other.mention.start, other)
     return best[2] if best else None
+
+
+_FULL_STOP = re.compile(r"\.\s+[A-ZÀÂÉÈÊÎÔ]")
+
+
+def _is_apart(clue: Clue, other: Clue) -> bool:
+    """Whether another sentence begins between the two, which the splitter took for an abbreviation."""
+    first, last = sorted((clue.mention, other.mention), key=lambda one: one.start)
+    return _FULL_STOP.search(clue.page.document.text, first.end, max(first.end, last.start + 1)) is not None
 
 
 def _distance(clue: Clue, other: Clue) -> int:
@@ -373,6 +484,16 @@ def _refine(drafts: list[Draft], statement: Statement) -> None:
         fitting[0].add(statement)
 
 
+def _born_where_usual(drafts: list[Draft], statement: Statement) -> None:
+    """A histology that has its own organ ("carcinome hépatocellulaire") is a tumour there, where no other may be it."""
+    place = usual_site(None, statement.morphology)
+    if statement.topography or place is None or is_spread(statement.morphology):
+        return
+    own = [draft for draft in drafts if same_histology(draft.morphology, statement.morphology)]
+    if not own or any(draft.topography and site_group(draft.topography) == site_group(place) for draft in own):
+        _take_in(drafts, replace(statement, topography=place))
+
+
 def _closeness(draft: Draft, statement: Statement) -> tuple[int, int, int]:
     same_site = bool(
         draft.topography and statement.topography and site_group(draft.topography) == site_group(statement.topography)
@@ -396,6 +517,24 @@ def _believed(drafts: list[Draft], metastatic: set[str], table: Rules) -> list[D
             continue
         kept.append(draft)
     return kept
+
+
+def _is_passing_word(draft: Draft) -> bool:
+    """Whether only one letter says "cancer", without a histology, a stage or a treatment: a fear is written so too."""
+    vague = draft.morphology is None or histology(draft.morphology)[1] == "nos"
+    strong = rules().support["strong_kinds"]
+    origins = {one.origin for one in draft.statements}
+    if not vague or len(origins) > 1 or draft.is_staged() or any(one.source in strong for one in draft.statements):
+        return False
+    clue = next((one.clue for one in draft.statements if one.clue), None)
+    return clue is not None and not clue.is_dated and not _is_treated(clue)
+
+
+def _is_treated(clue: Clue) -> bool:
+    kinds = (MentionKind.DRUG, MentionKind.REGIMEN, MentionKind.PROCEDURE, MentionKind.RESPONSE, MentionKind.RECURRENCE)
+    return any(one.kind in kinds for one in clue.page.clues) or any(
+        one.kind is MentionKind.METASTASIS for one in clue.neighbours
+    )
 
 
 def _is_metastasis(draft: Draft, kept: list[Draft], metastatic: set[str]) -> bool:
@@ -463,23 +602,102 @@ def _ranked(drafts: list[Draft], table: Rules, terminology: Terminology) -> Tumo
 
 def _item(draft: Draft, table: Rules) -> TumourItem:
     ordered = sorted(draft.statements, key=lambda one: _strength(one, table))
-    return TumourItem(
+    morphology = _morphology(draft, table)
+    item = TumourItem(
         rank=0,
-        topography=_topography(draft, table),
-        morphology=_morphology(draft, table),
+        topography=usual_site(_topography(draft, table), morphology) if not _is_of_unknown(draft, table) else UNKNOWN,
+        morphology=morphology,
         laterality=_laterality(draft, table),
         diagnosis_date=_diagnosis_date(draft, table),
-        evidence=distinct_evidence([one.evidence() for one in ordered[: table.events["evidence"] * 2]], table),
+        evidence=distinct_evidence((one.evidence() for one in ordered), table),
     )
+    _believe(item, draft, table)
+    return item
+
+
+def _is_of_unknown(draft: Draft, table: Rules) -> bool:
+    """Whether its documents say "primitif inconnu" more often than they name a site."""
+    if is_spread(draft.morphology) or draft.has_sheet:
+        return False
+    pages = {one.origin: one.clue.page for one in draft.statements if one.clue}
+    unknown = {origin for origin, page in pages.items() if table.unknown_primary.search(page.document.text)}
+    named = {one.origin for one in draft.statements if one.topography and one.topography[:3] not in UNSPECIFIED_SITES}
+    return len(unknown) > len(named - unknown) and bool(unknown)
+
+
+def _set_aside(
+    draft: Draft, kept: list[Draft], metastatic: set[str], table: Rules, terminology: Terminology
+) -> SetAside:
+    """A primary that some source tells and that is no tumour of the history, and why."""
+    item = _item(draft, table)
+    item.label = tumour_label(item, terminology)
+    said = voices((one.clue for one in draft.statements if one.clue), (one.row for one in draft.statements if one.row))
+    why = (
+        "siège d'une métastase connue, sans histologie propre"
+        if _is_metastasis(draft, kept, metastatic)
+        else "trop peu de sources pour une seconde tumeur"
+    )
+    return SetAside(
+        item=EvidenceItem.TUMOUR,
+        label=item.label,
+        date=item.diagnosis_date,
+        values={"topography": item.topography, "morphology": item.morphology, "laterality": _plain_side(item)},
+        key=key_of(item),
+        confidence=round(item.confidence / 2, 2),
+        why=f"Non retenu : {why} ; écrit par {who_says(said)}{when_said(said)}.",
+        evidence=item.evidence,
+    )
+
+
+def _plain_side(item: TumourItem) -> str | None:
+    return item.laterality.value if item.laterality else None
+
+
+def _believe(item: TumourItem, draft: Draft, table: Rules) -> None:
+    """Confidence, conflicts and the sentence that says why, from all the statements of the tumour."""
+    own: list[Statement] = []
+    conflicts: dict[tuple[str, str], list[Statement]] = defaultdict(list)
+    for one in draft.statements:
+        disagrees = False
+        if one.laterality and item.laterality is not one.laterality and site(str(item.topography)).paired:
+            conflicts["laterality", one.laterality.value].append(one)
+            disagrees = item.laterality is not None
+        if one.morphology and item.morphology and not same_histology(one.morphology, item.morphology):
+            conflicts["morphology", one.morphology].append(one)
+            disagrees = True
+        if one.source == "tumour_sheet" or (one.is_dated and one.clue and not one.clue.is_history):
+            period = period_of(one.clue) if one.clue else day(one.date) if one.date else None
+            if period and item.diagnosis_date and not period.near(day(item.diagnosis_date), table.review["other_date"]):
+                conflicts["diagnosis_date", period.start.isoformat()].append(one)
+        if not disagrees:
+            own.append(one)
+    said = voices((one.clue for one in own if one.clue), (one.row for one in own if one.row))
+    sides = [one for (name, _), found in conflicts.items() if name == "laterality" for one in found]
+    against = voices((one.clue for one in sides if one.clue), (one.row for one in sides if one.row))
+    item.confidence = confidence(said, against, table=table)
+    item.conflicts = [
+        Conflict(name, value, distinct_evidence((one.evidence() for one in found), table))
+        for (name, value), found in sorted(conflicts.items())
+    ]
+    item.why = f"Écrit par {who_says(said)}{when_said(said)}{said_otherwise(item.conflicts)}."
+
+
+def said_otherwise(conflicts: list[Conflict]) -> str:
+    """ " ; mais côté : right (1 fois)": what others say, for the sentence that says why."""
+    words = [f"{ATTRIBUTES.get(one.attribute, one.attribute)} {one.value}" for one in conflicts]
+    return f" ; écrit aussi : {', '.join(words)}" if words else ""
 
 
 def _topography(draft: Draft, table: Rules) -> str | None:
     """The most specific topography of the site that the most believed source gives."""
     codes = [one for one in draft.statements if one.topography]
+    if draft.morphology and not is_unspecified(draft.morphology):
+        codes = [one for one in codes if not is_unlikely(str(one.topography), draft.morphology)]
     if not codes:
         return None
     group = site_group(str(draft.topography))
     own = [one for one in codes if site_group(str(one.topography)) == group] or codes
+    own = [one for one in own if not is_vague(str(one.topography))] or own
     votes: dict[str, int] = defaultdict(int)
     best: dict[str, int] = {}
     for one in own:
@@ -516,6 +734,8 @@ def _morphology(draft: Draft, table: Rules) -> str | None:
 
 
 def _laterality(draft: Draft, table: Rules) -> Laterality | None:
+    if is_spread(draft.morphology):
+        return None
     if draft.topography and not site(draft.topography).paired:
         return next((one.laterality for one in draft.statements if one.row and one.laterality), None)
     votes: dict[Laterality, int] = defaultdict(int)
@@ -525,10 +745,28 @@ def _laterality(draft: Draft, table: Rules) -> Laterality | None:
                 return one.laterality
             votes[one.laterality] += table.weight.get(one.source, 1)
     if not votes:
+        votes = _sides_around(draft, table)
+    if not votes:
         return None
     side = max(sorted(votes), key=lambda one: votes[one])
     # Reports that contradict each other leave the side unknown.
     return side if votes[side] >= table.diagnosis["side_share"] * sum(votes.values()) else None
+
+
+def _sides_around(draft: Draft, table: Rules) -> dict[Laterality, int]:
+    """The sides that specimens and operations tell ("néphrectomie droite"), not those of other organs."""
+    votes: dict[Laterality, int] = defaultdict(int)
+    own = site_group(str(draft.topography))
+    pages = {one.clue.page.document.id: one.clue.page for one in draft.statements if one.clue}
+    for page in pages.values():
+        if page.kind not in table.diagnosis["side_kinds"]:
+            continue
+        for clue in page.clues:
+            found = side_of(clue) if clue.kind is MentionKind.LATERALITY else None
+            others = (one for one in clue.neighbours if one.kind is MentionKind.TOPOGRAPHY and one.code)
+            if found in (Laterality.LEFT, Laterality.RIGHT) and not any(site_group(one.code) != own for one in others):
+                votes[found] += table.weight.get(page.kind, 1)
+    return votes
 
 
 def _diagnosis_date(draft: Draft, table: Rules) -> dt.date | None:
@@ -539,14 +777,44 @@ def _diagnosis_date(draft: Draft, table: Rules) -> dt.date | None:
     stated = [
         period for one in draft.statements if one.is_dated and one.clue and (period := period_of(one.clue)) is not None
     ]
-    pathology = [one.date for one in draft.statements if one.source == "pathology" and one.date and not one.is_dated]
+    pathology = [one for one in draft.statements if one.source == "pathology" and one.date and not one.is_dated]
     if pathology:
-        first = min(pathology)
+        oldest = min(pathology, key=lambda one: (str(one.date), one.origin))
+        first = oldest.date
+        assert first is not None
         before = earliest(one for one in stated if (first - one.end).days > _margin(one, table))
-        return before.start if before else first
+        if before and (_retells(oldest) or _documents_of(draft, before) >= _documents_of(draft, day(first))):
+            return before.start
+        return first
     told = [day(one.date) for one in draft.statements if one.date and not one.is_dated]
     known = earliest([*stated, *told])
-    return known.start if known else None
+    if known is None:
+        return None
+    alone = _documents_of(draft, known)
+    for other in sorted(stated):
+        # One report that writes another year than all the others is mistaken.
+        if not other.near(known, 31) and alone == 1 and _documents_of(draft, other) >= table.diagnosis["outvoted"]:
+            return (earliest(one for one in [*stated, *told] if one.near(other, 31)) or other).start
+    return known.start
+
+
+def _documents_of(draft: Draft, period: Period) -> int:
+    """How many documents date the tumour so, a sentence that was copied counting once."""
+    own = [
+        one.clue
+        for one in draft.statements
+        if one.clue and (found := period_of(one.clue)) is not None and found.near(period, 31)
+    ]
+    return len({clue.words_of_sentence(): clue.page.document.id for clue in own})
+
+
+def _retells(statement: Statement) -> bool:
+    """Whether the report is of a recurrence or a metastasis: the tumour was known before."""
+    clue = statement.clue
+    return clue is not None and (
+        any(one.kind is MentionKind.RECURRENCE for one in clue.page.clues)
+        or any(one.kind is MentionKind.METASTASIS and not one.code.startswith("C77") for one in clue.neighbours)
+    )
 
 
 def _margin(stated: Period, table: Rules) -> float:
@@ -584,6 +852,7 @@ __all__ = [
     "distinct_evidence",
     "find_tumours",
     "opposite",
+    "said_otherwise",
     "side_label",
     "tumour_label",
 ]

@@ -37,7 +37,7 @@ from typesense.exceptions import (
     TypesenseClientError,
 )
 
-from consore.errors import ConfigurationError, SearchEngineError
+from consore.errors import ConfigurationError, SearchEngineAway, SearchEngineError
 from consore.index.binary import engine_binary
 from consore.settings import Settings
 
@@ -258,7 +258,7 @@ class TypesenseServer:
             raise SearchEngineError(f"The search engine could not do it: {error}.", self._where_to_look()) from error
 
     def _silent(self, error: Exception) -> SearchEngineError:
-        return SearchEngineError(
+        return SearchEngineAway(
             f"The search engine at {self.url} does not answer ({error or type(error).__name__}).", self._where_to_look()
         )
 

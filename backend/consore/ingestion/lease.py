@@ -17,8 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from consore.ingestion.patience import transact
+from consore.ingestion.progress import Signal, Stopped
 from consore.model import Checkpoint, now
 from consore.store import Store
 
@@ -54,8 +56,10 @@ class Lease:
         """Give it back."""
         self._released.set()
         _held_here.discard(self._token)
-        with self._store.session() as session:
-            session.execute(delete(Checkpoint).where(_key == self.key, _value == self._value))
+        transact(
+            self._store,
+            lambda session: session.execute(delete(Checkpoint).where(_key == self.key, _value == self._value)),
+        )
 
     def _insert(self) -> bool:
         try:
@@ -81,19 +85,19 @@ class Lease:
 
     def _beat(self) -> None:
         while not self._released.wait(BEAT):
-            with contextlib.suppress(OperationalError), self._store.session() as session:
+            with contextlib.suppress(SQLAlchemyError), self._store.session() as session:
                 session.execute(
                     update(Checkpoint).where(_key == self.key, _value == self._value).values(updated_at=now())
                 )
 
 
 @contextlib.contextmanager
-def waiting_lease(store: Store, key: str, stop: threading.Event | None = None) -> Iterator[None]:
-    """Hold `key`, waiting for whoever has it."""
+def waiting_lease(store: Store, key: str, stop: Signal | None = None) -> Iterator[None]:
+    """Hold `key`, waiting for whoever has it. Raises Stopped where someone asks to stop meanwhile."""
     lease = Lease(store, key)
-    while not lease.take():
+    while not transact(store, lambda _: lease.take(), stop):
         if stop is not None and stop.is_set():
-            break
+            raise Stopped("The reading was stopped.", "The next one goes on from there.")
         time.sleep(0.2)
     try:
         yield

@@ -64,18 +64,18 @@ def load_jsonl(settings: Settings, store: Store, path: Path, progress: Progress 
     report = LoadReport()
     meter = Meter(progress)
     meter.begin(f"load {path.name}", None)
-    opposed: list[int] = []
+    leaving: list[int] = []
     for batch, lines in _batches(_patients(path, report)):
         with store.session() as session:
             taken = take_in(session, batch)
         report.created += taken.created
         report.changed += taken.changed
         report.unchanged += taken.unchanged
-        opposed += taken.opposed
+        leaving += taken.leaving
         meter.advance(lines)
     meter.end()
-    if opposed:
-        remove_from_index(settings, opposed)
+    if leaving:
+        remove_from_index(settings, leaving)
     catch_up(settings, store, progress)
     return report
 

@@ -1,16 +1,42 @@
-"""How a run tells how far it is: a callback that a terminal, a browser or nobody listens to."""
+"""How far a run is: one `Step`, told to whoever listens. The terminal, the API and the app show the same."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
 
 from consore.errors import ConsoreError
 
-Progress = Callable[[str, int, int | None, float | None], None]  # stage, done, total, items a second
 INTERVAL = 0.1  # seconds between two calls
+
+
+@dataclass(slots=True, frozen=True)
+class Step:
+    """Where a run stands in its present stage. `rate` in items a second; `rejected` records of the run so far."""
+
+    stage: str
+    done: int = 0
+    total: int | None = None
+    rate: float | None = None
+    rejected: int = 0
+
+    @property
+    def share(self) -> float | None:
+        """From 0 to 1; None where the total is not known."""
+        return min(self.done / self.total, 1.0) if self.total else None
+
+    @property
+    def eta_s(self) -> int | None:
+        """Seconds until the stage is over, at this rate; None where nothing tells."""
+        if not self.rate or not self.total:
+            return None
+        return max(round((self.total - self.done) / self.rate), 0)
+
+
+Progress = Callable[[Step], None]
 
 
 class Stopped(ConsoreError):
@@ -19,10 +45,17 @@ class Stopped(ConsoreError):
     code = "stopped"
 
 
+class Signal(Protocol):
+    """Whether to stop, as `threading.Event` says it."""
+
+    def is_set(self) -> bool:
+        """Whether someone asked for it."""
+
+
 class Meter:
     """Counts of one stage, told to `progress` a few times a second. `stop` ends the run at the next step."""
 
-    def __init__(self, progress: Progress | None = None, stop: threading.Event | None = None) -> None:
+    def __init__(self, progress: Progress | None = None, stop: Signal | None = None) -> None:
         self._progress = progress
         self._stop = stop
         self._stage = ""
@@ -38,13 +71,17 @@ class Meter:
         self._since, self._told = time.monotonic(), 0.0
         self.advance(0)
 
+    def expect(self, total: int) -> None:
+        """Tell that the stage has so many items, as is known now."""
+        self._total = total
+
     def advance(self, items: int) -> None:
         """Tell that `items` more are done. Raises Stopped where someone asked for it."""
         self._done += items
         if self._stop is not None and self._stop.is_set():
             raise Stopped("The reading was stopped.", "The next one goes on from there.")
         moment = time.monotonic()
-        if self._progress and moment - self._told >= INTERVAL:
+        if self._progress and self._stage and moment - self._told >= INTERVAL:
             self._tell(moment)
 
     @contextmanager
@@ -64,4 +101,5 @@ class Meter:
         assert self._progress
         self._told = moment
         seconds = moment - self._since if self._worked is None else self._worked
-        self._progress(self._stage, self._done, self._total, self._done / seconds if seconds > 0.05 else None)
+        rate = self._done / seconds if seconds > 0.05 else None
+        self._progress(Step(self._stage, self._done, self._total, rate))

@@ -1,33 +1,43 @@
-"""The read stage: every document that the present reader has not read is read, by as many processes as allowed."""
+"""The read stage: every document that the present reader has not read is read, by as many processes as allowed.
+
+Documents wait in the store, where no kill loses them; no more than a few batches are on their way at once. The readers
+get texts and give mentions: they need the referentials, neither the store nor a secret, so that they may be processes
+of this machine or of a cluster.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import functools
-import multiprocessing
-import os
-import threading
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, tuple_
 from sqlmodel import Session
 
-from consore.ingestion.intake import mark_pending
+from consore.errors import ComponentError, ConfigurationError
+from consore.ingestion.patience import transact
 from consore.ingestion.progress import Meter
-from consore.model import Document, DocumentMentions, pack_mentions
-from consore.settings import Settings
+from consore.ingestion.taken import mark_pending
+from consore.ingestion.workers import LOST, local_processes, processes
+from consore.model import Checkpoint, Document, DocumentMentions, PendingPatient, now, pack_mentions
+from consore.settings import Settings, load_settings
 from consore.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from consore.language import Reader
 
-BATCH = 200  # documents
+BATCH = 100  # documents
 WORTH_A_POOL = 400  # documents below which starting processes costs more than it brings
+LOOK_AGAIN = 0.25  # seconds between two looks for documents while sources are being read
+OF_THE_READER = frozenset({"home", "cache_dir", "referentials_dir", "language_profile"})
 
 Page = tuple[int, int, str, str, str | None, dt.date | None]  # document, patient, sha256, text, kind, date
 
@@ -45,37 +55,203 @@ class ReadDocument:
 
 
 def read_documents(
-    settings: Settings, store: Store, meter: Meter, executor: Executor | None = None
+    settings: Settings,
+    store: Store,
+    meter: Meter,
+    executor: Executor | None = None,
+    *,
+    coming: Callable[[], bool] = lambda: False,
 ) -> list[ReadDocument]:
     """Read all that is unread and note their patients as pending; gives the documents that could not be read.
 
-    `executor`: a cluster's, else processes of this machine. A document that breaks the reader is left without mentions.
+    `executor`: a cluster's, else processes of this machine. `coming`: whether sources are still being read; what they
+    give meanwhile is read at once. A document that breaks the reader is left without mentions.
     """
-    version = _version(settings)
-    with store.session() as session:
-        total = session.execute(select(func.count()).select_from(Document).outerjoin(*_join).where(_unread(version)))
-        waiting = total.scalar_one()
-    if not waiting:
-        return []
-    meter.begin("read", waiting)
-    failed: list[ReadDocument] = []
-    with _workers(settings, waiting, executor) as workers:
-        for batch in _read_pages(settings, _pages(store, version), workers):
-            with store.session() as session:
-                _save(session, batch, version)
-            failed += [document for document in batch if document.failure]
-            meter.advance(len(batch))
-    meter.end()
-    return failed
+    stage = _Stage(settings, store, meter, executor)
+    with stage.workers:
+        stage.read_new(coming)
+        stage.read_the_rest()
+    stage.remember()
+    return stage.failed
 
 
-def read_pages(settings_json: str, pages: Sequence[Page]) -> list[ReadDocument]:
-    """Read some pages in this process; the reader is loaded once. `settings_json`: of the node, without its secrets."""
+def unread(version: str) -> ColumnElement[bool]:
+    """Whether a document, outer-joined to its mentions, is to be read by this version of the reader."""
+    reader: Any = DocumentMentions.reader
+    return or_(reader.is_(None), and_(reader.is_not(None), reader != version))
+
+
+def reader_version(settings: Settings) -> str:
+    """The version of the reader of a node."""
+    from consore.language import Reader
+
+    return Reader.version_of(settings)
+
+
+class _Stage:
+    """One reading of what is unread."""
+
+    def __init__(self, settings: Settings, store: Store, meter: Meter, executor: Executor | None) -> None:
+        self.settings = settings
+        self.store = store
+        self.meter = meter
+        self.version = reader_version(settings)
+        self.known = _seen_by_all(store) == self.version
+        self.failed: list[ReadDocument] = []
+        self.workers = ExitStack()
+        self._executor = executor
+        self._as_json = settings.model_dump_json(include=set(OF_THE_READER))
+        self._ahead: deque[tuple[list[Page], Future[list[ReadDocument]]]] = deque()
+        self._found = 0
+        self._begun = False
+
+    def read_new(self, coming: Callable[[], bool]) -> None:
+        """Read what comes in while sources are read, in the order in which it comes."""
+        if not coming():
+            return
+        last = _last_document(self.store)
+        while coming():
+            pages = self._pages(Document.id > last, (Document.id,), BATCH)  # type: ignore[operator]
+            if len(pages) < BATCH:
+                self.meter.advance(0)  # raises where someone asks to stop
+                time.sleep(LOOK_AGAIN)
+                continue
+            last = pages[-1][0]
+            self._expect(len(pages))
+            self._read(pages, self._left_after(last))
+        self._finish()
+
+    def read_the_rest(self) -> None:
+        """Read what is unread, patient by patient, until nothing is: a text may change while it is read."""
+        while True:
+            waiting = self._count()
+            if not waiting:
+                break
+            self._expect(waiting)
+            place = (0, 0)
+            while pages := self._pages(
+                tuple_(Document.patient_id, Document.id) > place,  # type: ignore[arg-type]
+                (Document.patient_id, Document.id),
+                BATCH,
+            ):
+                place = (pages[-1][1], pages[-1][0])
+                waiting -= len(pages)
+                self._read(pages, waiting)
+            self._finish()
+        if self._begun:
+            self.meter.end()
+
+    def remember(self) -> None:
+        """All documents were read by this version: next time only those of pending patients are looked at."""
+        if not self.known:
+            transact(self.store, lambda session: _remember(session, self.version))
+
+    # --- Reading ------------------------------------------------------------------------------------------
+
+    def _read(self, pages: list[Page], left: int) -> None:
+        """Have a batch read, by others where `left` more documents make it worth while."""
+        if self._executor is None and len(pages) + left >= WORTH_A_POOL and processes(self.settings) > 1:
+            self._executor = self.workers.enter_context(local_processes(self.settings))
+        if self._executor is None:
+            self._keep(read_pages(self._as_json, self.version, pages))
+            return
+        try:
+            self._ahead.append((pages, self._executor.submit(read_pages, self._as_json, self.version, pages)))
+        except LOST:  # the processes were killed: what they had is read here
+            self._executor = None
+            self._finish()
+            self._keep(read_pages(self._as_json, self.version, pages))
+        while len(self._ahead) > 2 * processes(self.settings, self._executor):
+            self._keep(self._result(*self._ahead.popleft()))
+
+    def _finish(self) -> None:
+        while self._ahead:
+            self._keep(self._result(*self._ahead.popleft()))
+
+    def _result(self, pages: list[Page], future: Future[list[ReadDocument]]) -> list[ReadDocument]:
+        try:
+            return future.result()
+        except LOST:
+            return read_pages(self._as_json, self.version, pages)
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            raise ComponentError(
+                f"The readers cannot read ({type(error).__name__}: {error}).",
+                "Install the same Consore where they run: ops/README.md.",
+            ) from error
+
+    def _keep(self, read: list[ReadDocument]) -> None:
+        transact(self.store, lambda session: _save(session, read, self.version))
+        self.failed += [document for document in read if document.failure]
+        self.meter.advance(len(read))
+
+    def _expect(self, documents: int) -> None:
+        self._found += documents
+        if not self._begun:
+            self._begun = True
+            self.meter.begin("read", self._found)
+        self.meter.expect(self._found)
+
+    # --- What is unread -----------------------------------------------------------------------------------
+
+    def _pages(self, where: Any, order: tuple[Any, ...], limit: int) -> list[Page]:
+        columns = (
+            Document.id,
+            Document.patient_id,
+            Document.sha256,
+            Document.text,
+            Document.kind,
+            Document.date,
+        )
+        statement = (
+            select(*columns)  # type: ignore[call-overload]
+            .outerjoin(*_join)
+            .where(where, unread(self.version), *self._of_pending())
+            .order_by(*order)
+            .limit(limit)
+        )
+        return transact(self.store, lambda session: [tuple(row) for row in session.execute(statement)])
+
+    def _count(self) -> int:
+        statement = select(func.count()).select_from(Document).outerjoin(*_join)
+        statement = statement.where(unread(self.version), *self._of_pending())
+        return transact(self.store, lambda session: int(session.execute(statement).scalar_one()))
+
+    def _left_after(self, last: int) -> int:
+        statement = select(func.count()).select_from(Document).where(_c(Document.id) > last)
+        return transact(self.store, lambda session: int(session.execute(statement).scalar_one()))
+
+    def _of_pending(self) -> list[ColumnElement[bool]]:
+        """A document is unread only where its patient is pending, unless the reader itself is new."""
+        return [_c(Document.patient_id).in_(select(_c(PendingPatient.patient_id)))] if self.known else []
+
+
+_join: Any = (DocumentMentions, DocumentMentions.document_id == Document.id)
+
+
+# --- In the processes that read -------------------------------------------------------------------------------
+
+
+def read_pages(settings_json: str, version: str, pages: Sequence[Page]) -> list[ReadDocument]:
+    """Read some pages in this process; the reader is loaded once.
+
+    `settings_json`: what a reader needs of the node's settings. Raises ConfigurationError where the reader here is not
+    of that `version`.
+    """
     reader = _reader(settings_json)
+    if reader.version != version:
+        raise ConfigurationError(
+            f"Documents are read by the reader {version}, and a process has the reader {reader.version}.",
+            "If referentials were imported meanwhile, read again. On a cluster, give its machines the same Consore and "
+            "the folders `referentials` and `tagger` of this node: ops/README.md.",
+        )
     try:
+        from consore.language.sentences import sentences
+
         found = reader.read_many([page[3:] for page in pages])
         return [
-            ReadDocument(*page[:3], pack_mentions(mentions), len(mentions))
+            ReadDocument(*page[:3], pack_mentions(mentions, sentences(page[3])), len(mentions))
             for page, mentions in zip(pages, found, strict=True)
         ]
     except Exception:  # one document must not take its neighbours with it: they are read one by one
@@ -83,69 +259,26 @@ def read_pages(settings_json: str, pages: Sequence[Page]) -> list[ReadDocument]:
 
 
 def _read_alone(reader: Reader, page: Page) -> ReadDocument:
+    from consore.language.sentences import sentences
+
     try:
         mentions = reader.read(*page[3:])
     except Exception as error:
-        return ReadDocument(*page[:3], pack_mentions([]), 0, f"{type(error).__name__}: {error}"[:500])
-    return ReadDocument(*page[:3], pack_mentions(mentions), len(mentions))
+        return ReadDocument(*page[:3], b"", 0, f"{type(error).__name__}: {error}"[:500])
+    return ReadDocument(*page[:3], pack_mentions(mentions, sentences(page[3])), len(mentions))
 
 
-def _read_pages(
-    settings: Settings, batches: Iterator[list[Page]], workers: Executor | None
-) -> Iterator[list[ReadDocument]]:
-    as_json = settings.model_dump_json()
-    if workers is None:
-        for batch in batches:
-            yield read_pages(as_json, batch)
-        return
-    ahead: deque[tuple[list[Page], Future[list[ReadDocument]]]] = deque()
-    broken = False
-    for batch in batches:
-        if broken:
-            yield read_pages(as_json, batch)
-            continue
-        try:
-            ahead.append((batch, workers.submit(read_pages, as_json, batch)))
-        except BrokenExecutor:
-            broken = True
-            yield read_pages(as_json, batch)
-        if len(ahead) > 2 * _processes(settings):
-            yield _result(as_json, *ahead.popleft())
-    while ahead:
-        yield _result(as_json, *ahead.popleft())
+@functools.lru_cache(maxsize=2)
+def _reader(settings_json: str) -> Reader:
+    from consore.language import Reader
+
+    settings = Settings.model_validate_json(settings_json)
+    if not settings.home.is_dir():  # a machine of a cluster: it has a home of its own
+        settings = load_settings()
+    return Reader.load(settings, profile=settings.language_profile)
 
 
-def _result(settings_json: str, batch: list[Page], future: Future[list[ReadDocument]]) -> list[ReadDocument]:
-    try:
-        return future.result()
-    except BrokenExecutor:  # a process was killed: what it had is read here
-        return read_pages(settings_json, batch)
-
-
-def _pages(store: Store, version: str) -> Iterator[list[Page]]:
-    last = 0
-    while True:
-        with store.session() as session:
-            rows = session.execute(
-                select(Document.id, Document.patient_id, Document.sha256, Document.text, Document.kind, Document.date)  # type: ignore[call-overload]
-                .outerjoin(*_join)
-                .where(_unread(version), Document.id > last)
-                .order_by(Document.id)
-                .limit(BATCH)
-            )
-            pages = [tuple(row) for row in rows]
-        if not pages:
-            return
-        last = pages[-1][0]
-        yield pages
-
-
-_join: Any = (DocumentMentions, DocumentMentions.document_id == Document.id)
-
-
-def _unread(version: str) -> ColumnElement[bool]:
-    reader: Any = DocumentMentions.reader
-    return or_(reader.is_(None), and_(reader.is_not(None), reader != version))
+# --- In the store ---------------------------------------------------------------------------------------------
 
 
 def _save(session: Session, batch: list[ReadDocument], version: str) -> None:
@@ -162,49 +295,29 @@ def _save(session: Session, batch: list[ReadDocument], version: str) -> None:
     ]
     if rows:
         session.execute(insert(DocumentMentions), rows)
-    mark_pending(session, {one.patient_id for one in batch if one.document_id in there})
+    owners = select(_c(Document.patient_id)).where(_c(Document.id).in_(there)).distinct()
+    mark_pending(session, session.scalars(owners))  # who they are now: identities may have been merged meanwhile
 
 
-@contextmanager
-def _workers(settings: Settings, documents: int, executor: Executor | None) -> Iterator[Executor | None]:
-    if executor is not None:
-        yield executor
-    elif documents < WORTH_A_POOL or _processes(settings) == 1:
-        yield None
-    else:
-        # A fresh interpreter each, not a fork: the API may call us from one of its threads.
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(_processes(settings), mp_context=spawn, initializer=_end_with_parent) as pool:
-            try:
-                yield pool
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+def _last_document(store: Store) -> int:
+    return transact(store, lambda session: session.execute(select(func.max(Document.id))).scalar() or 0)
 
 
-def _end_with_parent() -> None:
-    """A pool's process waits for work for ever, even once its parent was killed: end it then."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
+_SEEN = "reader"  # the checkpoint: the version by which every document was read
 
 
-def _processes(settings: Settings) -> int:
-    return settings.read_processes or os.cpu_count() or 1
+def _seen_by_all(store: Store) -> str:
+    def look(session: Session) -> str:
+        held = session.get(Checkpoint, _SEEN)
+        return held.value if held else ""
+
+    return transact(store, look)
 
 
-def _version(settings: Settings) -> str:
-    return _reader(settings.model_dump_json()).version
+def _remember(session: Session, version: str) -> None:
+    session.merge(Checkpoint(key=_SEEN, value=version, updated_at=now()))
 
 
-@functools.lru_cache(maxsize=2)
-def _reader(settings_json: str) -> Reader:
-    from consore.language import Reader
-
-    settings = Settings.model_validate_json(settings_json)
-    return Reader.load(settings, profile=settings.language_profile)
+def _c(attribute: Any) -> Any:
+    """A mapped attribute as a column: SQLModel types it as the value that it holds."""
+    return attribute

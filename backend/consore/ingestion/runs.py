@@ -8,31 +8,54 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import and_, func, or_, select, update
-from sqlalchemy.exc import DataError, IntegrityError
+import structlog
+from sqlalchemy import select, update
 from sqlmodel import Session
 
-from consore.errors import ConsoreError, InputError, RecordError
-from consore.ingestion.deriving import CaughtUp, catch_up, remove_from_index
-from consore.ingestion.intake import take_in
+from consore.errors import ConsoreError, InputError
+from consore.ingestion.deriving import CaughtUp, Derivation
+from consore.ingestion.extraction import extract
+from consore.ingestion.failures import DIED, conclude, failure_of
+from consore.ingestion.following import Following
 from consore.ingestion.lease import Lease, is_held
-from consore.ingestion.progress import Meter, Progress, Stopped
-from consore.ingestion.quarantine import keep_rejected, settle
+from consore.ingestion.patience import transact
+from consore.ingestion.progress import Meter, Progress, Step, Stopped
+from consore.ingestion.quarantine import (
+    UNREADABLE_TEXT,
+    keep_rejected,
+    position_of_text,
+    settle_read_texts,
+    waiting_for_patients,
+)
 from consore.ingestion.reading import ReadDocument
-from consore.model import Document, IngestionRun, RejectedRecord, RunState, Source, SourceKind, now
+from consore.ingestion.replaying import Replayed, replay
+from consore.ingestion.schedules import closed_until
+from consore.model import (
+    Document,
+    FailureKind,
+    IngestionRun,
+    RejectedRecord,
+    RunState,
+    Schedule,
+    Source,
+    SourceKind,
+    now,
+)
 from consore.settings import Settings
-from consore.sources import Rejection, SourceRecord, bounded, count_records, read_source, reread_record
+from consore.sources import Rejection, bounded
 from consore.store import Store
 
-BATCH = 400  # records
-BATCH_BYTES = 16_000_000  # of raw records held at once
 ORDER = list(SourceKind)  # patients first: the others need to know whose they are
+Claim = Callable[[Session], bool]  # takes what is due, in the transaction that begins the run; False: it is not
+
+
+log = structlog.get_logger("consore.ingestion")
 
 
 @dataclass(slots=True, frozen=True)
@@ -46,23 +69,45 @@ class ReplayReport:
 class StartedRun:
     """A run that has been claimed: its row stands in the store, its source is nobody else's."""
 
-    def __init__(self, store: Store, source: Source, run: IngestionRun, lease: Lease) -> None:
+    def __init__(
+        self, store: Store, source: Source, run: IngestionRun, lease: Lease, *, despite_blackout: bool = False
+    ) -> None:
         self.store = store
         self.source = source
         self.run = run
         self.lease = lease
+        self.despite_blackout = despite_blackout
+        self.extracted = False
 
     def note(self, **values: Any) -> None:
         """Write something of the run's row."""
+        transact(self.store, lambda session: self._write(session, values))
+
+    def say(self, message: str) -> None:
+        """Add to what the run tells."""
+        if message:
+            self.note(message=" ".join(filter(None, [self.run.message, message])))
+
+    def _write(self, session: Session, values: dict[str, Any]) -> None:
         for name, value in values.items():
             setattr(self.run, name, value)
-        with self.store.session() as session:
-            session.execute(update(IngestionRun).where(_c(IngestionRun.id) == self.run.id).values(**values))
+        session.execute(update(IngestionRun).where(_c(IngestionRun.id) == self.run.id).values(**values))
 
-    def end(self, state: RunState, message: str = "") -> IngestionRun:
-        """Close the run and give its source back."""
+    def end(
+        self, settings: Settings, state: RunState, message: str = "", error: BaseException | None = None
+    ) -> IngestionRun:
+        """Close the run, plan what follows, and give the source back."""
         said = [part for part in (self.run.message, message) if part]
-        self.note(state=state.value, ended_at=now(), message=" ".join(said))
+        values = {"state": state.value, "ended_at": now(), "message": " ".join(said)}
+        if state is RunState.FAILED and error is not None:
+            failure, values["reason"] = failure_of(error)
+            values["failure"] = failure.value
+
+        def close(session: Session) -> None:
+            self._write(session, values)
+            conclude(session, settings, self.run)
+
+        transact(self.store, close)
         self.lease.release()
         return self.run
 
@@ -76,14 +121,32 @@ def run_source(
     progress: Progress | None = None,
     stop: threading.Event | None = None,
     executor: Executor | None = None,
+    despite_blackout: bool = False,
 ) -> IngestionRun:
     """Read one source to the end; gives the run, `done` or `failed` with what to do.
 
-    Running it again changes nothing where the source has not changed. Raises InputError where there is no such source
-    or another process reads it. `executor`: processes of a cluster.
+    Running it again changes nothing where the source has not changed. Raises InputError where there is no such source,
+    another process reads it or a blackout holds. `executor`: processes of a cluster.
     """
-    started = begin_run(store, source_id, trigger)
+    started = begin_run(store, source_id, trigger, despite_blackout=despite_blackout)
     return _finish(settings, [started], progress, stop, executor)[0]
+
+
+def run_claimed(
+    settings: Settings,
+    store: Store,
+    source_id: int,
+    claim: Claim,
+    *,
+    trigger: str,
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
+    executor: Executor | None = None,
+) -> IngestionRun | None:
+    """Read a source to the end if it can be claimed; None where it cannot. Raises InputError where it is being read."""
+    lease = _take(store, source_id)
+    started = _begin(store, lease, source_id, trigger, claim)
+    return _finish(settings, [started], progress, stop, executor)[0] if started else None
 
 
 def run_all(
@@ -94,10 +157,11 @@ def run_all(
     progress: Progress | None = None,
     stop: threading.Event | None = None,
     executor: Executor | None = None,
+    despite_blackout: bool = False,
 ) -> list[IngestionRun]:
     """Read every enabled source, patients first, then bring histories and index up to date once.
 
-    A source that another process is reading is left to it.
+    A source that another process is reading, or that is in a blackout, is left to it.
     """
     with store.session() as session:
         sources = session.scalars(select(Source).where(_c(Source.enabled).is_(True))).all()
@@ -105,13 +169,15 @@ def run_all(
     started = []
     for source in ordered:
         with contextlib.suppress(InputError):
-            started.append(begin_run(store, int(source.id or 0), trigger))
+            started.append(begin_run(store, int(source.id or 0), trigger, despite_blackout=despite_blackout))
     return _finish(settings, started, progress, stop, executor)
 
 
-def run_in_background(settings: Settings, store: Store, source_id: int, *, trigger: str = "manual") -> IngestionRun:
+def run_in_background(
+    settings: Settings, store: Store, source_id: int, *, trigger: str = "manual", despite_blackout: bool = False
+) -> IngestionRun:
     """Claim a run and go on with it in a thread; gives its row at once. Raises as `run_source` does."""
-    started = begin_run(store, source_id, trigger)
+    started = begin_run(store, source_id, trigger, despite_blackout=despite_blackout)
     thread = threading.Thread(
         target=_finish, args=(settings, [started], None, None, None), name=f"run-{started.run.id}", daemon=True
     )
@@ -119,8 +185,20 @@ def run_in_background(settings: Settings, store: Store, source_id: int, *, trigg
     return started.run
 
 
-def begin_run(store: Store, source_id: int, trigger: str = "manual") -> StartedRun:
-    """Claim a source and write the run's row. Raises InputError where it is unknown or being read."""
+def begin_run(store: Store, source_id: int, trigger: str = "manual", *, despite_blackout: bool = False) -> StartedRun:
+    """Claim a source and write the run's row.
+
+    Raises InputError where it is unknown, being read, or in a blackout.
+    """
+    if not despite_blackout:
+        _refuse_in_blackout(store, source_id)
+    started = _begin(store, _take(store, source_id), source_id, trigger)
+    assert started is not None
+    started.despite_blackout = despite_blackout
+    return started
+
+
+def _take(store: Store, source_id: int) -> Lease:
     with store.session() as session:
         source = session.get(Source, source_id)
         if source is None:
@@ -128,27 +206,67 @@ def begin_run(store: Store, source_id: int, trigger: str = "manual") -> StartedR
     lease = Lease(store, f"source:{source_id}")
     if not lease.take():
         raise InputError(f"The source {source.name} is being read.", "Wait until it is done: `consore runs`.")
-    with store.session() as session:
-        _bury_dead_runs(session, source_id)
-        run = IngestionRun(source_id=source_id, trigger=trigger, stage="extract")
-        session.add(run)
-        session.flush()
-        session.expunge(run)
+    return lease
+
+
+def _begin(
+    store: Store, lease: Lease, source_id: int, trigger: str, claim: Claim = lambda _: True
+) -> StartedRun | None:
+    """The run of a source that is held: its claim and its row come in one transaction. None: it cannot be claimed."""
+    try:
+        with store.session() as session:
+            claimed = claim(session)
+            if claimed:
+                _bury_dead_runs(session, source_id)
+                run = IngestionRun(source_id=source_id, trigger=trigger, stage="extract")
+                session.add(run)
+                session.flush()
+                source = session.get(Source, source_id)
+                assert source is not None
+                session.expunge_all()
+    except BaseException:
+        lease.release()
+        raise
+    if not claimed:
+        lease.release()
+        return None
     return StartedRun(store, source, run, lease)
 
 
-def interrupted_sources(store: Store) -> list[int]:
-    """Sources whose last run was cut short: by the death of its process, or by a worker that was told to stop."""
-    last = select(func.max(_c(IngestionRun.id))).group_by(_c(IngestionRun.source_id))
-    cut_short = or_(
-        _c(IngestionRun.state) == RunState.RUNNING.value,
-        and_(_c(IngestionRun.state) == RunState.CANCELLED.value, _c(IngestionRun.trigger) != "manual"),
-    )
+def _refuse_in_blackout(store: Store, source_id: int) -> None:
     with store.session() as session:
-        found = session.scalars(
-            select(_c(IngestionRun.source_id)).where(_c(IngestionRun.id).in_(last), cut_short)
-        ).all()
-    return [source_id for source_id in found if not is_held(store, f"source:{source_id}")]
+        schedule, source = session.get(Schedule, source_id), session.get(Source, source_id)
+        over = closed_until(schedule, now()) if schedule else None
+    if over and schedule and source:
+        until = f"{over.astimezone(ZoneInfo(schedule.timezone)):%Y-%m-%d %H:%M} {schedule.timezone}"
+        raise InputError(
+            f"The source {source.name} is in a blackout until {until}.",
+            "Wait until it is over, or read it all the same: `consore ingest --despite-blackout`.",
+        )
+
+
+def bury_dead_runs(settings: Settings, store: Store) -> None:
+    """Close runs whose process has died, and plan that they are gone on with: at once the first time, then later."""
+    running = select(_c(IngestionRun.source_id)).where(_c(IngestionRun.state) == RunState.RUNNING.value).distinct()
+    with store.session() as session:
+        found = session.scalars(running).all()
+    for source_id in found:
+        lease = Lease(store, f"source:{source_id}")
+        if is_held(store, f"source:{source_id}") or not lease.take():
+            continue
+        try:
+            with store.session() as session:
+                dead = session.scalars(
+                    select(IngestionRun).where(
+                        _c(IngestionRun.source_id) == source_id, _c(IngestionRun.state) == RunState.RUNNING.value
+                    )
+                ).all()
+                _bury_dead_runs(session, source_id)
+                for run in dead[-1:]:
+                    session.refresh(run)
+                    conclude(session, settings, run)
+        finally:
+            lease.release()
 
 
 def replay_rejected(
@@ -169,18 +287,52 @@ def replay_rejected(
         waiting = session.scalars(query.order_by(_c(RejectedRecord.id))).all()
     meter = Meter(progress)
     meter.begin("replay", len(waiting))
-    opposed: list[int] = []
-    taken = 0
-    for identifier in waiting:
-        with store.session() as session:
-            taken += _replay(session, identifier, opposed)
-        meter.advance(1)
+    done = replay(settings, store, waiting, meter)
     meter.end()
-    if opposed:
-        remove_from_index(settings, opposed)
-    if taken:
-        catch_up(settings, store, progress)
-    return ReplayReport(taken, len(waiting) - taken)
+    if done.taken:
+        caught_up(settings, store, progress)
+    return ReplayReport(done.taken, len(waiting) - done.taken)
+
+
+def caught_up(settings: Settings, store: Store, progress: Progress | None = None) -> None:
+    """Bring everything up to date, the records that waited for a patient who is there now among them."""
+    with Derivation(settings, store, progress) as derivation:
+        _replay_arrived(settings, store)
+        derivation.result()
+    transact(store, settle_read_texts)
+
+
+def replay_in_background(
+    settings: Settings, store: Store, source_id: int, *, record_ids: list[int] | None = None, reason: str | None = None
+) -> IngestionRun:
+    """Read the rejected records of a source again, in a thread, as a run that can be followed; gives its row at once.
+
+    `reason`: only those. Raises InputError where the source is unknown or being read.
+    """
+    started = begin_run(store, source_id, "replay", despite_blackout=True)
+    if reason is not None:
+        query = select(_c(RejectedRecord.id)).where(
+            _c(RejectedRecord.source_id) == source_id,
+            _c(RejectedRecord.reason) == reason,
+            _c(RejectedRecord.replayed_at).is_(None),
+        )
+        with store.session() as session:
+            of_reason = list(session.scalars(query))
+        record_ids = of_reason if record_ids is None else [one for one in record_ids if one in set(of_reason)]
+
+    def go_on() -> None:
+        with Following(store, [started], None, None) as following:
+            try:
+                report = replay_rejected(settings, store, record_ids, source_id=source_id, progress=following.tell)
+                seen = report.taken + report.still_rejected
+                started.note(seen=seen, changed=report.taken, rejected=report.still_rejected)
+                started.end(settings, RunState.DONE)
+            except Exception as error:
+                log.exception("replay", source=source_id)
+                started.end(settings, RunState.FAILED, str(error), error)
+
+    threading.Thread(target=go_on, name=f"replay-{started.run.id}", daemon=True).start()
+    return started.run
 
 
 # --- The stages of a run ---------------------------------------------------------------------------------------
@@ -193,145 +345,66 @@ def _finish(
     stop: threading.Event | None,
     executor: Executor | None,
 ) -> list[IngestionRun]:
-    """Extract each source, then derive once for all; whatever happens, every run is closed."""
-    going = list(started)
+    """Extract each source, and derive beside it, once for all; whatever happens, every run is closed."""
+    if not started:
+        return []
+    store, going = started[0].store, list(started)
 
     def note_stage(stage: str) -> None:
-        for one in going:
-            if one.run.stage != stage:
+        for one in list(going):
+            if one.extracted and one.run.stage != stage:
                 one.note(stage=stage)
 
-    try:
-        for one in started:
-            meter = Meter(progress, stop)
-            try:
-                _extract(settings, one, meter)
-            except Stopped:
-                raise
-            except ConsoreError as error:
+    with Following(store, started, progress, stop) as following:
+        tell = _one_at_a_time(following.tell)
+        derivation = Derivation(settings, store, tell, stop=following.stop, executor=executor, on_stage=note_stage)
+        try:
+            with derivation:
+                for one in started:
+                    try:
+                        extract(settings, one, Meter(tell, following.stop))
+                        one.extracted = True
+                    except Stopped:
+                        raise
+                    except ConsoreError as error:
+                        going.remove(one)
+                        one.end(settings, RunState.FAILED, str(error), error)
+                if going:
+                    going[-1].say(_replay_arrived(settings, store).text())
+                done = derivation.result()
+            if going:
+                _tell_of(going[-1], done)
+            transact(store, settle_read_texts)
+            for one in list(going):
                 going.remove(one)
-                one.end(RunState.FAILED, str(error))
-        if going:
-            done = catch_up(
-                settings,
-                going[0].store,
-                progress,
-                stop=stop,
-                executor=executor,
-                on_stage=note_stage,
-            )
-            _tell_of(going[-1], done)
-        for one in list(going):
-            going.remove(one)
-            one.end(RunState.DONE)
-    except BaseException as error:
-        state = RunState.CANCELLED if isinstance(error, Stopped | KeyboardInterrupt) else RunState.FAILED
-        message = str(error) if isinstance(error, ConsoreError) else f"{type(error).__name__}: {error}"
-        for one in going:
-            with contextlib.suppress(Exception):  # the store itself may be what failed: the first error is the one
-                one.end(state, message)
-        if not isinstance(error, ConsoreError):
-            raise
+                one.end(settings, RunState.DONE)
+        except BaseException as error:
+            stopped = isinstance(error, Stopped | KeyboardInterrupt)
+            message = str(error) if isinstance(error, ConsoreError) else f"{type(error).__name__}: {error}"
+            for one in going:
+                state, said = following.outcome(one.run) if stopped else (RunState.FAILED, message)
+                with contextlib.suppress(Exception):  # the store itself may be what failed: the first error is the one
+                    one.end(settings, state, said, error)
+            if not isinstance(error, ConsoreError):
+                raise
     return [one.run for one in started]
 
 
-def _extract(settings: Settings, started: StartedRun, meter: Meter) -> None:
-    source, run, store = started.source, started.run, started.store
-    location = Path(source.location)
-    kind = SourceKind(source.kind)
-    meter.begin(f"extract {source.name}", count_records(kind, location))
-    items = read_source(kind, location, source.options, known=_signatures(store))
-    for batch in _batches(items):
-        opposed = _store_batch(started, batch)
-        if opposed:
-            remove_from_index(settings, opposed)
-        meter.advance(len(batch))
-    meter.end()
-    gone = _gone(started)
-    if gone:
-        started.note(message=f"{gone} documents are no longer in the source; they are kept.")
-    run.stage = "extract"
+def _one_at_a_time(progress: Progress) -> Progress:
+    """The same, told by one stage at a time."""
+    lock = threading.Lock()
+
+    def told(step: Step) -> None:
+        with lock:
+            progress(step)
+
+    return told
 
 
-def _store_batch(started: StartedRun, batch: list[SourceRecord | Rejection]) -> list[int]:
-    """Store one batch in one transaction; gives the patients who are now opposed.
-
-    Where the database refuses it, its records are stored one by one, and the one at fault is rejected.
-    """
-    try:
-        with started.store.session() as session:
-            counts, opposed = _take_batch(session, started, batch)
-    except (DataError, IntegrityError) as error:
-        if len(batch) > 1:
-            return [patient for item in batch for patient in _store_batch(started, [item])]
-        (item,) = batch
-        if isinstance(item, Rejection):
-            raise
-        fault = RecordError(
-            f"The store refuses this record: {str(error.orig).splitlines()[0]}.",
-            "Correct it in the source, then read the source again.",
-            reason="refused_by_store",
-        )
-        return _store_batch(started, [Rejection.of(fault, item.origin, item.raw)])
-    for name, value in counts.items():
-        setattr(started.run, name, value)
-    return opposed
-
-
-def _take_batch(
-    session: Session, started: StartedRun, batch: list[SourceRecord | Rejection]
-) -> tuple[dict[str, int], list[int]]:
-    run, source_id = started.run, int(started.source.id or 0)
-    records = [item for item in batch if isinstance(item, SourceRecord)]
-    taken = take_in(session, records)
-    rejections = [item for item in batch if isinstance(item, Rejection)] + taken.rejections
-    keep_rejected(session, source_id, int(run.id or 0), rejections)
-    refused = {rejection.position for rejection in taken.rejections}
-    settle(session, source_id, [record.origin for record in records if record.origin not in refused])
-    counts = {
-        "seen": run.seen + len(batch),
-        "created": run.created + taken.created,
-        "changed": run.changed + taken.changed,
-        "unchanged": run.unchanged + taken.unchanged,
-        "rejected": run.rejected + len(rejections),
-    }
-    session.execute(update(IngestionRun).where(_c(IngestionRun.id) == run.id).values(**counts))
-    return counts, taken.opposed
-
-
-def _batches(items: Iterator[SourceRecord | Rejection]) -> Iterator[list[SourceRecord | Rejection]]:
-    batch: list[SourceRecord | Rejection] = []
-    weight = 0
-    for item in items:
-        batch.append(item)
-        weight += len(item.raw)
-        if len(batch) >= BATCH or weight >= BATCH_BYTES:
-            yield batch
-            batch, weight = [], 0
-    if batch:
-        yield batch
-
-
-def _signatures(store: Store):  # type: ignore[no-untyped-def]
-    def signature(external_id: str) -> str | None:
-        statement = select(_c(Document.signature)).where(_c(Document.external_id) == external_id)
-        with store.engine.connect() as connection:
-            return connection.execute(statement).scalar()
-
-    return signature
-
-
-def _gone(started: StartedRun) -> int:
-    """Documents of this folder that the store holds and this run did not see."""
-    if started.source.kind != SourceKind.DOCUMENTS:
-        return 0
-    run = started.run
-    folder = Path(started.source.location).name
-    with started.store.session() as session:
-        held = session.execute(
-            select(func.count()).select_from(Document).where(_c(Document.origin).like(f"{folder}/%"))
-        ).scalar_one()
-    return max(int(held) - run.created - run.changed - run.unchanged, 0)
+def _replay_arrived(settings: Settings, store: Store) -> Replayed:
+    """Read again the records that waited for a patient who is there now."""
+    waiting = transact(store, waiting_for_patients)
+    return replay(settings, store, waiting, Meter()) if waiting else Replayed()
 
 
 def _tell_of(started: StartedRun, done: CaughtUp) -> None:
@@ -339,49 +412,25 @@ def _tell_of(started: StartedRun, done: CaughtUp) -> None:
     _reject_unread(started, done.unread)
     if done.unstructured:
         example = next(iter(done.unstructured.values()))
-        message = f"The history of {len(done.unstructured)} patients could not be built ({example}); see the log."
-        started.note(message=" ".join(filter(None, [started.run.message, message])))
+        started.say(f"The history of {len(done.unstructured)} patients could not be built ({example}); see the log.")
 
 
 def _reject_unread(started: StartedRun, failed: list[ReadDocument]) -> None:
     if not failed:
         return
-    with started.store.session() as session:
+
+    def keep(session: Session) -> int:
         rejections = []
         for one in failed:
             document = session.get(Document, one.document_id)
             if document is not None:
                 message = f"The reader failed ({one.failure}). The document can be searched by its words only."
                 raw = bounded(document.text.encode())
-                rejections.append(Rejection(f"text of {document.external_id}", "unreadable_text", message, raw))
+                rejections.append(Rejection(position_of_text(document.external_id), UNREADABLE_TEXT, message, raw))
         keep_rejected(session, int(started.source.id or 0), int(started.run.id or 0), rejections)
-    started.note(rejected=started.run.rejected + len(rejections))
+        return len(rejections)
 
-
-def _replay(session: Session, identifier: int, opposed: list[int]) -> bool:
-    """Read one rejected record again; True where it is now taken."""
-    held = session.get(RejectedRecord, identifier)
-    if held is None:
-        return False
-    source = session.get(Source, held.source_id)
-    assert source is not None
-    try:
-        items = list(
-            reread_record(SourceKind(source.kind), Path(source.location), source.options, held.position, held.raw)
-        )
-    except InputError as error:
-        held.message = str(error)
-        return False
-    records = [item for item in items if isinstance(item, SourceRecord)]
-    taken = take_in(session, records)
-    opposed += taken.opposed
-    rejections = [item for item in items if isinstance(item, Rejection)] + taken.rejections
-    if rejections or not records:
-        for rejection in rejections[:1]:
-            held.reason, held.message = rejection.reason, rejection.message
-        return False
-    held.replayed_at = now()
-    return True
+    started.note(rejected=started.run.rejected + transact(started.store, keep))
 
 
 def _bury_dead_runs(session: Session, source_id: int) -> None:
@@ -390,8 +439,13 @@ def _bury_dead_runs(session: Session, source_id: int) -> None:
         update(IngestionRun)
         .where(_c(IngestionRun.source_id) == source_id, _c(IngestionRun.state) == RunState.RUNNING.value)
         .values(
-            state=RunState.FAILED.value, ended_at=now(), message="Its process died; a later run went on from there."
+            state=RunState.FAILED.value,
+            ended_at=now(),
+            message="Its process died; a later run went on from there.",
+            reason=DIED,
+            failure=FailureKind.PASSING.value,
         )
+        .execution_options(synchronize_session=False)
     )
 
 

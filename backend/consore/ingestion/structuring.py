@@ -20,9 +20,14 @@ from consore.model import (
     Alteration,
     AlterationItem,
     Assertion,
+    Belief,
+    Believed,
     Biography,
     Biomarker,
     BiomarkerItem,
+    Conflict,
+    Correction,
+    CorrectionItem,
     Diagnosis,
     Document,
     DocumentKind,
@@ -30,7 +35,6 @@ from consore.model import (
     Dossier,
     DossierDocument,
     DrugItem,
-    EventType,
     Evidence,
     EvidenceItem,
     EvidenceRef,
@@ -38,6 +42,7 @@ from consore.model import (
     MentionKind,
     Patient,
     Sample,
+    SetAside,
     Sex,
     StructuredRecord,
     StructuredRow,
@@ -47,13 +52,14 @@ from consore.model import (
     Tumour,
     TumourEvent,
     TumourEventSite,
-    unpack_mentions,
+    Verdict,
+    unpack_page,
 )
 
 if TYPE_CHECKING:
     from consore.referentials import Terminology
 
-DERIVED: tuple[Any, ...] = (Evidence, Fact, Sample, Biomarker, Alteration, Treatment, TumourEvent, Tumour)
+DERIVED: tuple[Any, ...] = (Evidence, Belief, Fact, Sample, Biomarker, Alteration, Treatment, TumourEvent, Tumour)
 SAMPLE_STATUS = {"disponible": "available", "épuisé": "exhausted", "epuise": "exhausted", "": "available"}
 
 _NUMBER = re.compile(r"(?P<sign>[<>≤≥=~≈]{0,2})\s*(?P<number>\d+(?:[.,]\d+)?)\s*%?")
@@ -79,7 +85,9 @@ def structure_and_save(session: Session, patient_ids: int | Sequence[int], termi
     samples = [sample["external_id"] for shelf in shelves.values() for sample in _samples(0, shelf)]
     session.execute(delete(Sample).where(_in(Sample.external_id, samples)))  # one may have been another patient's
     biographies = {patient_id: structure(shelf.dossier, terminology) for patient_id, shelf in shelves.items()}
-    _save(session, [_Rows(patient_id, shelves[patient_id], one) for patient_id, one in biographies.items()])
+    _save(
+        session, [_Rows(patient_id, shelves[patient_id], one, terminology) for patient_id, one in biographies.items()]
+    )
     return list(biographies.values())
 
 
@@ -105,10 +113,11 @@ def load_dossiers(session: Session, patient_ids: Sequence[int]) -> dict[int, She
     }
     _add_documents(session, shelves)
     _add_records(session, shelves)
+    _add_corrections(session, shelves)
     for model, kind in ((Diagnosis, "diagnosis"), (Act, "act")):
-        rows = session.scalars(select(model).where(_in(model.patient_id, shelves)).order_by(_c(model.id)))
+        rows = session.scalars(select(model).where(_in(model.patient_id, shelves)))
         counted: dict[int, int] = defaultdict(int)
-        for row in rows:
+        for row in sorted(rows, key=_of_a_stay):
             counted[row.patient_id] += 1
             values = {"code": row.code, "date": row.date.isoformat() if row.date else None}
             if isinstance(row, Diagnosis):
@@ -118,28 +127,41 @@ def load_dossiers(session: Session, patient_ids: Sequence[int]) -> dict[int, She
     return shelves
 
 
+def _of_a_stay(row: Diagnosis | Act) -> tuple[str, ...]:
+    """An order that does not depend on when the row came: what is derived from it must not either."""
+    return (str(row.date), row.code, row.role if isinstance(row, Diagnosis) else row.phase)
+
+
 def _add_documents(session: Session, shelves: dict[int, Shelf]) -> None:
     columns = (Document.id, Document.patient_id, Document.external_id, Document.kind, Document.date, Document.text)
     statement = (
         select(*columns, DocumentMentions.payload)  # type: ignore[call-overload]
         .outerjoin(DocumentMentions, _c(DocumentMentions.document_id) == _c(Document.id))
         .where(_in(Document.patient_id, shelves))
-        .order_by(_c(Document.id))
+        .order_by(_c(Document.external_id))
     )
     for document_id, patient_id, external_id, kind, date, text, payload in session.execute(statement):
         shelf = shelves[patient_id]
         shelf.documents[external_id] = document_id
-        mentions = unpack_mentions(payload) if payload else []
-        shelf.dossier.documents.append(DossierDocument(external_id, DocumentKind(kind), date, text, mentions))
+        mentions, spans = unpack_page(payload) if payload else ([], None)
+        shelf.dossier.documents.append(DossierDocument(external_id, DocumentKind(kind), date, text, mentions, spans))
 
 
 def _add_records(session: Session, shelves: dict[int, Shelf]) -> None:
     statement = select(StructuredRecord).where(_in(StructuredRecord.patient_id, shelves))
-    for record in session.scalars(statement.order_by(_c(StructuredRecord.id))):
+    for record in session.scalars(statement.order_by(_c(StructuredRecord.kind), _c(StructuredRecord.external_id))):
         shelf = shelves[record.patient_id]
         identifier = f"{record.kind}:{record.external_id}"
         shelf.records[identifier] = int(record.id or 0)
         shelf.dossier.structured.append(StructuredRow(identifier, record.kind, record.date, record.values_))
+
+
+def _add_corrections(session: Session, shelves: dict[int, Shelf]) -> None:
+    statement = select(Correction).where(_in(Correction.patient_id, shelves), _c(Correction.withdrawn_at).is_(None))
+    for row in session.scalars(statement.order_by(_c(Correction.id))):
+        shelves[row.patient_id].dossier.corrections.append(
+            CorrectionItem(str(row.id), row.key, Verdict(row.verdict), row.values_, row.before, row.author, row.at)
+        )
 
 
 # --- Into the store -----------------------------------------------------------------------------------------
@@ -148,7 +170,8 @@ def _add_records(session: Session, shelves: dict[int, Shelf]) -> None:
 class _Rows:
     """One patient's history as rows; what hangs on a row waits until the store has given it an identifier."""
 
-    def __init__(self, patient_id: int, shelf: Shelf, biography: Biography) -> None:
+    def __init__(self, patient_id: int, shelf: Shelf, biography: Biography, terminology: Terminology) -> None:
+        self.terminology = terminology
         self.patient_id = patient_id
         self.shelf = shelf
         self.biography = biography
@@ -156,6 +179,7 @@ class _Rows:
         self.events: list[tuple[TumourEvent, list[str]]] = []
         self.treatments: list[tuple[Treatment, list[DrugItem]]] = []
         self.evidence: list[tuple[EvidenceItem, Any, list[EvidenceRef]]] = []
+        self.beliefs: list[tuple[EvidenceItem, Any, Believed]] = []
 
     def make_tumours(self) -> list[SQLModel]:
         """The tumours: the other rows point to them."""
@@ -175,7 +199,7 @@ class _Rows:
                 label=item.label,
             )
             self.tumours[item.rank] = row
-            self.evidence.append((EvidenceItem.TUMOUR, row, item.evidence))
+            self._keep(EvidenceItem.TUMOUR, row, item)
         return list(self.tumours.values())
 
     def make_items(self) -> list[SQLModel]:
@@ -184,10 +208,10 @@ class _Rows:
             tumour_id = self.tumours[item.rank].id
             for biomarker in item.biomarkers:
                 found = _biomarker(self.patient_id, tumour_id, biomarker)
-                self.evidence.append((EvidenceItem.BIOMARKER, found, biomarker.evidence))
+                self._keep(EvidenceItem.BIOMARKER, found, biomarker)
             for alteration in item.alterations:
                 seen = _alteration(self.patient_id, tumour_id, alteration)
-                self.evidence.append((EvidenceItem.ALTERATION, seen, alteration.evidence))
+                self._keep(EvidenceItem.ALTERATION, seen, alteration)
         for happened in self.biography.events:
             event = TumourEvent(
                 patient_id=self.patient_id,
@@ -197,7 +221,7 @@ class _Rows:
                 label=happened.label,
             )
             self.events.append((event, happened.sites))
-            self.evidence.append((EvidenceItem.EVENT, event, happened.evidence))
+            self._keep(EvidenceItem.EVENT, event, happened)
         for given in self.biography.treatments:
             treatment = Treatment(
                 patient_id=self.patient_id,
@@ -211,21 +235,28 @@ class _Rows:
                 end=given.end,
                 intent=given.intent,
                 response=given.response,
+                cycles=given.cycles,
+                dose=given.dose,
+                stop_reason=given.stop_reason,
             )
             self.treatments.append((treatment, given.drugs))
-            self.evidence.append((EvidenceItem.TREATMENT, treatment, given.evidence))
+            self._keep(EvidenceItem.TREATMENT, treatment, given)
+        self.beliefs.extend((aside.item, None, aside) for aside in self.biography.set_aside)
         return [row for _, row, _ in self.evidence if not isinstance(row, Tumour)]
 
+    def _keep(self, kind: EvidenceItem, row: Any, item: Believed) -> None:
+        self.evidence.append((kind, row, item.evidence))
+        self.beliefs.append((kind, row, item))
+
     def chain(self) -> None:
-        """A recurrence follows the last earlier event of its tumour (OSIRIS `TumorPathologyEvent` chain)."""
-        last: dict[int | None, TumourEvent] = {}
-        ordered = sorted((event for event, _ in self.events), key=lambda one: (one.date or dt.date.max, one.id or 0))
-        for event in ordered:
-            if event.tumour_id is not None:
-                before = last.get(event.tumour_id)
-                if before is not None and event.type != EventType.INITIAL:
-                    event.parent_id = before.id
-                last[event.tumour_id] = event
+        """An event follows another and a treatment treats one (OSIRIS `TumorPathologyEvent` chain)."""
+        rows = {item.key: row for item, (row, _) in zip(self.biography.events, self.events, strict=True)}
+        for item, (row, _) in zip(self.biography.events, self.events, strict=True):
+            parent = rows.get(item.parent or "")
+            row.parent_id = parent.id if parent else None
+        for given, (treatment, _) in zip(self.biography.treatments, self.treatments, strict=True):
+            event = rows.get(given.event or "")
+            treatment.event_id = event.id if event else None
 
     def sites(self) -> Iterator[dict[str, Any]]:
         """The sites of the events."""
@@ -257,9 +288,48 @@ class _Rows:
                     "confidence": reference.confidence,
                 }
 
+    def belief_rows(self) -> Iterator[dict[str, Any]]:
+        """How sure each item is, why, and what others say; then what the history does not hold."""
+        from consore.history import is_reviewed, review_value
+
+        for kind, row, item in self.beliefs:
+            aside = item if isinstance(item, SetAside) else None
+            yield {
+                "patient_id": self.patient_id,
+                "item": kind.value,
+                "item_id": row.id if row else None,
+                "key": item.key,
+                "confidence": item.confidence,
+                "review_value": 0.0 if is_reviewed(item) else review_value(item, kind),
+                "reviewed": is_reviewed(item),
+                "why": item.why,
+                "conflicts": [self._conflict(one) for one in item.conflicts],
+                "label": aside.label if aside else "",
+                "date": aside.date if aside else None,
+                "values": aside.values if aside else {},
+                "evidence": self._references(aside.evidence) if aside else [],
+            }
+
+    def _conflict(self, one: Conflict) -> dict[str, Any]:
+        """A conflict as JSON."""
+        return {"attribute": one.attribute, "value": one.value, "evidence": self._references(one.evidence)}
+
+    def _references(self, evidence: list[EvidenceRef]) -> list[dict[str, Any]]:
+        """Evidence as JSON, by the identifiers of the store."""
+        return [
+            {
+                "document_id": self.shelf.documents.get(reference.document_id or ""),
+                "record_id": self.shelf.records.get(reference.row_id or ""),
+                "start": reference.start,
+                "end": reference.end,
+                "quote": reference.quote,
+            }
+            for reference in evidence
+        ]
+
     def facts(self) -> list[dict[str, Any]]:
         """What queries by code need."""
-        return _facts(self.patient_id, self.shelf, self.biography)
+        return _facts(self.patient_id, self.shelf, self.biography, self.terminology)
 
     def _tumour_id(self, rank: int | None) -> int | None:
         tumour = self.tumours.get(rank) if rank is not None else None
@@ -280,6 +350,7 @@ def _save(session: Session, patients: list[_Rows]) -> None:
         (TreatmentDrug, _Rows.drugs),
         (Sample, _Rows.samples),
         (Evidence, _Rows.evidence_rows),
+        (Belief, _Rows.belief_rows),
         (Fact, _Rows.facts),
     )
     for model, rows in tables:
@@ -358,10 +429,10 @@ def _alteration(patient_id: int, tumour_id: int | None, item: AlterationItem) ->
 # --- Facts: what queries need of the mentions and the rows ----------------------------------------------------
 
 
-def _facts(patient_id: int, shelf: Shelf, biography: Biography) -> list[dict[str, Any]]:
+def _facts(patient_id: int, shelf: Shelf, biography: Biography, terminology: Terminology) -> list[dict[str, Any]]:
     """One row per kind × code × assertion × value, with its first date and one of its sources."""
     facts: dict[tuple[str | None, ...], dict[str, Any]] = {}
-    for fact in (*_facts_of_mentions(shelf), *_facts_of_history(shelf, biography), *_facts_of_rows(shelf)):
+    for fact in (*_facts_of_mentions(shelf), *_facts_of_history(shelf, biography), *_facts_of_rows(shelf, terminology)):
         key = tuple(fact[name] for name in ("kind", "system", "code", "assertion", "value"))
         held = facts.get(key)
         if held is None or (fact["date"] or dt.date.max) < (held["date"] or dt.date.max):
@@ -416,12 +487,18 @@ def _facts_of_history(shelf: Shelf, biography: Biography) -> Iterator[dict[str, 
                 yield _fact(MentionKind.DRUG.value, System.ATC.value, drug.atc, date=treatment.start, **source)
 
 
-def _facts_of_rows(shelf: Shelf) -> Iterator[dict[str, Any]]:
+def _facts_of_rows(shelf: Shelf, terminology: Terminology) -> Iterator[dict[str, Any]]:
+    from consore.history import facts_of_results
+
     for row in shelf.dossier.structured:
         if row.kind == "act":
             yield _fact(MentionKind.PROCEDURE.value, System.CCAM.value, row.values["code"], date=row.date)
         elif row.kind == "diagnosis":
             yield _fact("diagnosis", System.CIM10.value, row.values["code"], date=row.date)
+        elif row.kind in ("molecular", "biology"):
+            for kind, system, code, value, unit in facts_of_results(row, terminology):
+                record_id = shelf.records.get(row.id)
+                yield _fact(kind, system, code, value=value, unit=unit, date=row.date, record_id=record_id)
 
 
 def _fact(

@@ -16,23 +16,175 @@ PARTICIPLE, FINITE, EITHER, INFINITIVE, FUTURE = "participle", "finite", "either
 
 _FINITE_ENDINGS = {
     True: ("e", "es", "ons", "ent", "ait", "aient", "ions", "ais", "ant", "a", "ai", "erent", "ez"),
-    False: ("", *["t", "s", "d", "ds", "ons", "ent", "ait", "aient", "ais", "ant", "e", "es", "it", "irent", "ut", "urent", "ez"]),
-}  # fmt: skip
+    False: (
+        "",
+        "t",
+        "s",
+        "d",
+        "ds",
+        "ons",
+        "ent",
+        "ait",
+        "aient",
+        "ais",
+        "ant",
+        "e",
+        "es",
+        "it",
+        "irent",
+        "ut",
+        "urent",
+        "ez",
+    ),
+}
 _FUTURE_ENDINGS = ("a", "ai", "as", "ons", "ez", "ont", "ait", "ais", "aient", "ions")
 _WORDS = re.compile(r"[a-z]+'|[\w-]+|[.,;:()?!]")
 _LOOK_BACK = 60
 _NEGATIVE = frozenset({"pas", "plus", "jamais", "guere", "aucunement", "nullement", "point"})
-_TO_BE = frozenset(["est", "sont", "etait", "etaient", "fut", "furent", "soit", "etant", "etre", "ete"])
-_TO_HAVE = frozenset(["a", "ai", "ont", "avons", "avait", "avaient", "avions", "ayant", "avoir", "eu", "aura", "auront"])
-_HAD = frozenset(["avait", "avaient", "avions", "avais"])
-_WILL_BE = frozenset(["sera", "seront", "serait", "seraient"])
-_WOULD_HAVE = frozenset(["aurait", "auraient"])
-_CAN = frozenset(
-    ["saurait", "sait", "pouvoir", "puisse", "pouvant", "peut", "peuvent", "peut-on", "pouvait", "pouvaient", "pourra", "pourront", "pourrait", "pourraient", "doit", "doivent", "devra"]
+_TO_BE = frozenset(
+    [
+        "est",
+        "sont",
+        "etait",
+        "etaient",
+        "fut",
+        "furent",
+        "soit",
+        "etant",
+        "etre",
+        "ete",
+    ]
 )
-_COULD = frozenset(["vient", "viennent", "venait", "venant", "permis", "permet", "permettent", "permettant", "permit", "pu", "permettait"])
+_TO_HAVE = frozenset(
+    [
+        "a",
+        "ai",
+        "ont",
+        "avons",
+        "avait",
+        "avaient",
+        "avions",
+        "ayant",
+        "avoir",
+        "eu",
+        "aura",
+        "auront",
+    ]
+)
+_HAD = frozenset(
+    [
+        "avait",
+        "avaient",
+        "avions",
+        "avais",
+    ]
+)
+_WILL_BE = frozenset(
+    [
+        "sera",
+        "seront",
+        "serait",
+        "seraient",
+    ]
+)
+_WOULD_HAVE = frozenset(
+    [
+        "aurait",
+        "auraient",
+    ]
+)
+_CAN = frozenset(
+    [
+        "saurait",
+        "sait",
+        "pouvoir",
+        "puisse",
+        "pouvant",
+        "peut",
+        "peuvent",
+        "peut-on",
+        "pouvait",
+        "pouvaient",
+        "pourra",
+        "pourront",
+        "pourrait",
+        "pourraient",
+        "doit",
+        "doivent",
+        "devra",
+    ]
+)
+_COULD = frozenset(
+    [
+        "vient",
+        "viennent",
+        "venait",
+        "venant",
+        "permis",
+        "permet",
+        "permettent",
+        "permettant",
+        "permit",
+        "pu",
+        "permettait",
+    ]
+)
 _LIGHT = frozenset(
-    ["de", "d'", "a", "pour", "l'", "le", "la", "les", "lui", "leur", "y", "en", "nous", "vous", "se", "s'", "m'", "me", "je", "on", "il", "elle", "ils", "elles", "i-l", "t-il", "t-elle", "encore", "toujours", "bien", "que", "fait", "font", "faisait", "ferait", "feraient", "faire", "laisse", "laissait", "deja", "donc", "toutefois", "cependant", "pourtant", "ainsi", "aussi", "neanmoins", "alors", "finalement", "non", "tout", "tous", "toutes"]
+    [
+        "de",
+        "d'",
+        "a",
+        "pour",
+        "l'",
+        "le",
+        "la",
+        "les",
+        "lui",
+        "leur",
+        "y",
+        "en",
+        "nous",
+        "vous",
+        "se",
+        "s'",
+        "m'",
+        "me",
+        "je",
+        "on",
+        "il",
+        "elle",
+        "ils",
+        "elles",
+        "i-l",
+        "t-il",
+        "t-elle",
+        "encore",
+        "toujours",
+        "bien",
+        "que",
+        "fait",
+        "font",
+        "faisait",
+        "ferait",
+        "feraient",
+        "faire",
+        "laisse",
+        "laissait",
+        "deja",
+        "donc",
+        "toutefois",
+        "cependant",
+        "pourtant",
+        "ainsi",
+        "aussi",
+        "neanmoins",
+        "alors",
+        "finalement",
+        "non",
+        "tout",
+        "tous",
+        "toutes",
+    ]
 )
 
 

@@ -26,11 +26,21 @@ def _text() -> Any:
     return Field(default="", sa_column=Column(Text, nullable=False))
 
 
+def _later() -> Any:
+    """A word that came after the first rows: those have none."""
+    return Field(default="", sa_column_kwargs={"server_default": ""})
+
+
 # --- What the sources say -----------------------------------------------------------------------------------
 
 
 class Patient(SQLModel, table=True):
-    """A person with an IPP (*identifiant permanent du patient*). `opposed`: never in any answer."""
+    """A person with an IPP (*identifiant permanent du patient*). `opposed`: never in any answer.
+
+    `version`, here and below, orders the states of a record where its source tells; `source_id` is the source that gave
+    it last. `record_ipp` is the IPP of the record that the identity was taken from where it is another one: that of a
+    merged identity, as long as the one that was kept is not described by itself.
+    """
 
     id: int | None = Field(default=None, primary_key=True)
     ipp: str = Field(unique=True, index=True)
@@ -46,6 +56,23 @@ class Patient(SQLModel, table=True):
     opposed: bool = Field(default=False, index=True)
     sha256: str = ""
     updated_at: dt.datetime = Field(default_factory=now)
+    record_ipp: str = _later()
+    version: str = _later()
+    source_id: int | None = None
+
+
+class MergedIdentity(SQLModel, table=True):
+    """An IPP that was merged into another one (*fusion d'identités*): what comes under it goes to the patient `kept`.
+
+    `kept` is never itself merged. `patient_id`: the row that the identity had, which is never given to another person.
+    """
+
+    ipp: str = Field(primary_key=True)
+    kept: str = Field(index=True)
+    patient_id: int | None = None
+    date: dt.date | None = None
+    origin: str = ""
+    merged_at: dt.datetime = Field(default_factory=now)
 
 
 class Stay(SQLModel, table=True):
@@ -59,6 +86,8 @@ class Stay(SQLModel, table=True):
     exit_date: dt.date | None = None
     unit: str = ""
     sha256: str = ""
+    version: str = _later()
+    source_id: int | None = Field(default=None, index=True)
 
 
 class Diagnosis(SQLModel, table=True):
@@ -84,7 +113,7 @@ class Act(SQLModel, table=True):
 
 
 class StructuredRecord(SQLModel, table=True):
-    """A row of the tumour sheet, the chemotherapy file or the biobank, kept as it came (`values_`)."""
+    """A row of the tumour sheet, chemotherapy, pharmacy, biology, molecular or biobank file, as it came (`values_`)."""
 
     __table_args__ = (UniqueConstraint("kind", "external_id"),)
     id: int | None = Field(default=None, primary_key=True)
@@ -95,6 +124,24 @@ class StructuredRecord(SQLModel, table=True):
     values_: dict[str, Any] = Field(default_factory=dict, sa_column=Column("values", JSON, nullable=False))
     origin: str = ""
     sha256: str = ""
+    version: str = _later()
+    source_id: int | None = Field(default=None, index=True)
+
+
+class RemovedRecord(SQLModel, table=True):
+    """A record that its source took back, kept so that no older state of it is taken for a new one.
+
+    `kind` and `external_id` are those of the record, `version` that of the removal; `sha256` is what it held.
+    `patient_id`: the row of a patient who was taken back, which is never given to another person.
+    """
+
+    kind: str = Field(primary_key=True)
+    external_id: str = Field(primary_key=True)
+    version: str = ""
+    sha256: str = ""
+    patient_id: int | None = None
+    origin: str = ""
+    removed_at: dt.datetime = Field(default_factory=now)
 
 
 class Document(SQLModel, table=True):
@@ -116,6 +163,8 @@ class Document(SQLModel, table=True):
     origin: str = ""
     sha256: str = ""
     signature: str = ""
+    version: str = _later()
+    source_id: int | None = Field(default=None, index=True)
 
 
 class DocumentMentions(SQLModel, table=True):
@@ -205,6 +254,10 @@ class Treatment(SQLModel, table=True):
     end: dt.date | None = None
     intent: str | None = None
     response: str | None = None
+    event_id: int | None = None
+    cycles: int | None = None
+    dose: float | None = None
+    stop_reason: str | None = None
 
 
 class TreatmentDrug(SQLModel, table=True):
@@ -271,6 +324,60 @@ class Evidence(SQLModel, table=True):
     confidence: float = 1.0
 
 
+class Belief(SQLModel, table=True):
+    """How sure a derived row is, why, and what other sources say; see `biography.Believed`.
+
+    `item_id` is a row of the table that `item` names; null for what the history does not hold (`biography.SetAside`),
+    which `label`, `date`, `values_` and `evidence` (as in `conflicts`) describe. `review_value` orders the review
+    queue: doubt times consequence.
+    """
+
+    __table_args__ = (Index("ix_belief_item", "item", "item_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    patient_id: int = Field(foreign_key="patient.id", index=True, ondelete="CASCADE")
+    item: str
+    item_id: int | None = None
+    key: str
+    confidence: float = 1.0
+    review_value: float = Field(default=0.0, index=True)
+    reviewed: bool = False
+    why: str = _text()
+    conflicts: list[dict[str, Any]] = _json(list)
+    label: str = ""
+    date: dt.date | None = None
+    values_: dict[str, Any] = Field(default_factory=dict, sa_column=Column("values", JSON, nullable=False))
+    evidence: list[dict[str, Any]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]")
+    )
+
+
+# --- What physicians say of it: never derived, never rebuilt ------------------------------------------------
+
+
+class Correction(SQLModel, table=True):
+    """What a physician said of an item of a history: an input of every later structuring, above all sources.
+
+    `key` names the item as it was then; `values_` holds what was changed, with the keys of `Biography.as_json`;
+    `before` what the history said, so that the pair can train a reader. The last one of an item wins, attribute by
+    attribute; a withdrawn one counts no more. Rows are never changed otherwise nor deleted.
+    """
+
+    __table_args__ = (Index("ix_correction_patient_key", "patient_id", "key"),)
+    id: int | None = Field(default=None, primary_key=True)
+    patient_id: int = Field(foreign_key="patient.id", index=True, ondelete="CASCADE")
+    item: str
+    key: str
+    verdict: str
+    values_: dict[str, Any] = Field(default_factory=dict, sa_column=Column("values", JSON, nullable=False))
+    before: dict[str, Any] = _json()
+    account_id: int | None = Field(default=None, index=True)
+    login: str = ""
+    author: str = ""
+    comment: str = _text()
+    at: dt.datetime = Field(default_factory=now, index=True)
+    withdrawn_at: dt.datetime | None = None
+
+
 # --- How the sources are read ----------------------------------------------------------------------------
 
 
@@ -286,7 +393,12 @@ class Source(SQLModel, table=True):
 
 
 class Schedule(SQLModel, table=True):
-    """When a source is read. `weekday` 0 is Monday; `day` 1–28; local time in `timezone`."""
+    """When a source is read. `weekday` 0 is Monday; `day` 1–28; local time in `timezone`.
+
+    `cron` is the expression of the frequency of that name. `blackouts` are windows in which no run starts or goes on:
+    {weekdays (of their start; none: every day), start, end} with times as HH:MM; one that ends before it starts ends
+    the next day. `retry_at`: when a run that failed or was paused is gone on with; `attempts`: failures in a row.
+    """
 
     source_id: int = Field(primary_key=True, foreign_key="source.id", ondelete="CASCADE")
     frequency: str = Field(default=Frequency.MANUAL.value)
@@ -295,12 +407,20 @@ class Schedule(SQLModel, table=True):
     weekday: int = 0
     day: int = 1
     timezone: str = "Europe/Paris"
+    cron: str = ""
+    blackouts: list[dict[str, Any]] = _json(list)
     last_run_at: dt.datetime | None = None
     next_run_at: dt.datetime | None = None
+    retry_at: dt.datetime | None = None
+    attempts: int = 0
 
 
 class IngestionRun(SQLModel, table=True):
-    """One reading of one source."""
+    """One reading of one source.
+
+    `asked`: what a person asked of it while it goes on (`cancel`). Of a failed one, `reason` is the code of the error
+    and `failure` a `FailureKind`.
+    """
 
     id: int | None = Field(default=None, primary_key=True)
     source_id: int = Field(foreign_key="source.id", index=True, ondelete="CASCADE")
@@ -315,6 +435,40 @@ class IngestionRun(SQLModel, table=True):
     unchanged: int = 0
     rejected: int = 0
     message: str = _text()
+    reason: str = ""
+    failure: str = ""
+    asked: str = ""
+
+
+class RunProgress(SQLModel, table=True):
+    """How far the stage of a run is, while it goes on; `rate` in items a second."""
+
+    run_id: int = Field(primary_key=True, foreign_key="ingestionrun.id", ondelete="CASCADE")
+    stage: str = ""
+    done: int = 0
+    total: int | None = None
+    rate: float | None = None
+    updated_at: dt.datetime = Field(default_factory=now)
+
+
+class Alert(SQLModel, table=True):
+    """Something about a source that a person must know; open until the source is well again.
+
+    `counts` are numbers only: an alert never holds a word of a record. `told_at`: when the webhook took it.
+    """
+
+    id: int | None = Field(default=None, primary_key=True)
+    source_id: int = Field(foreign_key="source.id", index=True, ondelete="CASCADE")
+    kind: str
+    reason: str = ""
+    counts: dict[str, Any] = _json()
+    raised_at: dt.datetime = Field(default_factory=now)
+    closed_at: dt.datetime | None = Field(default=None, index=True)
+    times: int = 1
+    told_at: dt.datetime | None = None
+    tries: int = 0
+    next_try_at: dt.datetime | None = None
+    problem: str = ""
 
 
 class Checkpoint(SQLModel, table=True):
@@ -326,15 +480,19 @@ class Checkpoint(SQLModel, table=True):
 
 
 class PendingPatient(SQLModel, table=True):
-    """A patient whose data changed and whose history and index entry must be rebuilt."""
+    """A patient whose data changed and whose history and index entry must be rebuilt, or who is gone from the store."""
 
-    patient_id: int = Field(primary_key=True, foreign_key="patient.id", ondelete="CASCADE")
+    patient_id: int = Field(primary_key=True)
     since: dt.datetime = Field(default_factory=now)
 
 
 class RejectedRecord(SQLModel, table=True):
-    """A record that could not be read, whole, with the reason. It can be replayed."""
+    """A record that could not be read, whole, with the reason. It can be replayed.
 
+    `ipp`: the patient that it waits for, where that is why.
+    """
+
+    __table_args__ = (Index("ix_rejectedrecord_position", "source_id", "position"),)
     id: int | None = Field(default=None, primary_key=True)
     source_id: int = Field(foreign_key="source.id", index=True, ondelete="CASCADE")
     run_id: int = Field(foreign_key="ingestionrun.id", index=True, ondelete="CASCADE")
@@ -344,6 +502,7 @@ class RejectedRecord(SQLModel, table=True):
     raw: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False))
     created_at: dt.datetime = Field(default_factory=now)
     replayed_at: dt.datetime | None = None
+    ipp: str = Field(default="", index=True)
 
 
 # --- Who asks, and what was asked -------------------------------------------------------------------------

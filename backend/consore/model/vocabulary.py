@@ -147,6 +147,7 @@ class Frequency(StrEnum):
     NIGHTLY = "nightly"
     WEEKLY = "weekly"
     MONTHLY = "monthly"
+    CRON = "cron"  # an expression of five fields, crontab(5)
 
 
 class RunState(StrEnum):
@@ -155,7 +156,23 @@ class RunState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
-    CANCELLED = "cancelled"
+    CANCELLED = "cancelled"  # by a person: it is not gone on with
+    PAUSED = "paused"  # by a blackout or a worker that stops: it is gone on with
+
+
+class FailureKind(StrEnum):
+    """Whether a failed run may succeed when it is only tried again."""
+
+    PASSING = "passing"
+    LASTING = "lasting"
+
+
+class AlertKind(StrEnum):
+    """What an alert tells of a source."""
+
+    FAILED = "failed"
+    LATE = "late"
+    REJECTIONS = "rejections"
 
 
 class Role(StrEnum):
@@ -175,3 +192,12 @@ class EvidenceItem(StrEnum):
     TREATMENT = "treatment"
     BIOMARKER = "biomarker"
     ALTERATION = "alteration"
+
+
+class Verdict(StrEnum):
+    """What a physician says of an item of a history."""
+
+    CONFIRM = "confirm"
+    CORRECT = "correct"  # some of its values are others
+    REJECT = "reject"  # it is not so
+    ADD = "add"  # it was not found

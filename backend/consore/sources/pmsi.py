@@ -1,7 +1,7 @@
-"""PMSI stays: RSS files of fixed-width RUM lines (ATIH, MCO), linked to patients by `pmsi_ano.csv`.
+"""PMSI stays: RSS files of fixed-width RUM lines (ATIH, MCO), linked to patients by a file beside (`links.py`).
 
 Positions are data (`formats/rss.csv`, `rss_act.csv`: ATIH, edition 2025; the positions read here hold since the edition
-2015). The RUM of one RSS follow each other and form one stay.
+2012, but those of acts, which `rss_versions.csv` tells). The RUM of one RSS follow each other and form one stay.
 """
 
 from __future__ import annotations
@@ -10,18 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
-from consore.errors import RecordError, SourceError
-from consore.sources.encoding import lines_of
+from consore.errors import RecordError
+from consore.sources.links import Links, unlinked
 from consore.sources.records import KeyTable, Rejection, SourceRecord
-from consore.sources.tables import Line, Row, read_table
+from consore.sources.tables import Line
 from consore.sources.values import ccam, cim10, parse_packed_date, read_format
 
 DIAGNOSIS_LENGTH = 8
-ACT_LENGTH = 29
-ANO = "pmsi_ano.csv"
 
 
 @dataclass(slots=True)
@@ -33,42 +30,29 @@ class _Rum:
     fault: RecordError | None = None
 
 
-def read_pmsi(file: Path, options: dict[str, Any]) -> Iterator[SourceRecord | Rejection]:
-    """The stays of an RSS file. Raises SourceError where it, or `pmsi_ano.csv` beside it, is missing."""
-    if not file.is_file():
-        raise SourceError(f"There is no file {file}.", "Check the location of the source and the rights on it.")
-    yield from reread_pmsi(file, lines_of(file), options)
-
-
-def reread_pmsi(file: Path, lines: Iterator[Line], options: dict[str, Any]) -> Iterator[SourceRecord | Rejection]:
-    """`read_pmsi` over lines that were kept aside."""
-    links = KeyTable()
+def read_rss(
+    name: str, lines: Iterator[Line], links: Links, options: dict[str, Any]
+) -> Iterator[SourceRecord | Rejection]:
+    """The stays of an RSS file, whose RUM are `lines`; `name` begins each position."""
     seen = KeyTable()
-    ano = file.parent / options.get("ano", ANO)
     try:
-        for row in read_table("pmsi_ano", ano, options, unique="rss"):
-            if isinstance(row, Row):
-                links.add(row.values["rss"], row.values["ipp"])
-            else:
-                yield row
         rums = (_rum(*line) for line in lines if line[1].strip("\r\n\x1a "))
         for rss, group in groupby(rums, key=lambda rum: rum.rss):
-            yield from _stay(file.name, rss, list(group), links, seen)
+            yield from _stay(name, rss, list(group), links, seen)
     finally:
-        links.close()
         seen.close()
 
 
-def _stay(name: str, rss: str, rums: list[_Rum], links: KeyTable, seen: KeyTable) -> Iterator[SourceRecord | Rejection]:
+def _stay(name: str, rss: str, rums: list[_Rum], links: Links, seen: KeyTable) -> Iterator[SourceRecord | Rejection]:
     raw = b"".join(rum.raw if rum.raw.endswith(b"\n") else rum.raw + b"\n" for rum in rums)
     wrong = next((rum for rum in rums if rum.fault), None)
     position = f"{name}:{(wrong or rums[0]).number}"
     try:
         if wrong and wrong.fault:  # a stay is taken whole or not at all: half a stay would look like a complete one
             raise wrong.fault
-        ipp = links.get(rss)
+        ipp = links.of(rss, _field(rums[0].text, "stay").strip())
         if ipp is None:
-            raise RecordError(f"The stay {rss} has no patient in {ANO}.", "Add its line there.", reason="unlinked_stay")
+            raise unlinked(rss, links)
         if not seen.add(rss):
             raise RecordError(
                 f"The stay {rss} already stands higher in the file.",
@@ -129,10 +113,11 @@ def _diagnoses(text: str, day: str) -> list[dict[str, Any]]:
 def _acts(text: str, entry: str) -> list[dict[str, Any]]:
     before = _count(text, "associated_diagnoses") + _count(text, "documentary_diagnoses")
     start = _positions()["variable_zone"][0] + before * DIAGNOSIS_LENGTH
-    fields = _act_positions()
+    length = _versions()[_field(text, "rss_version")]
+    fields = _act_positions(length)
     found = []
     for place in range(_count(text, "acts")):
-        zone = text[start + place * ACT_LENGTH : start + (place + 1) * ACT_LENGTH]
+        zone = text[start + place * length : start + (place + 1) * length]
         written = _cut(zone, fields["ccam"])
         if (code := ccam(written)) is None:
             raise RecordError(f"“{written}” is no CCAM code.", "Correct it in the source.", reason="invalid_code")
@@ -165,7 +150,7 @@ def _check_shape(text: str) -> None:
             reason="unknown_version",
         )
     diagnoses = _count(text, "associated_diagnoses") + _count(text, "documentary_diagnoses")
-    expected = start + diagnoses * DIAGNOSIS_LENGTH + _count(text, "acts") * ACT_LENGTH
+    expected = start + diagnoses * DIAGNOSIS_LENGTH + _count(text, "acts") * _versions()[version]
     if len(text) < expected or text[expected:].strip():
         raise _wrong_length(len(text), expected)
     if not _field(text, "rss").strip():
@@ -219,10 +204,14 @@ def _positions() -> dict[str, tuple[int, int]]:
 
 
 @cache
-def _act_positions() -> dict[str, tuple[int, int]]:
-    return {row["name"]: (int(row["position"]) - 1, int(row["length"])) for row in read_format("rss_act")}
+def _act_positions(length: int) -> dict[str, tuple[int, int]]:
+    """Where the fields of an act are: an act of 26 characters (before 2016) has no PMSI extension."""
+    places = {row["name"]: (int(row["position"]) - 1, int(row["length"])) for row in read_format("rss_act")}
+    shift = max(begin + width for begin, width in places.values()) - length
+    return {name: (begin - (shift if begin > 15 else 0), width) for name, (begin, width) in places.items()}
 
 
 @cache
-def _versions() -> frozenset[str]:
-    return frozenset(row["version"] for row in read_format("rss_versions"))
+def _versions() -> dict[str, int]:
+    """The length of an act by version of the RSS."""
+    return {row["version"]: int(row["act_length"]) for row in read_format("rss_versions")}

@@ -67,17 +67,30 @@ class Mark:
 
 @dataclass(slots=True, frozen=True)
 class Rejection:
-    """A record that could not be taken. `reason` is stable (for counting), `message` says what to do, `raw` is it."""
+    """A record that could not be taken. `reason` is stable (for counting), `message` says what to do, `raw` is it.
+
+    `ipp`: the patient that it waits for, where it is whole and only they are missing.
+    """
 
     position: str
     reason: str
     message: str
     raw: bytes = field(default=b"", repr=False)
+    ipp: str = ""
 
     @classmethod
-    def of(cls, error: RecordError, position: str, raw: bytes) -> Self:
+    def of(cls, error: RecordError, position: str, raw: bytes, ipp: str = "") -> Self:
         """The rejection of the record at `position`, its raw bytes bounded to RAW_LIMIT with a note."""
-        return cls(_shown(position), error.reason, _shown(str(error)), bounded(raw))
+        return cls(_shown(position), error.reason, _shown(str(error)), bounded(raw), ipp)
+
+
+def unforeseen(error: Exception) -> RecordError:
+    """What is said of a record that our reader stumbles over: it is kept, and the others go on."""
+    return RecordError(
+        f"The record cannot be read ({type(error).__name__}: {error}).",
+        "Look at its bytes; if they are right, report it.",
+        reason="unreadable_record",
+    )
 
 
 def _shown(text: str) -> str:
@@ -108,6 +121,29 @@ class KeyTable:
         """The value of `key`, or None."""
         row = self._file.execute("SELECT value FROM pair WHERE key = ?", (key,)).fetchone()
         return row[0] if row else None
+
+    def close(self) -> None:
+        """Drop the temporary file."""
+        self._file.close()
+
+
+class Heap:
+    """Texts by key, several a key, in a temporary file: what belongs to a record and comes apart from it."""
+
+    def __init__(self) -> None:
+        self._file = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+        self._file.execute("PRAGMA journal_mode=OFF")
+        self._file.execute("CREATE TABLE item (key TEXT, value TEXT)")
+        self._file.execute("CREATE INDEX by_key ON item (key)")
+        self._file.execute("BEGIN")
+
+    def add(self, key: str, value: str) -> None:
+        """Put a text under a key."""
+        self._file.execute("INSERT INTO item VALUES (?, ?)", (key, value))
+
+    def get(self, key: str) -> list[str]:
+        """The texts under a key, in the order in which they came."""
+        return [row[0] for row in self._file.execute("SELECT value FROM item WHERE key = ? ORDER BY rowid", (key,))]
 
     def close(self) -> None:
         """Drop the temporary file."""

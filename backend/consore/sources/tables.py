@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -47,12 +47,76 @@ class Row:
 
 @dataclass(slots=True, frozen=True)
 class Header:
-    """The first line of an extract: its separator, and the place of each column that was found."""
+    """What names the cells of a table: its separator, its columns, and where each field of ours is found."""
 
     separator: str
     found: tuple[str, ...]
-    places: dict[str, int]
+    columns: Columns
     raw: bytes
+
+
+class Columns:
+    """A table's columns against those that are expected: a declared mapping, else their names.
+
+    Options (`formats/options.csv`): `columns` {ours: theirs}, `dates` {ours: strptime format}, `words` {ours: {theirs:
+    ours}}, `constants` {ours: value}, `key` [theirs] for tables without an identifier of their own.
+    """
+
+    def __init__(self, kind: str, found: Sequence[str], options: dict[str, Any]) -> None:
+        self.rules = column_rules(kind)
+        self._kind = kind
+        self.today = _today(options)
+        renamed = options.get("columns", {})
+        by_name = {_plain(cell): place for place, cell in reversed(list(enumerate(found)))}
+        self.places: dict[str, int] = {}
+        for rule in self.rules:
+            place = by_name.get(_plain(str(renamed.get(rule.column, rule.column))))
+            if place is not None:
+                self.places[rule.field] = place
+        self._constants = {rule.field: str(options.get("constants", {}).get(rule.column, "")) for rule in self.rules}
+        self._dates = options.get("dates", {})
+        self._words = {
+            column: {_plain(str(theirs)): str(ours) for theirs, ours in words.items()}
+            for column, words in options.get("words", {}).items()
+        }
+        key = options.get("key", [])
+        self._key = [by_name[_plain(name)] for name in key if _plain(name) in by_name]
+        self._unknown_key = [name for name in key if _plain(name) not in by_name]
+
+    @property
+    def missing(self) -> list[str]:
+        """The required columns that are not there."""
+        told = {*self.places, *(field for field, value in self._constants.items() if value)}
+        if self._key and not self._unknown_key:
+            told.add("id")
+        if self._kind == "documents" and not told & {"file", "text", "content"}:
+            return [*self._absent(told), "fichier"]
+        return self._absent(told)
+
+    def _absent(self, told: set[str]) -> list[str]:
+        return [rule.column for rule in self.rules if rule.required and rule.field not in told] + self._unknown_key
+
+    def values(self, cells: Sequence[str]) -> dict[str, Any]:
+        """The fields of a row, checked. Raises RecordError naming the column at fault."""
+        values: dict[str, Any] = {}
+        for rule in self.rules:
+            place = self.places.get(rule.field)
+            written = cells[place] if place is not None else self._constants[rule.field]
+            if rule.field == "id" and place is None and self._key:
+                written = "/".join(cells[place].strip() for place in self._key)
+            if rule.column in self._words:
+                written = self._words[rule.column].get(_plain(written), written)
+            if written and rule.column in self._dates:
+                written = _dated(written, rule.column, self._dates[rule.column])
+            value = check(rule.type, written, rule.column, self.today)
+            if value is None and rule.required and rule.type != "sex":
+                raise RecordError(
+                    f"The column {rule.column} is blank.",
+                    "Fill it in the source, then read the source again.",
+                    reason=f"missing_{rule.field}",
+                )
+            values[rule.field] = value
+        return values
 
 
 @cache
@@ -82,8 +146,6 @@ def read_rows(
     """`read_table` over lines already read; `name` begins each position."""
     options = options or {}
     header = _header(kind, name, lines, options)
-    rules = column_rules(kind)
-    today = _today(options)
     seen = KeyTable()
     try:
         for number, cells, raw, fault in _logical_rows(lines, header):
@@ -92,13 +154,9 @@ def read_rows(
             try:
                 if fault:
                     raise fault
-                values = _checked(rules, header, cells, today)
+                values = header.columns.values(cells)
                 if unique and not seen.add(values[unique]):
-                    raise RecordError(
-                        f"The identifier {values[unique]} already stands higher in the file.",
-                        "Only the first is kept; give each record its own identifier.",
-                        reason="duplicate_id",
-                    )
+                    raise already_seen(values[unique])
                 yield Row(position, values, whole)
             except RecordError as error:
                 yield Rejection.of(error, position, whole)
@@ -124,31 +182,38 @@ def _header(kind: str, name: str, lines: Iterator[Line], options: dict[str, Any]
     first = next((line for line in lines if line[1].strip()), None)
     if first is None:
         raise SourceError(f"{name} is empty.", "Export it again, its first line naming the columns.")
-    rules = column_rules(kind)
-    renamed = options.get("columns", {})
     separators = options.get("separator") or SEPARATORS
     best: Header | None = None
     for separator in separators:
         found = tuple(cell.strip() for cell in next(csv.reader([first[1].rstrip("\r\n")], delimiter=separator), []))
-        by_name = {_plain(cell): place for place, cell in reversed(list(enumerate(found)))}
-        places = {
-            rule.field: by_name[_plain(renamed.get(rule.column, rule.column))]
-            for rule in rules
-            if _plain(renamed.get(rule.column, rule.column)) in by_name
-        }
+        columns = Columns(kind, found, options)
         raw = first[2] if first[2].endswith(b"\n") else first[2] + b"\n"
-        if best is None or len(places) > len(best.places):
-            best = Header(separator, found, places, raw)
+        if best is None or len(columns.places) > len(best.columns.places):
+            best = Header(separator, found, columns, raw)
     assert best is not None
-    missing = [rule.column for rule in rules if rule.required and rule.field not in best.places]
-    if missing:
-        expected = ", ".join(rule.column for rule in rules)
-        shown = ", ".join(best.found[:40])[:500]
-        raise SourceError(
-            f"{name} lacks the columns {', '.join(missing)}. Expected: {expected}. Found: {shown}.",
-            "Export it with these columns, or name yours in the source's option “columns”.",
-        )
+    require(name, best.columns, best.found)
     return best
+
+
+def require(name: str, columns: Columns, found: Sequence[str]) -> None:
+    """Raises SourceError naming what is missing where a table lacks columns."""
+    if not columns.missing:
+        return
+    expected = ", ".join(rule.column for rule in columns.rules)
+    shown = ", ".join(found[:40])[:500]
+    raise SourceError(
+        f"{name} lacks the columns {', '.join(columns.missing)}. Expected: {expected}. Found: {shown}.",
+        "Export it with these columns, or name yours in the source's option “columns”: see `consore source map`.",
+    )
+
+
+def already_seen(identifier: str) -> RecordError:
+    """What is said of a second record with the identifier of the first."""
+    return RecordError(
+        f"The identifier {identifier} already stands higher in the file.",
+        "Only the first is kept; give each record its own identifier.",
+        reason="duplicate_id",
+    )
 
 
 def _logical_rows(lines: Iterator[Line], header: Header) -> Iterator[tuple[int, list[str], bytes, RecordError | None]]:
@@ -215,19 +280,15 @@ def _split(texts: Iterable[str], separator: str) -> list[str] | None:
     return rows[0] if len(rows) == 1 else None
 
 
-def _checked(rules: tuple[ColumnRule, ...], header: Header, cells: list[str], today: dt.date) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for rule in rules:
-        place = header.places.get(rule.field)
-        value = check(rule.type, cells[place] if place is not None else "", rule.column, today)
-        if value is None and rule.required and rule.type != "sex":
-            raise RecordError(
-                f"The column {rule.column} is blank.",
-                "Fill it in the source, then read the source again.",
-                reason=f"missing_{rule.field}",
-            )
-        values[rule.field] = value
-    return values
+def _dated(written: str, column: str, form: str) -> str:
+    try:
+        return dt.datetime.strptime(written.strip(), form).date().isoformat()
+    except ValueError as error:
+        raise RecordError(
+            f"The column {column} holds “{written}”, which is not written as {form}.",
+            "Correct the option “dates” of the source, or the date.",
+            reason="invalid_date",
+        ) from error
 
 
 def _today(options: dict[str, Any]) -> dt.date:

@@ -29,6 +29,9 @@ _TOPOGRAPHY = re.compile(r"C(\d\d)\.?(\d)?", re.IGNORECASE)
 _MORPHOLOGY = re.compile(r"M?-?(\d{4})/?(\d)", re.IGNORECASE)
 _CIM10 = re.compile(r"([A-Z]\d\d)\.?([0-9A-Z+]*)")
 _CCAM = re.compile(r"[A-Z]{4}\d{3}")
+_MOMENT = re.compile(r"(?P<y>\d{4})(?:-?(?P<m>\d{2})(?:-?(?P<d>\d{2}))?)?")
+_INSTANT = re.compile(r"(?P<digits>\d{4,14})(?P<part>\.\d+)?\s*(?P<zone>Z|[+-]\d{2,4})?")
+_NUMBER = re.compile(r"[+-]?\d+(?: \d{3})*(?:[.,]\d+)?")
 
 
 def check(kind: str, written: str, column: str, today: dt.date) -> str | bool | None:
@@ -36,6 +39,8 @@ def check(kind: str, written: str, column: str, today: dt.date) -> str | bool | 
 
     Raises RecordError naming the column and what was found.
     """
+    if kind == "content":  # bytes as base64, or a text: what a document holds
+        return written or None
     written = written.strip()
     if "\x00" in written:
         raise RecordError(f"The column {column} holds NUL bytes.", "Export the file again as text.", reason="nul_bytes")
@@ -55,6 +60,51 @@ def parse_date(written: str) -> dt.date | None:
             except ValueError:
                 return None
     return None
+
+
+def parse_moment(written: str | None) -> dt.date | None:
+    """The day of a moment of HL7, CDA or FHIR, as its author's clock had it: `20240301120000+0100`, `2024-03`, `2024`.
+
+    A moment known to the month or the year is its first day; None where it is none.
+    """
+    digits = _MOMENT.match((written or "").strip())
+    if not digits:
+        return None
+    year, month, day = digits["y"], digits["m"] or "01", digits["d"] or "01"
+    try:
+        return dt.date(int(year), int(month) or 1, int(day) or 1)
+    except ValueError:
+        return None
+
+
+def instant(written: str | None) -> str:
+    """A moment of HL7, CDA or FHIR as text that sorts in time (UTC where it tells its zone); empty where it is none."""
+    found = _INSTANT.match(re.sub(r"(?<=\d)[-:T](?=\d)", "", _zone_apart(written or "")))
+    if not found:
+        return ""
+    digits, part, zone = found["digits"], found["part"] or "", found["zone"]
+    text = f"{digits[:4]}{digits[4:6] or '01'}{digits[6:8] or '01'}{digits[8:14]:0<6}"
+    try:
+        moment = dt.datetime.strptime(text, "%Y%m%d%H%M%S")
+    except ValueError:
+        return ""
+    if zone and zone != "Z":
+        minutes = int(zone[1:3]) * 60 + int(zone[3:5] or 0)
+        moment -= dt.timedelta(minutes=minutes if zone[0] == "+" else -minutes)
+    return f"{moment:%Y%m%d%H%M%S}{part}"
+
+
+def _zone_apart(written: str) -> str:
+    """`2024-03-01T12:00:00+01:00` with its zone as `+0100`, so that no separator is left but those of the day."""
+    return re.sub(r"([+-]\d\d):?(\d\d)$", r" \1\2", written.strip()) if "T" in written else written.strip()
+
+
+def measure(written: str) -> str:
+    """A number written one way (`1,50` → `1.5`); what is none (`<0,1`, `positif`) as it came."""
+    if not _NUMBER.fullmatch(written):
+        return written
+    whole = written.replace(" ", "").replace(",", ".").lstrip("+")
+    return whole.rstrip("0").rstrip(".") if "." in whole else whole
 
 
 def parse_packed_date(written: str) -> dt.date | None:
@@ -79,9 +129,14 @@ def ccam(written: str) -> str | None:
     return found[0] if found else None
 
 
-def document_kind(label: str) -> str:
-    """The DocumentKind of a French label (`Compte rendu opératoire` → `surgery`); `other` where it is not known."""
-    return _document_kinds().get(_plain(label), "other")
+def document_kind(label: str, loinc: str = "") -> str:
+    """The DocumentKind of a French label (`Compte rendu opératoire` → `surgery`), or of a LOINC type; else `other`."""
+    plain = _plain(label)
+    found = _document_kinds().get(plain) or _loinc_kinds().get(loinc)
+    if found in (None, "other"):  # a title says more than its first words: « CR-OP Sein gauche »
+        starts = [(known, kind) for known, kind in _document_kinds().items() if plain.startswith(f"{known} ")]
+        found = max(starts, key=lambda pair: len(pair[0]))[1] if starts else found
+    return found or "other"
 
 
 def _date(written: str, column: str, today: dt.date, latest: dt.date | None = None) -> str:
@@ -99,6 +154,10 @@ def _date(written: str, column: str, today: dt.date, latest: dt.date | None = No
             reason="future_date",
         )
     return day.isoformat()
+
+
+def _measure(written: str, column: str, today: dt.date) -> str:
+    return measure(written)
 
 
 def _past_date(written: str, column: str, today: dt.date) -> str:
@@ -142,9 +201,9 @@ def _wrong_code(column: str, written: str, expected: str) -> RecordError:
 
 
 def _word(kind: str, written: str, column: str) -> str | bool | None:
-    value = _words().get((kind, _plain(written)))
+    value = word(kind, written)
     if value is None and written:
-        expected = "M or F" if kind == "sex" else "0 or 1"
+        expected = _EXPECTED[kind]
         raise RecordError(
             f"The column {column} holds “{written}” where {expected} is expected.",
             "Correct it in the source, then read the source again.",
@@ -153,8 +212,48 @@ def _word(kind: str, written: str, column: str) -> str | bool | None:
     return value == "true" if kind == "boolean" else value
 
 
+def word(kind: str, written: str) -> str | None:
+    """The value of a word of `formats/words.csv` (`sex`, `boolean`, `status`, `record`); None where it is not known."""
+    return _words().get((kind, _plain(written)))
+
+
+def _record(written: str, column: str, today: dt.date) -> str:
+    return str(_word("record", written, column))
+
+
+def _status(written: str, column: str, today: dt.date) -> str:
+    return word("status", written) or "unknown"
+
+
+def _cim10(written: str, column: str, today: dt.date) -> str:
+    return _each_code(written, column, cim10, "a CIM-10 code such as C50.4")[0]
+
+
+def _cim10_list(written: str, column: str, today: dt.date) -> str:
+    return "+".join(_each_code(written, column, cim10, "CIM-10 codes such as C77.3+Z51.1"))
+
+
+def _ccam_list(written: str, column: str, today: dt.date) -> str:
+    return "+".join(_each_code(written, column, ccam, "CCAM codes such as QEFA004"))
+
+
+def _each_code(written: str, column: str, read: Callable[[str], str | None], expected: str) -> list[str]:
+    """The codes of a cell, which `+`, a comma, a semicolon, a bar or a blank part."""
+    codes = [read(part) for part in re.split(r"[\s+,;|/]+", written) if part]
+    if not codes or None in codes:
+        raise _wrong_code(column, written, expected)
+    return [code for code in codes if code]
+
+
+_EXPECTED = {"sex": "M or F", "boolean": "0 or 1", "record": "a source such as documents"}
 _CHECKS: dict[str, Callable[[str, str, dt.date], str]] = {
     "text": _text,
+    "measure": _measure,
+    "record": _record,
+    "cim10": _cim10,
+    "cim10_list": _cim10_list,
+    "ccam_list": _ccam_list,
+    "status": _status,
     "identifier": _identifier,
     "date": _date,
     "past_date": _past_date,
@@ -165,7 +264,12 @@ _CHECKS: dict[str, Callable[[str, str, dt.date], str]] = {
 
 @cache
 def _words() -> dict[tuple[str, str], str]:
-    return {(row["type"], row["written"]): row["value"] for row in read_format("words")}
+    return {(row["type"], _plain(row["written"])): row["value"] for row in read_format("words")}
+
+
+@cache
+def _loinc_kinds() -> dict[str, str]:
+    return {row["loinc"]: row["kind"] for row in read_format("document_loinc")}
 
 
 @cache

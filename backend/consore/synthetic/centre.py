@@ -26,7 +26,7 @@ from consore.synthetic.documents import Report, write_reports
 from consore.synthetic.formats import DEFAULT, Format, Site, chosen
 from consore.synthetic.noise import noise_level
 from consore.synthetic.trajectory import Life, draw_life
-from consore.synthetic.truth import TruthWriter
+from consore.synthetic.truth import TruthWriter, truth_of_patient
 
 SPLITS = ("train", "dev", "test")
 MARK = "centre.json"  # in the folder of a centre: the arguments that it was made with
@@ -252,10 +252,23 @@ def dossier_of(site: Site, number: int, noise: str = "medium") -> deltas.Dossier
     return deltas.record(life, number, reports, Random(f"{key}/month"), stranger)
 
 
+def fictional_dossiers(
+    split: str, noise: str, patients: int, seed: int = 1
+) -> Iterator[tuple[dict[str, Any], list[Report]]]:
+    """Fictional patients without a centre: the truth of each (`truth_of_patient`) and their reports."""
+    for number in range(1, patients + 1):
+        rng = Random(f"{seed}/{split}/dossier/{number}")
+        life = draw_life(rng, f"FIC{seed % 1000:03d}{number:06d}", split)
+        yield truth_of_patient(life), list(write_reports(life, split, rng, number * 1000 + 1, "Centre Fictif", noise))
+
+
 _KINDS = {
     "administrative": "administratif.csv",
     "tumour_sheet": "fiches_tumeur.csv",
     "chemotherapy": "chimiotherapie.csv",
+    "pharmacy": "pharmacie.csv",
+    "biology": "biologie.csv",
+    "molecular": "biologie_moleculaire.csv",
     "biobank": "biobanque.csv",
     "pmsi": "pmsi_rss.txt",
     "documents": "documents",

@@ -67,9 +67,9 @@ NOISE = {
     level.name: level
     for level in (
         NoiseLevel("none", 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-        NoiseLevel("low", 0.3, 0.6, 0.2, 0.01, 0.02, 0.01, 0.01, 0.03, 0.1, 0.03, 0.4, 0.2, 0.7, 0.005),
-        NoiseLevel("medium", 0.4, 1.0, 0.4, 0.02, 0.05, 0.05, 0.015, 0.1, 0.2, 0.08, 1.0, 0.35, 1.0, 0.02),
-        NoiseLevel("high", 0.5, 1.5, 0.7, 0.04, 0.15, 0.2, 0.03, 0.3, 0.4, 0.25, 1.5, 0.5, 1.3, 0.06),
+        NoiseLevel("low", 0.4, 0.6, 0.2, 0.01, 0.02, 0.01, 0.01, 0.03, 0.1, 0.03, 0.4, 0.2, 0.7, 0.005),
+        NoiseLevel("medium", 0.6, 1.0, 0.4, 0.02, 0.05, 0.05, 0.015, 0.1, 0.2, 0.08, 1.0, 0.35, 1.0, 0.02),
+        NoiseLevel("high", 0.7, 1.5, 0.7, 0.04, 0.15, 0.2, 0.03, 0.3, 0.4, 0.25, 1.5, 0.5, 1.3, 0.06),
     )
 }
 
@@ -103,6 +103,7 @@ def disturb(
         segments = _flowing(segments, rng, style.joins * rng.uniform(0.3, 1.6), style.opens, openers)
     if level.rewording:
         segments = _reworded(segments, rng, level.rewording)
+        segments = _paraphrased(segments, rng, level.rewording * rng.uniform(0.5, 1.5))
     if style.bullets and rng.random() < style.bullets:
         segments = _plainly(segments, _bulleted)
     if level.speech and rng.random() < style.speech * level.speech:
@@ -176,9 +177,9 @@ def _flowing(segments: list[Segment], rng: Random, joins: float, opens: float, o
             return match.group()
         dice = rng.random()
         end = match.string.find(". ", match.end())
-        if dice < joins and (end if end >= 0 else len(match.string)) - match.end() < 75:
+        if dice < joins and (end if end >= 0 else len(match.string)) - match.end() < 110:
             near = min(match.start(), len(match.string) - match.end()) < 50
-            joint = " ; " if near and rng.random() < 0.7 else ", "
+            joint = " ; " if near and rng.random() < 0.3 else ", "
             return joint + word[0].lower() + word[1:]
         if openers and dice > 1 - opens:
             opener = openers[int(rng.random() * len(openers))]
@@ -188,14 +189,14 @@ def _flowing(segments: list[Segment], rng: Random, joins: float, opens: float, o
     out: list[Segment] = []
     for number, (part, said) in enumerate(segments):
         if said is not None:
-            if out and out[-1][0].endswith(" ; ") and said["kind"] in _LOWERED and _STARTS.match(part):
+            if out and out[-1][0].endswith((" ; ", ", ")) and said["kind"] in _LOWERED and _STARTS.match(part):
                 part = part[0].lower() + part[1:]
             out.append((part, said))
             continue
         part = _STOP.sub(flow, part)
         after = segments[number + 1][1] if number + 1 < len(segments) else None
         if after is not None and rng.random() < joins:
-            part = _LAST_STOP.sub(" ; ", part)
+            part = _LAST_STOP.sub(" ; " if rng.random() < 0.4 else ", ", part)
         out.append((part, said))
     return out
 
@@ -265,6 +266,50 @@ def _reworded(segments: list[Segment], rng: Random, rate: float) -> list[Segment
         return chosen[0].upper() + chosen[1:] if word[0].isupper() else chosen
 
     return _plainly(segments, lambda part: pattern.sub(reword, part))
+
+
+@lru_cache
+def _fillers() -> tuple[list[str], list[str], list[str]]:
+    with (GRAMMARS / "synonyms.toml").open("rb") as file:
+        tables: dict[str, list[str]] = tomllib.load(file)
+    return tables["adverbs"], tables["additions"], tables["numbers"]
+
+
+_AUXILIARY = re.compile(
+    r"(?<!['’])\b(est|sont|était|étaient|reste|restent|demeure|demeurent|paraît|semble|a été|ont été|avons|ai|a|ont"
+    r"|avait) (?!été |eu |pas |plus |guère |ni |jamais |que |rien |aucun|personne |lieu )(?=[a-zéèêà]{4})"
+)
+_ADDITION = re.compile(r"(?<=[a-zé)\d]) et (?=(?:une? |des |l['’]|l[ae]s? )[a-zéèê])")
+_SMALL_NUMBER = re.compile(
+    r"(?<![\w,./:+-])(?<![A-Zn°/] )(1[0-6]|[2-9]) (?=(?:jour|semaine|mois|ans\b|an\b|fois|heure|minute|nuit|enfant"
+    r"|étage|séance|passage|épisode|pause|mention|marche|foyer|fragment|vaisseau|bride|niveau|champ|lame|coupe|prise|accès|repas|visite)s?)"
+)
+
+
+def _paraphrased(segments: list[Segment], rng: Random, rate: float) -> list[Segment]:
+    """Little words that change nothing: an adverb after an auxiliary, another conjunction, a number in letters."""
+    adverbs, additions, numbers = _fillers()
+    draw = rng.random
+    letters = draw() < 0.6
+
+    def fill(match: re.Match[str]) -> str:
+        return f"{match.group()}{adverbs[int(draw() * len(adverbs))]} " if draw() < rate else match.group()
+
+    def add(match: re.Match[str]) -> str:
+        if draw() >= rate:
+            return match.group()
+        word = additions[int(draw() * len(additions))]
+        elided = word.endswith("que") and match.string[match.end()] == "u"
+        return f" {word[:-1]}'" if elided else f" {word} "
+
+    def spell(match: re.Match[str]) -> str:
+        return numbers[int(match.group(1))] + " " if draw() < 0.75 else match.group()
+
+    def paraphrase(part: str) -> str:
+        part = _ADDITION.sub(add, _AUXILIARY.sub(fill, part))
+        return _SMALL_NUMBER.sub(spell, part) if letters else part
+
+    return _plainly(segments, paraphrase)
 
 
 def _shortened(segments: list[Segment], rng: Random, rate: float, table: str) -> list[Segment]:

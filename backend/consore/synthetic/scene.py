@@ -46,7 +46,6 @@ _CONCLUSIONS = {
     ("pathology", "surgery"): "path_piece_conclusion",
     ("molecular", "result"): "mol_text",
 }
-_OLD_PAST = {"hta": "HTA traitée", "diabete": "diabète de type 2", "thyroide": "hypothyroïdie substituée"}
 _SUPPORT = [
     ("ondansétron", "A04AA01", "8 mg x 2 pendant 3 jours"),
     ("aprépitant", "A04AD12", "125 mg puis 80 mg"),
@@ -85,6 +84,7 @@ class PatientScene:
     earlier: list[Moment] = field(default_factory=list)
     used: set[tuple[str, int]] = field(default_factory=set)
     _memory: dict[str, str] = field(default_factory=dict)
+    _own: dict[str, Sequence[int]] = field(default_factory=dict)
 
     @property
     def tumour(self) -> Tumour:
@@ -154,6 +154,12 @@ class PatientScene:
 
     def _slot_colleague(self, rng: Random) -> str:
         return str(rng.choice([name for name in names()[self.split]["authors"] if name != self.author]))
+
+    def _slot_doctor(self, rng: Random) -> str:
+        """A physician of the town, whom the hospital writes to or hears from."""
+        families: list[str] = names()[self.split]["families"]
+        initial = "ABCDEFGHIJKLMNOPRSTVXY"[int(rng.random() * 22)]
+        return f"Dr {initial}. {families[int(rng.random() * len(families))]}"
 
     def _slot_service(self, rng: Random) -> str:
         return kind_words(self.moment.kind, self.moment.topic)["service"]
@@ -247,8 +253,7 @@ class PatientScene:
 
     def _diseases(self) -> tuple[str, ...]:
         """CIM-10 of the other diseases that are known at the date of the report."""
-        found = [disease.cim10 for disease in self.life.comorbidities if disease.since <= self.moment.date]
-        return (*found, *(_PAST_CODES[item] for item in self.life.past if item in _PAST_CODES))
+        return tuple(disease.cim10 for disease in self.life.comorbidities if disease.since <= self.moment.date)
 
     def _slot_has(self, rng: Random, code: str) -> str | None:
         """A test: the patient has a disease whose CIM-10 code begins so."""
@@ -912,13 +917,10 @@ class PatientScene:
         """Past events and other diseases of the patient, that are not this cancer."""
         told: list[list[Piece]] = []
         for item in self.life.past:
-            if item in acts():
-                act = acts()[item]
-                year = self._slot_long_ago(rng)
-                said = Said("procedure", "LOCAL", act.local, None, "history")
-                told.append([Piece(act.words[0], said), Piece(rng.choice([f" en {year}", f" ({year})", ""]))])
-            elif item in _OLD_PAST:
-                told.append([Piece(_OLD_PAST[item])])
+            act = acts()[item]
+            year = self._slot_long_ago(rng)
+            said = Said("procedure", "LOCAL", act.local, None, "history")
+            told.append([Piece(act.words[0], said), Piece(rng.choice([f" en {year}", f" ({year})", ""]))])
         for disease in self.life.comorbidities:
             if disease.since <= self.moment.date:
                 since = rng.choice(["", "", f" depuis {disease.since.year}", f" ({disease.since.year})"])
@@ -1031,10 +1033,12 @@ class PatientScene:
         kept = _OWN.get(rule)
         if kept is None:
             return ()
-        order = Random(f"{rule}/{self.life.ipp}/{self.life.birth}").sample(range(size), size)
-        if rule == "drug_item":
-            return self._usual_drugs(order)[:kept]
-        return order if kept == 1 else order[:kept]
+        own = self._own.get(rule)
+        if own is None:
+            order = Random(f"{rule}/{self.life.ipp}/{self.life.birth}").sample(range(size), size)
+            own = self._usual_drugs(order) if rule == "drug_item" else order
+            own = self._own[rule] = own if kept == 1 else own[:kept]
+        return own
 
     def _usual_drugs(self, order: list[int]) -> list[int]:
         """Drugs that this patient may take: those of their diseases first, never two of one family."""
@@ -1042,7 +1046,7 @@ class PatientScene:
         suited: list[int] = []
         others: list[int] = []
         for at in order:
-            needs = next((needs for prefix, needs in _TAKEN_FOR.items() if codes[at].startswith(prefix)), None)
+            needs = _needs(codes[at])
             if codes[at].startswith("G04C") and self.life.sex == "F":
                 continue
             if needs is None:
@@ -1147,7 +1151,6 @@ _PALPABLE = ("C50", "C73", "C62", "C44", "C49", "C77.0", "C77.4", "C02", "C03", 
 _IN_BELLY = ("C48", "C53", "C54", "C55", "C56", "C57", "C61", "C64", "C65", "C66", "C67")
 # What a benign anomaly is usually seen with, by the place where it is.
 _BENIGN_EXAMS = {"C50": "us", "C61": "mri", "C73": "us", "C44": "us", "C56": "mri", "C49": "us"}
-_PAST_CODES = {"hta": "I10", "diabete": "E11.9", "thyroide": "E03.9"}
 # The diseases (CIM-10) for which usual drugs (ATC) are taken. Others may be taken by anyone; those whose diseases
 # are never drawn (epilepsy, psychosis, colitis) by nobody.
 _TAKEN_FOR = {
@@ -1203,6 +1206,12 @@ def _decimal(value: float, digits: int) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.1f}"
+
+
+@lru_cache
+def _needs(atc: str) -> tuple[str, ...] | None:
+    """The diseases (CIM-10) for which a usual drug is taken; None: anyone may take it."""
+    return next((needs for prefix, needs in _TAKEN_FOR.items() if atc.startswith(prefix)), None)
 
 
 @lru_cache

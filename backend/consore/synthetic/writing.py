@@ -281,7 +281,7 @@ def agree(pieces: Iterable[Piece]) -> list[Piece]:
     ]
 
 
-_CONTRACTED = re.compile(r"\b(de|à) (les?) (?=[a-zàâéèêîôœ])")
+_CONTRACTED = re.compile(r"\b([Dd]e|[àÀ]) (les?) (?=[a-zA-ZàâéèêîôœÉ\d])")
 _CONTRACTIONS = {("de", "le"): "du ", ("de", "les"): "des ", ("à", "le"): "au ", ("à", "les"): "aux "}
 
 
@@ -294,7 +294,8 @@ def _partitive(match: re.Match[str]) -> str:
 
 
 def _contract(match: re.Match[str]) -> str:
-    return _CONTRACTIONS[match.group(1), match.group(2)]
+    contracted = _CONTRACTIONS[match.group(1).lower(), match.group(2)]
+    return contracted.capitalize() if match.group(1)[0].isupper() else contracted
 
 
 def _agreed(word: str, term: str) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from kivy.clock import Clock
 from kivy.lang import Builder
 from kivy.properties import BooleanProperty, ObjectProperty, OptionProperty
 from kivymd.app import MDApp
@@ -39,7 +40,8 @@ class Page(MDScreen):
         self._call: Call | None = None
         self._veil: Any = None
         self._answers: OrderedDict[Any, tuple[float, Any]] = OrderedDict()
-        self.app.bind(language=lambda *_: self._speak_again())
+        self._later: dict[Callable[[], None], Any] = {}
+        self.app.bind(language=lambda *_: self._speak_again(), on_stop=lambda *_: self._forget_later())
 
     def arrive(self, given: dict[str, Any]) -> None:
         """Be shown; opened anew when given something else than before."""
@@ -76,6 +78,23 @@ class Page(MDScreen):
 
         self._cover(Skeleton(), "loading")
         self._call = self.app.ask(work(), received, failed)
+
+    def later(self, seconds: float, what: Callable[[], None]) -> None:
+        """Do something after a while, once, however often it is asked; never after the app or the session has ended."""
+
+        def now(_: float) -> None:
+            del self._later[what]
+            if self.app.client is not None:
+                what()
+
+        if what in self._later:
+            self._later[what].cancel()
+        self._later[what] = Clock.schedule_once(now, seconds)
+
+    def _forget_later(self) -> None:
+        for event in self._later.values():
+            event.cancel()
+        self._later.clear()
 
     def forget(self) -> None:
         """Drop the kept answers: something has changed on the server."""

@@ -238,6 +238,12 @@ class Shown(BoxLayout):
                 self.add_widget(widget)
 
 
+class Gauge(Widget):
+    """How much is done: `share` from 0 to 1; less than 0 where that is not known, and the whole is half-toned."""
+
+    share = NumericProperty(-1.0)
+
+
 class Rule(Widget):
     """A thin line."""
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 SCRIPT = """
 import os, sys
-from consore.ingestion.reading import _workers
+from consore.ingestion.workers import local_processes
 from consore.settings import Settings
 
 if __name__ == "__main__":
-    with _workers(Settings(read_processes=2), 10_000, None) as pool:
+    with local_processes(Settings(read_processes=2)) as pool:
         print(pool.submit(os.getpid).result(), flush=True)
         sys.stdin.read()
 """

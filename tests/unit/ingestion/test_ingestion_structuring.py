@@ -12,7 +12,9 @@ from consore.ingestion.structuring import load_dossier, number_of, structure_and
 from consore.model import (
     Act,
     Assertion,
+    Belief,
     Biomarker,
+    Correction,
     Document,
     DocumentMentions,
     Evidence,
@@ -25,6 +27,7 @@ from consore.model import (
     TreatmentDrug,
     Tumour,
     TumourEvent,
+    now,
     pack_mentions,
 )
 from consore.referentials import terminology
@@ -85,6 +88,40 @@ def test_a_history_becomes_rows_with_evidence_and_is_replaced_whole(store: Store
         ] == [True]
 
 
+def test_a_correction_of_a_physician_outlives_every_structuring_and_leaves_the_review_queue(store: Store) -> None:
+    _fill(store)
+    with store.session() as session:
+        (biography,) = structure_and_save(session, 1, terminology())
+        treatment = next(one for one in biography.treatments if one.type == "surgery")
+        session.add(
+            Correction(
+                patient_id=1,
+                item="treatment",
+                key=treatment.key,
+                verdict="correct",
+                values_={"start": "2024-03-04"},
+                author="Dr Fictif",
+            )
+        )
+    for _ in range(2):
+        with store.session() as session:
+            structure_and_save(session, 1, terminology())
+    with store.session() as session:
+        operation = session.exec(select(Treatment).where(Treatment.type == "surgery")).one()
+        assert operation.start == dt.date(2024, 3, 4)
+        beliefs = {row.key: row for row in session.exec(select(Belief))}
+        corrected = beliefs[treatment.key]
+        assert (corrected.item_id, corrected.reviewed, corrected.review_value) == (operation.id, True, 0.0)
+        assert corrected.conflicts[0]["attribute"] == "start"
+        assert all(row.why and 0 <= row.confidence <= 1 for row in beliefs.values())
+        event = session.exec(select(TumourEvent)).one()
+        assert operation.event_id == event.id
+        session.exec(select(Correction)).one().withdrawn_at = now()
+    with store.session() as session:
+        structure_and_save(session, 1, terminology())
+        assert session.exec(select(Treatment).where(Treatment.type == "surgery")).one().start == dt.date(2024, 3, 1)
+
+
 def test_a_sample_that_moves_to_another_patient_moves_at_once(store: Store) -> None:
     _fill(store)
     sample = {"type": "sang", "date_prelevement": "2024-03-02", "statut": "épuisé"}
@@ -121,9 +158,9 @@ def test_a_dossier_holds_documents_rows_and_acts(store: Store) -> None:
     assert [document.id for document in dossier.documents] == ["d1"]
     assert len(dossier.documents[0].mentions) == 2
     assert [row.id for row in dossier.structured] == [
-        "tumour_sheet:t1",
-        "chemotherapy:c1",
         "biobank:b1",
+        "chemotherapy:c1",
+        "tumour_sheet:t1",
         "diagnosis:1",
         "act:1",
     ]

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
-from consore_mobile.answers import Biomarker, PatientLine, Schedule
+from consore_mobile.answers import (
+    Biomarker,
+    Blackout,
+    Health,
+    IngestionRun,
+    PatientLine,
+    Progress,
+    Schedule,
+    Source,
+)
 from consore_mobile.formatting import (
     ago,
+    blackout_row,
+    duration,
     escape_markup,
+    health_advice,
+    health_line,
+    how_far,
     identity,
     long_date,
     number,
@@ -15,8 +30,8 @@ from consore_mobile.formatting import (
     patients_found,
     period,
     result_of,
+    sentence,
     snippet_markup,
-    when_read,
 )
 
 NOW = dt.datetime(2026, 11, 22, 18, 0, tzinfo=dt.UTC)
@@ -80,9 +95,41 @@ def test_a_biomarker_says_its_status_and_its_value() -> None:
 
 
 def test_a_schedule_reads_as_a_sentence() -> None:
-    assert when_read("fr", Schedule("WEEKLY", hour=3, minute=5, weekday=6)) == "Chaque dimanche à 03:05"
-    assert when_read("en", Schedule("MONTHLY", day=12)) == "On day 12 of each month at 02:00"
-    assert when_read("fr", Schedule("MANUAL")) == "À la main"
+    assert sentence("à la main") == "À la main"
+    assert blackout_row("fr", Blackout([0, 1], "08:00", "18:00")) == "lun. mar. · 08:00 – 18:00"
+    assert blackout_row("en", Blackout(list(range(7)), "22:00", "06:00")) == "every day · 22:00 – 06:00"
+
+
+def test_a_run_tells_how_far_it_is_as_much_as_is_known() -> None:
+    whole = Progress("read", done=1204, total=20000, rate=35.2, share=0.06, eta_seconds=534, rejected=3)
+    assert how_far("fr", whole).replace("\xa0", " ") == (
+        "Lecture des textes · 1 204 sur 20 000 · 35/s · encore 9 min · 3 rejets"
+    )
+    assert how_far("en", whole) == "Reading texts · 1,204 of 20,000 · 35/s · 9 min left · 3 rejected"
+    assert how_far("fr", Progress("extract")) == "Extraction"
+    assert duration("fr", 40) == "40 s"
+    assert duration("en", 12_000) == "3 h 20"
+
+
+def test_a_source_says_first_how_it_is_and_then_what_to_do() -> None:
+    now = dt.datetime(2026, 11, 28, 12, tzinfo=dt.UTC)
+    ended = now - dt.timedelta(hours=2)
+    run = IngestionRun("1", "1", "pmsi", "failed", "extract", "schedule", ended, ended)
+
+    def source(**health: Any) -> Source:
+        return Source("1", "pmsi", "pmsi", "/srv", True, Schedule("NIGHTLY"), Health(**health), 0, run)
+
+    well = source(state="OK", last_success_at=ended)
+    assert health_line("fr", well, now).replace("\xa0", " ") == "À jour · Dernière lecture il y a 2 h"
+    assert health_advice("fr", well) == ""
+    failed = source(state="FAILED", reason="source", message="Le fichier est absent.")
+    assert health_line("fr", failed, now).replace("\xa0", " ") == "Échec · il y a 2 h"
+    assert health_advice("fr", failed) == "Le fichier est absent. Corrigez la source, puis relancez la lecture."
+    retried = source(state="RETRYING", message="Away.", attempts=2, retry_at=now)
+    assert health_advice("en", retried) == "Away. Try 2: again on 28 Nov 2026, 13:00."
+    late = source(state="LATE", late_since=ended)
+    assert health_line("en", late, now).replace("\xa0", " ") == "Late · due 2 h ago"
+    assert "consore worker" in health_advice("en", late)
 
 
 def test_a_snippet_keeps_its_marks_and_loses_nothing_of_its_text() -> None:

@@ -105,7 +105,7 @@ def test_an_empty_file_and_a_missing_one_are_told_apart(tmp_path: Path) -> None:
     empty.write_bytes(b"\r\n")
     with pytest.raises(SourceError, match="is empty"):
         read("administrative", empty)
-    with pytest.raises(SourceError, match="There is no file"):
+    with pytest.raises(SourceError, match="There is no file or folder"):
         read("administrative", tmp_path / "nowhere.csv")
 
 
@@ -210,7 +210,7 @@ def test_a_source_is_checked_without_being_read(tmp_path: Path) -> None:
     assert (report.records, report.columns[0]) == (1, "ipp")
     missing = check_source(SourceKind.PMSI, tmp_path / "pmsi_rss.txt")
     assert not missing.usable
-    assert "There is no file" in missing.problems[0]
+    assert "There is no file or folder" in missing.problems[0]
     assert count_records(SourceKind.PMSI, tmp_path / "pmsi_rss.txt") == 0
 
 
