@@ -195,7 +195,7 @@ def learned_form(written: str) -> str:
     return " ".join(fold(written).replace("-", " ").split())
 
 
-# Picked on FRACCO's part for choices: 0.3 scores 0.847, 0.5 0.852, 0.7 0.856 (topography and malignant morphology, exact
+# Picked on FRACCO's part for choices: 0.3 scores 0.847, 0.5 0.852, 0.7 0.856 (topography, malignant morphology,
 # F1). The middle one, because the tagger is less sure of text that is less like that corpus.
 _SURELY_NOTHING = {"topography": 0.5, "morphology": 0.5}
 # Of 28 metastases that the tagger alone saw below this on generated reports of the dev split, none was one.
