@@ -20,7 +20,7 @@ _END = re.compile(
     re.VERBOSE,
 )
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s('’/-])(?:dr|drs|pr|prs|m|mm|mme|mmes|mlle|st|ste|cf|ex|env|art|n°|no|nb|vs|p|fig|tab|av|bd|tel|tél|"
+    r"(?:^|[\s('’/-])(?:abs|atcd|dr|drs|pr|prs|m|mm|mme|mmes|mlle|st|ste|cf|ex|env|art|n°|no|nb|vs|p|fig|tab|av|bd|tel|tél|"
     r"resp|hosp|ttt|min|max|dg|i\.e|p\.ex|c\.-à-d|ch|[A-Z])\.$",
     re.IGNORECASE,
 )

@@ -19,7 +19,7 @@ _ROMAN = {"1": "I", "2": "II", "3": "III", "4": "IV"}
 _ARABIC = {"i": "1", "ii": "2", "iii": "3", "iv": "4"}
 
 _STAGE = re.compile(
-    r"(?<!\w)(?:stades?|figo|ajcc|uicc)[\s:(]{1,3}"
+    r"(?<!\w)(?:stades?|figo|ajcc|uicc|ann[ -]arbor)[\s:(]{1,3}"
     r"(?:(?:clinique|pathologique|tumoral|evolutif|pronostique|anatomique|initial|tnm|figo|ajcc|uicc|"
     r"ann arbor|d'ann arbor|"
     r"de la|selon la|classification|8e|edition|\d{4})[\s:]+){0,4}"
@@ -62,21 +62,26 @@ _LINE = re.compile(
 )
 _L_AND_DIGIT = re.compile(r"L[1-9]")
 _SHORT_LINE = re.compile(
-    r"(?:(?<=en )|(?<=\()|(?<=: )|(?<=de ))L(?P<number>[1-9])(?!\d|\w)"
+    r"(?:(?<=en )|(?<=\()|(?<=: )|(?<=de )|(?<=comme )|(?<=notre )|(?<=une )|(?<=la )|"
+    r"(?<=sa ))L(?P<number>[1-9])(?!\d|\w)"
     r"|(?<![\w-])L(?P<of>[1-9])(?=\s(?:m[ée]tastatique|de (?:chimio|traitement|immuno)|par|avec))"
 )
 _ORDINALS = {
     "premiere": "1", "deuxieme": "2", "seconde": "2", "troisieme": "3", "quatrieme": "4", "cinquieme": "5",
     "sixieme": "6", "septieme": "7", "huitieme": "8",
 }  # fmt: skip
-_VERTEBRA = re.compile(r"vert[èe]br|rachis|lombaire|tassement|corps|\bL[1-5]\s?[-/]\s?(?:L|S)|sacr", re.IGNORECASE)
+_VERTEBRA = re.compile(
+    r"vert[èeé]br|spondyl|listh|discal|hernie|arthrod|fractur|rachis|lombaire|tassement|corps|"
+    r"\bL[1-5]\s?[-/]\s?(?:L|S)|sacr",
+    re.IGNORECASE,
+)
 _DEGREES = {"bien": "1", "tres bien": "1", "moyennement": "2", "moderement": "2"}
 _LEVELS = {"haut": "high", "eleve": "high", "bas": "low", "faible": "low", "intermediaire": "intermediate"}
 
 
 # Most reports name none of these: a quick look spares the long patterns.
 # Looking for plain words first is ten times as fast as looking for what may stand around them.
-_NAMES_STAGE = ("stade", "figo", "ajcc", "uicc")
+_NAMES_STAGE = ("stade", "figo", "ajcc", "uicc", "arbor")
 _NAMES_GRADE = ("grade", "sbr", "fuhrman", "fnclcc", "isup", "elston", "nottingham")
 _EE = re.compile(r"ee(?<!\wee)(?!\w)")
 _NAMES_STATUS = ("oms", "ecog", "performance status", "who")
