@@ -53,7 +53,7 @@ from consore.model import (
     TumourEvent,
     TumourEventSite,
     Verdict,
-    unpack_mentions,
+    unpack_page,
 )
 
 if TYPE_CHECKING:
@@ -143,8 +143,8 @@ def _add_documents(session: Session, shelves: dict[int, Shelf]) -> None:
     for document_id, patient_id, external_id, kind, date, text, payload in session.execute(statement):
         shelf = shelves[patient_id]
         shelf.documents[external_id] = document_id
-        mentions = unpack_mentions(payload) if payload else []
-        shelf.dossier.documents.append(DossierDocument(external_id, DocumentKind(kind), date, text, mentions))
+        mentions, spans = unpack_page(payload) if payload else ([], None)
+        shelf.dossier.documents.append(DossierDocument(external_id, DocumentKind(kind), date, text, mentions, spans))
 
 
 def _add_records(session: Session, shelves: dict[int, Shelf]) -> None:

@@ -22,45 +22,15 @@ _FUTURE_ENDINGS = ("a", "ai", "as", "ons", "ez", "ont", "ait", "ais", "aient", "
 _WORDS = re.compile(r"[a-z]+'|[\w-]+|[.,;:()?!]")
 _LOOK_BACK = 60
 _NEGATIVE = frozenset({"pas", "plus", "jamais", "guere", "aucunement", "nullement", "point"})
-_TO_BE = frozenset(["est", "sont", "etait", "etaient", "fut", "furent", "soit", "etant", "etre", "ete"])
-_TO_HAVE = frozenset(
-    ["a", "ai", "ont", "avons", "avait", "avaient", "avions", "ayant", "avoir", "eu", "aura", "auront"]
-)
-_HAD = frozenset(["avait", "avaient", "avions", "avais"])
-_WILL_BE = frozenset(["sera", "seront", "serait", "seraient"])
-_WOULD_HAVE = frozenset(["aurait", "auraient"])
+_TO_BE = frozenset("est sont etait etaient fut furent soit etant etre ete".split())
+_TO_HAVE = frozenset("a ai ont avons avait avaient avions ayant avoir eu aura auront".split())
+_HAD = frozenset("avait avaient avions avais".split())
+_WILL_BE = frozenset("sera seront serait seraient".split())
+_WOULD_HAVE = frozenset("aurait auraient".split())
 _CAN = frozenset(
-    [
-        "pouvant",
-        "peut",
-        "peuvent",
-        "peut-on",
-        "pouvait",
-        "pouvaient",
-        "pourra",
-        "pourront",
-        "pourrait",
-        "pourraient",
-        "doit",
-        "doivent",
-        "devra",
-    ]
+    "pouvant peut peuvent peut-on pouvait pouvaient pourra pourront pourrait pourraient doit doivent devra".split()
 )
-_COULD = frozenset(
-    [
-        "vient",
-        "viennent",
-        "venait",
-        "venant",
-        "permis",
-        "permet",
-        "permettent",
-        "permettant",
-        "permit",
-        "pu",
-        "permettait",
-    ]
-)
+_COULD = frozenset("vient viennent venait venant permis permet permettent permettant permit pu permettait".split())
 _LIGHT = frozenset(
     [
         "de",

@@ -21,13 +21,14 @@ from consore.model.vocabulary import (
 
 @dataclass(slots=True)
 class DossierDocument:
-    """One read document of a patient. `id` is unique in the dossier."""
+    """One read document of a patient. `id` is unique in the dossier; `sentences`: their spans, if they are known."""
 
     id: str
     kind: DocumentKind
     date: dt.date | None
     text: str
     mentions: list[Mention]
+    sentences: list[tuple[int, int]] | None = None
 
 
 @dataclass(slots=True)
