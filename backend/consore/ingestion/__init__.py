@@ -9,6 +9,7 @@ from consore.ingestion.following import cancel_run
 from consore.ingestion.health import HealthState, SourceHealth, health_of_sources, step_of
 from consore.ingestion.patient_lines import LoadReport, load_jsonl
 from consore.ingestion.progress import Progress, Step
+from consore.ingestion.reviewing import Reviewer, review, withdraw
 from consore.ingestion.runs import (
     ReplayReport,
     replay_in_background,
@@ -36,6 +37,7 @@ __all__ = [
     "LoadReport",
     "Progress",
     "ReplayReport",
+    "Reviewer",
     "SourceHealth",
     "Step",
     "Worker",
@@ -53,6 +55,7 @@ __all__ = [
     "record_opposition",
     "replay_in_background",
     "replay_rejected",
+    "review",
     "run_all",
     "run_in_background",
     "run_source",
@@ -63,4 +66,5 @@ __all__ = [
     "structure_and_save",
     "watch_forever",
     "watch_once",
+    "withdraw",
 ]

@@ -307,24 +307,25 @@ class _Rows:
                 "label": aside.label if aside else "",
                 "date": aside.date if aside else None,
                 "values": aside.values if aside else {},
+                "evidence": self._references(aside.evidence) if aside else [],
             }
 
     def _conflict(self, one: Conflict) -> dict[str, Any]:
-        """A conflict as JSON, its evidence by the identifiers of the store."""
-        return {
-            "attribute": one.attribute,
-            "value": one.value,
-            "evidence": [
-                {
-                    "document_id": self.shelf.documents.get(reference.document_id or ""),
-                    "record_id": self.shelf.records.get(reference.row_id or ""),
-                    "start": reference.start,
-                    "end": reference.end,
-                    "quote": reference.quote,
-                }
-                for reference in one.evidence
-            ],
-        }
+        """A conflict as JSON."""
+        return {"attribute": one.attribute, "value": one.value, "evidence": self._references(one.evidence)}
+
+    def _references(self, evidence: list[EvidenceRef]) -> list[dict[str, Any]]:
+        """Evidence as JSON, by the identifiers of the store."""
+        return [
+            {
+                "document_id": self.shelf.documents.get(reference.document_id or ""),
+                "record_id": self.shelf.records.get(reference.row_id or ""),
+                "start": reference.start,
+                "end": reference.end,
+                "quote": reference.quote,
+            }
+            for reference in evidence
+        ]
 
     def facts(self) -> list[dict[str, Any]]:
         """What queries by code need."""
