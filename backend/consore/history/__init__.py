@@ -9,6 +9,7 @@ from consore.history.evaluation import HistoryScores, evaluate
 from consore.history.events import event_label
 from consore.history.exchange import dossier_of_line, history_jsonl
 from consore.history.headline import completed_years, headline
+from consore.history.results import facts_of_results
 from consore.history.structure import structure
 from consore.history.tumours import tumour_label
 
@@ -18,6 +19,7 @@ __all__ = [
     "dossier_of_line",
     "evaluate",
     "event_label",
+    "facts_of_results",
     "headline",
     "history_jsonl",
     "is_reviewed",

@@ -19,6 +19,7 @@ from consore.history.beliefs import confidence, french, key_of, voices, when_sai
 from consore.history.clues import Clue, Page, Reading, row_evidence
 from consore.history.events import metastatic_since
 from consore.history.periods import Period, day, period_of, whole
+from consore.history.results import cycles
 from consore.history.rules import Rules, rules
 from consore.history.staging import number_of
 from consore.history.tumours import Tumours, distinct_evidence
@@ -217,7 +218,7 @@ def _courses_of_rows(reading: Reading, terminology: Terminology, table: Rules) -
     """Administered cycles of one protocol and the same drugs, without a long pause between two, are one course."""
     open_courses: dict[tuple[str | None, frozenset[str], str | None], Course] = {}
     courses: list[Course] = []
-    for row in reading.rows_of("chemotherapy"):
+    for row in cycles(reading, terminology):
         values = row.values
         if str(values.get("statut") or "administré").strip().lower() not in ADMINISTERED or row.date is None:
             continue

@@ -178,7 +178,7 @@ class _Stage:
         except Exception as error:
             raise ComponentError(
                 f"The readers cannot read ({type(error).__name__}: {error}).",
-                "Install the same Consore where they run: ops/cluster.md.",
+                "Install the same Consore where they run: ops/README.md.",
             ) from error
 
     def _keep(self, read: list[ReadDocument]) -> None:
@@ -244,7 +244,7 @@ def read_pages(settings_json: str, version: str, pages: Sequence[Page]) -> list[
         raise ConfigurationError(
             f"Documents are read by the reader {version}, and a process has the reader {reader.version}.",
             "If referentials were imported meanwhile, read again. On a cluster, give its machines the same Consore and "
-            "the folders `referentials` and `tagger` of this node: ops/cluster.md.",
+            "the folders `referentials` and `tagger` of this node: ops/README.md.",
         )
     try:
         from consore.language.sentences import sentences

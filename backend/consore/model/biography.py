@@ -35,7 +35,7 @@ class DossierDocument:
 class StructuredRow:
     """One row that came already structured.
 
-    `kind`: `tumour_sheet`, `chemotherapy`, `biobank`, `act` or `diagnosis`;
+    `kind`: `tumour_sheet`, `chemotherapy`, `pharmacy`, `biology`, `molecular`, `biobank`, `act` or `diagnosis`;
     `values`: the row with the keys of the exchange format (`backend/README.md`), dates as ISO text.
     """
 

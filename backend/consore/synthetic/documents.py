@@ -37,7 +37,7 @@ ANNOTATED_KINDS = frozenset(
         "topography",
     }
 )
-MOST = 22
+MOST = 26
 
 
 @dataclass(slots=True)
@@ -227,7 +227,7 @@ def _laboratory(life: Life, rng: Random) -> list[Moment]:
     days = sorted({lab.date for lab in life.labs})
     return [
         Moment(day, "biology", "routine", _known(life, day))
-        for day in rng.sample(days, min(len(days), rng.randint(1, 2)))
+        for day in rng.sample(days, min(len(days), rng.randint(1, 3)))
     ]
 
 
@@ -375,7 +375,7 @@ def _follow_up(life: Life, rng: Random, room: int) -> list[Moment]:
         start = tumour.date + dt.timedelta(days=60)
     stop = min([*bad, life.last_news])
     found: list[Moment] = []
-    while start < stop and len(found) < max(2, min(room, 7)):
+    while start < stop and len(found) < max(2, min(room, 9)):
         if tumour.metastatic:
             kind, topic = rng.choice([("biology", "routine"), ("letter", "stable"), ("consultation", "stable")])
         else:

@@ -67,9 +67,9 @@ NOISE = {
     level.name: level
     for level in (
         NoiseLevel("none", 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-        NoiseLevel("low", 0.3, 0.6, 0.2, 0.01, 0.02, 0.01, 0.01, 0.03, 0.1, 0.03, 0.4, 0.2, 0.7, 0.005),
-        NoiseLevel("medium", 0.4, 1.0, 0.4, 0.02, 0.05, 0.05, 0.015, 0.1, 0.2, 0.08, 1.0, 0.35, 1.0, 0.02),
-        NoiseLevel("high", 0.5, 1.5, 0.7, 0.04, 0.15, 0.2, 0.03, 0.3, 0.4, 0.25, 1.5, 0.5, 1.3, 0.06),
+        NoiseLevel("low", 0.4, 0.6, 0.2, 0.01, 0.02, 0.01, 0.01, 0.03, 0.1, 0.03, 0.4, 0.2, 0.7, 0.005),
+        NoiseLevel("medium", 0.6, 1.0, 0.4, 0.02, 0.05, 0.05, 0.015, 0.1, 0.2, 0.08, 1.0, 0.35, 1.0, 0.02),
+        NoiseLevel("high", 0.7, 1.5, 0.7, 0.04, 0.15, 0.2, 0.03, 0.3, 0.4, 0.25, 1.5, 0.5, 1.3, 0.06),
     )
 }
 
@@ -276,11 +276,14 @@ def _fillers() -> tuple[list[str], list[str], list[str]]:
 
 
 _AUXILIARY = re.compile(
-    r"(?<!['’])\b(est|sont|était|étaient|reste|restent|demeure|demeurent|paraît|semble|a été|ont été|avons|ai|a|ont|avait)"
-    r" (?!été |eu |pas |plus |guère |ni |jamais |que |rien |aucun|personne |lieu )(?=[a-zéèêà]{4})"
+    r"(?<!['’])\b(est|sont|était|étaient|reste|restent|demeure|demeurent|paraît|semble|a été|ont été|avons|ai|a|ont"
+    r"|avait) (?!été |eu |pas |plus |guère |ni |jamais |que |rien |aucun|personne |lieu )(?=[a-zéèêà]{4})"
 )
 _ADDITION = re.compile(r"(?<=[a-zé)\d]) et (?=(?:une? |des |l['’]|l[ae]s? )[a-zéèê])")
-_SMALL_NUMBER = re.compile(r"(?<![\w,./:+-])(?<![A-Zn°] )([2-9]|1[0-6]) (?=[a-zéè]{4})")
+_SMALL_NUMBER = re.compile(
+    r"(?<![\w,./:+-])(?<![A-Zn°/] )(1[0-6]|[2-9]) (?=(?:jour|semaine|mois|ans\b|an\b|fois|heure|minute|nuit|enfant"
+    r"|étage|séance|passage|épisode|pause|mention|marche|foyer|fragment|vaisseau|bride|niveau|champ|lame|coupe|prise|accès|repas|visite)s?)"
+)
 
 
 def _paraphrased(segments: list[Segment], rng: Random, rate: float) -> list[Segment]:
@@ -293,7 +296,11 @@ def _paraphrased(segments: list[Segment], rng: Random, rate: float) -> list[Segm
         return f"{match.group()}{adverbs[int(draw() * len(adverbs))]} " if draw() < rate else match.group()
 
     def add(match: re.Match[str]) -> str:
-        return f" {additions[int(draw() * len(additions))]} " if draw() < rate else match.group()
+        if draw() >= rate:
+            return match.group()
+        word = additions[int(draw() * len(additions))]
+        elided = word.endswith("que") and match.string[match.end()] == "u"
+        return f" {word[:-1]}'" if elided else f" {word} "
 
     def spell(match: re.Match[str]) -> str:
         return numbers[int(match.group(1))] + " " if draw() < 0.75 else match.group()

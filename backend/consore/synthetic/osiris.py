@@ -1,9 +1,11 @@
 """The truth of a centre as the pivot files of OSIRIS: eighteen CSV files, with their columns and value sets.
 
 Source: SiRIC OSIRIS, model 1.1 (`data/osiris.toml` has the columns and the codes). Dates are ISO 8601; topographies and
-morphologies carry the prefix `ICDO3:`, drugs `ATC:`. The genomic files (CopyNumber, Expression, Fusion, Variant,
-Annotation) ask for coordinates that no fictional report gives: they have their header only, and genes of routine are
-rows of Biomarker. A life has no samples and no consents: those two files have their header only too.
+morphologies carry the prefix `ICDO3:`, drugs `ATC:`. An altered gene is a row of Variant, CopyNumber or Fusion with its
+chromosome, and a row of Annotation with its symbol and its change (HGVS); coordinates, alleles and read depths stay
+empty: no report of routine gives them, and the partner of a fusion is not known. Genes of routine are rows of Biomarker
+as well, whatever their result. Nothing in a life measures the expression of a gene, and a life has no samples and no
+consents: those three files have their header only.
 """
 
 from __future__ import annotations
@@ -210,6 +212,7 @@ def _biology(life: Life, events: dict[int, int], add: Any) -> None:
             )
             for code, value in results:
                 add("Biomarker", Analysis_Ref=analysis, Biomarker_Code=known[code], Biomarker_Value=value)
+        _omics(life, tumour, events[tumour.rank], add)
     first = next(iter(events.values()), None)
     for date, labs in _by_day(life):
         measured = [lab for lab in labs if lab.code in known]
@@ -225,6 +228,75 @@ def _biology(life: Life, events: dict[int, int], add: Any) -> None:
                     Biomarker_Value=lab.value,
                     Biomarker_Unit=lab.unit,
                 )
+
+
+def _omics(life: Life, tumour: Tumour, event: int, add: Any) -> None:
+    """What sequencing, cytogenetics or hybridisation found altered in a tumour; genes found normal are not told."""
+    codes = _codes()["omics"]
+    found = {gene: value for gene, value in tumour.alterations.items() if value not in ("wild_type", "negative")}
+    if not found:
+        return
+    analysis = add(
+        "Analysis", TumorPathologyEvent_Ref=event, Analysis_Type=codes["omic"], Analysis_Date=tumour.date.isoformat()
+    )
+    for gene, value in found.items():
+        chromosome = _codes()["chromosome"][str(_codes()["gene"][gene])]
+        common = {
+            "Analysis_Ref": analysis,
+            "Validation_Type": codes["by_biologist"],
+            "Validation_Status": codes["validated"],
+        }
+        if value == "amplification":
+            kind = codes["copy_number"]
+            number = add(
+                "CopyNumber",
+                **common,
+                AlterationOnSample_AlterationType=kind,
+                Alteration_Chromosome=chromosome,
+                CNV_SegmentGenomicStatus=codes["amplification"],
+            )
+        elif value == "positive":
+            kind = codes["fusion"]
+            number = add("Fusion", **common, AlterationOnSample_AlterationType=kind, Fusion_Type=codes["translocation"])
+        else:
+            kind = codes["variant"]
+            born = life.predisposition
+            germline = born is not None and (born.gene, born.variant) == (gene, value)
+            number = add(
+                "Variant",
+                **common,
+                AlterationOnSample_AlterationType=kind,
+                Alteration_Chromosome=chromosome,
+                Variant_DNASequenceVariationType=_change(value, "dna"),
+                VariantInSample_GenomicSourceClass=codes["germline" if germline else "somatic"],
+            )
+        region = re.search(r"exon \d+", value)
+        add(
+            "Annotation",
+            Alteration_Ref=number,
+            AlterationOnSample_AlterationType=kind,
+            GenomeEntity_Type=codes["gene"],
+            GenomeEntity_Database=codes["hgnc"],
+            GenomeEntity_Symbol=gene,
+            Annotation_DNARegionName=region.group() if region else None,
+            Annotation_DNASequenceVariation=value if value.startswith("c.") else None,
+            Annotation_AminoAcidChange=value if value.startswith("p.") else None,
+            Annotation_AminoAcidChangeType=_change(value, "protein") if value.startswith("p.") else None,
+        )
+
+
+def _change(value: str, level: str) -> str | None:
+    """The kind of a change written in HGVS (`c.68_69del`, `p.V600E`) or in words; null when nothing says it."""
+    codes = _codes()["omics"]
+    if "del" in value and "ins" in value:
+        return str(codes["delins"]) if level == "dna" else None
+    if "del" in value or "délétion" in value:
+        return str(codes["deletion"])
+    if "dup" in value or value == "ITD":
+        return str(codes["duplication"])
+    if level == "protein":
+        return str(codes["nonsense" if value.endswith("*") else "missense"])
+    return str(codes["substitution"]) if value.startswith(("c.", "p.")) else None
 
 
 def _by_day(life: Life) -> Iterator[tuple[dt.date, list[Lab]]]:

@@ -48,15 +48,21 @@ def read_corpus(path: Path) -> list[str]:
     return texts
 
 
-def generated_texts(split: str, words: int, *, seed: int = 1, noise: str = "medium") -> list[str]:
-    """Texts of generated reports of as many patients as give `words` words, counted as `measure` does."""
+def generated_texts(
+    split: str, words: int, *, seed: int = 1, noise: str = "medium", one_each: bool = False
+) -> list[str]:
+    """Texts of generated reports of as many patients as give `words` words, counted as `measure` does.
+
+    `one_each`: one report a patient, as corpora of cases have, since reports of one patient tell the same history.
+    """
     texts: list[str] = []
     count = number = 0
     while count < words:
         number += 1
         rng = Random(f"{seed}/{split}/realism/{number}")
         life = draw_life(rng, f"REA{number:09d}", split)
-        for report in write_reports(life, split, rng, number * 100, "Centre Realis", noise=noise):
+        reports = list(write_reports(life, split, rng, number * 100, "Centre Realis", noise=noise))
+        for report in rng.sample(reports, 1) if one_each and reports else reports:
             texts.append(report.text)
             count += len(_WORD.findall(report.text))
     return texts
@@ -161,6 +167,21 @@ def detect(real: Sequence[str], made: Sequence[str], *, size: int = 60, folds: i
                 right[label] += (logs[1][row].sum() > logs[0][row].sum()) == bool(label)
     totals = np.array([sum(label == side for _, label, _ in samples) for side in (0, 1)])
     return float((right / totals).mean())
+
+
+def calibrate(real: Sequence[str], other: Sequence[str] | None = None, *, seed: int = 0) -> dict[str, float]:
+    """What `detect` says of real texts alone, by which its number is to be read.
+
+    "halves": of two random halves of `real`, the least it can say; "another": of `real` and another real corpus,
+    `other`: what a mere difference of genre gives.
+    """
+    shuffled = list(real)
+    Random(seed).shuffle(shuffled)
+    half = len(shuffled) // 2
+    found = {"halves": detect(shuffled[:half], shuffled[half:])}
+    if other:
+        found["another"] = detect(real, other)
+    return found
 
 
 def _windows(texts: Sequence[str], size: int, most: int) -> list[tuple[int, str]]:

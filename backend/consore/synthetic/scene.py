@@ -84,6 +84,7 @@ class PatientScene:
     earlier: list[Moment] = field(default_factory=list)
     used: set[tuple[str, int]] = field(default_factory=set)
     _memory: dict[str, str] = field(default_factory=dict)
+    _own: dict[str, Sequence[int]] = field(default_factory=dict)
 
     @property
     def tumour(self) -> Tumour:
@@ -153,6 +154,12 @@ class PatientScene:
 
     def _slot_colleague(self, rng: Random) -> str:
         return str(rng.choice([name for name in names()[self.split]["authors"] if name != self.author]))
+
+    def _slot_doctor(self, rng: Random) -> str:
+        """A physician of the town, whom the hospital writes to or hears from."""
+        families: list[str] = names()[self.split]["families"]
+        initial = "ABCDEFGHIJKLMNOPRSTVXY"[int(rng.random() * 22)]
+        return f"Dr {initial}. {families[int(rng.random() * len(families))]}"
 
     def _slot_service(self, rng: Random) -> str:
         return kind_words(self.moment.kind, self.moment.topic)["service"]
@@ -1026,10 +1033,12 @@ class PatientScene:
         kept = _OWN.get(rule)
         if kept is None:
             return ()
-        order = Random(f"{rule}/{self.life.ipp}/{self.life.birth}").sample(range(size), size)
-        if rule == "drug_item":
-            return self._usual_drugs(order)[:kept]
-        return order if kept == 1 else order[:kept]
+        own = self._own.get(rule)
+        if own is None:
+            order = Random(f"{rule}/{self.life.ipp}/{self.life.birth}").sample(range(size), size)
+            own = self._usual_drugs(order) if rule == "drug_item" else order
+            own = self._own[rule] = own if kept == 1 else own[:kept]
+        return own
 
     def _usual_drugs(self, order: list[int]) -> list[int]:
         """Drugs that this patient may take: those of their diseases first, never two of one family."""
@@ -1037,7 +1046,7 @@ class PatientScene:
         suited: list[int] = []
         others: list[int] = []
         for at in order:
-            needs = next((needs for prefix, needs in _TAKEN_FOR.items() if codes[at].startswith(prefix)), None)
+            needs = _needs(codes[at])
             if codes[at].startswith("G04C") and self.life.sex == "F":
                 continue
             if needs is None:
@@ -1197,6 +1206,12 @@ def _decimal(value: float, digits: int) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.1f}"
+
+
+@lru_cache
+def _needs(atc: str) -> tuple[str, ...] | None:
+    """The diseases (CIM-10) for which a usual drug is taken; None: anyone may take it."""
+    return next((needs for prefix, needs in _TAKEN_FOR.items() if atc.startswith(prefix)), None)
 
 
 @lru_cache

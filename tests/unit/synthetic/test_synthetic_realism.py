@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from consore.errors import InputError
-from consore.synthetic.realism import detect, generated_texts, measure, read_corpus, split_sentences, table
+from consore.synthetic.realism import calibrate, detect, generated_texts, measure, read_corpus, split_sentences, table
 
 REAL = ["Le patient a été opéré en 2014 d'un cancer. Il va bien. TDM : normal."] * 3 + ["Une phrase unique et longue."]
 
@@ -32,10 +32,26 @@ def test_a_detector_cannot_tell_two_halves_of_one_text_and_tells_two_languages()
     assert detect(english, texts[:60], most=100) > 0.95
 
 
+def test_the_detector_is_read_beside_what_it_says_of_real_texts(shared_data: Path) -> None:
+    corpora = shared_data / "corpora"
+    cases = read_corpus(corpora / "fracco_dev.jsonl.gz")[:300]
+    abstracts = read_corpus(corpora / "morfitt_fr_abstracts.jsonl.gz")[:300]
+    known = calibrate(cases, abstracts)
+    assert 0.35 < known["halves"] < 0.65
+    assert known["another"] > 0.9
+
+
+def test_one_report_a_patient_can_be_taken() -> None:
+    each = generated_texts("dev", 2_000, one_each=True)
+    everything = generated_texts("dev", 20_000)
+    assert each[0] in everything
+    assert each[1] not in everything[: everything.index(each[0]) + 1]
+
+
 def test_thousands_of_words_keep_bringing_new_ones() -> None:
     found = measure(generated_texts("test", 52_000), 50_000)
     assert found["types"]["50,000"] > 1.3 * found["types"]["10,000"]
-    assert found["repeated_5grams"] < 0.7
+    assert found["repeated_5grams"] < 0.4
     assert found["heaps"] > 0.2
 
 

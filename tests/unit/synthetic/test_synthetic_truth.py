@@ -11,6 +11,7 @@ from random import Random
 import pytest
 
 from consore.model import EventType, TreatmentType
+from consore.synthetic.knowledge import cancers, health, read_table
 from consore.synthetic.osiris import pivot_files, write_osiris
 from consore.synthetic.pairs import RESERVOIR, PairSampler, Portrait, grade
 from consore.synthetic.trajectory import Life, draw_life
@@ -133,8 +134,47 @@ def test_pivot_files_are_written_from_a_stream(tmp_path: Path, lives: list[Life]
     counts = write_osiris(iter(lives), tmp_path)
     assert counts["Patient"] == len(lives)
     assert counts["Treatment"] == sum(len(life.cares) for life in lives)
-    assert counts["Variant"] == 0
-    assert len((tmp_path / "OSIRIS_pivot_Variant.csv").read_text(encoding="utf-8").splitlines()) == 1
+    assert counts["Expression"] == counts["BiologicalSample"] == counts["Consent"] == 0
+    assert len((tmp_path / "OSIRIS_pivot_Expression.csv").read_text(encoding="utf-8").splitlines()) == 1
+
+
+def test_an_altered_gene_is_a_variant_a_copy_number_or_a_fusion_with_its_annotation(tmp_path: Path) -> None:
+    lives = [draw_life(Random(f"omics/{number}"), f"OMI{number:06d}", "train") for number in range(400)]
+    counts = write_osiris(iter(lives), tmp_path)
+    altered = [
+        (life.ipp, gene)
+        for life in lives
+        for tumour in life.tumours
+        for gene, value in tumour.alterations.items()
+        if value not in ("wild_type", "negative")
+    ]
+    assert min(counts["Variant"], counts["CopyNumber"], counts["Fusion"]) > 0
+    assert counts["Variant"] + counts["CopyNumber"] + counts["Fusion"] == counts["Annotation"] == len(altered)
+
+    def rows(name: str) -> list[dict[str, str]]:
+        with (tmp_path / f"OSIRIS_pivot_{name}.csv").open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    annotated = rows("Annotation")
+    assert Counter((row["Patient_Id"], row["GenomeEntity_Symbol"]) for row in annotated) == Counter(altered)
+    tables = {"OSIRIS:O15-5": "Variant", "OSIRIS:O15-4": "CopyNumber", "OSIRIS:O15-3": "Fusion"}
+    known = {(kind, row["Patient_Id"], row["Instance_Id"]) for kind, name in tables.items() for row in rows(name)}
+    told = {(row["AlterationOnSample_AlterationType"], row["Patient_Id"], row["Alteration_Ref"]) for row in annotated}
+    assert told == known
+    braf = next(row for row in annotated if row["Annotation_AminoAcidChange"] == "p.V600E")
+    assert (braf["GenomeEntity_Symbol"], braf["Annotation_AminoAcidChangeType"]) == ("BRAF", "LOINC:LA6698-0")
+    omics = {
+        (row["Patient_Id"], row["Instance_Id"]) for row in rows("Analysis") if row["Analysis_Type"] == "OSIRIS:C37-3"
+    }
+    assert {(row["Patient_Id"], row["Analysis_Ref"]) for row in rows("Variant")} <= omics
+
+
+def test_every_gene_that_a_life_may_have_altered_has_its_chromosome() -> None:
+    codes = read_table("osiris.toml")
+    profiles = [profile for cancer in cancers().values() for profile in cancer.raw["profiles"]]
+    genes = {gene for profile in profiles for gene in profile.get("alterations", {})} | set(health()["predispositions"])
+    assert genes <= set(codes["gene"])
+    assert {str(place) for place in codes["gene"].values()} <= set(codes["chromosome"])
 
 
 # --- Pairs ----------------------------------------------------------------------------------------------------
