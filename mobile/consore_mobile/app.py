@@ -32,6 +32,7 @@ from consore_mobile.preferences import Preferences
 from consore_mobile.widgets.kit import Colours, Sheet, Tappable, Toast
 
 TWO_PANES_FROM = 840  # dp
+LAYOUTS_A_FRAME = 30  # words in a card in a list: a change of height passes through more layouts than Kivy's ten
 DESTINATIONS = {
     "search": "magnify",
     "review": "check-decagram-outline",
@@ -227,6 +228,7 @@ class ConsoreApp(MDApp):
         self.language, self.theme = self.preferences.language, self.preferences.theme
         self._follow_theme()
         self._follow_width()
+        Clock.max_iteration = LAYOUTS_A_FRAME
         self.shell = Shell()
         root = MDScreen(self.shell)
         root.theme_bg_color = "Custom"

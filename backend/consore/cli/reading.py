@@ -94,28 +94,76 @@ def history(
 @app.command()
 def train(
     out: Annotated[Path, typer.Option(help="Folder of the new weights.")],
-    corpus: Annotated[list[Path] | None, typer.Option(help="Annotated JSONL (plain or .gz); may be repeated.")] = None,
-    epochs: Annotated[int, typer.Option(min=1)] = 5,
+    corpus: Annotated[
+        list[Path] | None,
+        typer.Option(help="Annotated: BRAT folder, CoNLL file, JSON lines (plain or .gz); may be repeated."),
+    ] = None,
+    anew: Annotated[bool, typer.Option("--anew", help="From nothing, not from the weights in use.")] = False,
+    adopt: Annotated[bool, typer.Option("--adopt", help="Read with the new weights on this node from now on.")] = False,
+    profile: Annotated[str, typer.Option(help="fast, or accurate: its encoder is taught anew.")] = "fast",
+    unannotated: Annotated[
+        list[Path] | None, typer.Option(help='JSON lines with "text" that the teacher annotates; may be repeated.')
+    ] = None,
+    teacher: Annotated[Path | None, typer.Option(help="Folder with accurate.npz, the teacher.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Times that everything is read.")] = None,
     seed: Annotated[int, typer.Option()] = 1,
 ) -> None:
-    """Train the tagger (Flair) and export it for the reader (ONNX)."""
-    from consore.language.training import train as train_tagger
+    """Teach the tagger further on annotated documents of the site, compare it with the one in use, and adopt it."""
+    from consore.language import training
 
-    report = train_tagger(out, corpora=corpus or [], epochs=epochs, seed=seed)
-    console.print(report)
+    settings = node()
+    if profile == "accurate":
+        training.train_accurate(out, corpus or [], epochs=epochs or 2, seed=seed)
+        return
+    recipe = training.Recipe(epochs=epochs or (9 if anew else 4), seed=seed)
+    if anew:
+        texts = (text for path in unannotated or [] for text in training.texts_of(path))
+        console.print(training.train(out, corpus or [], recipe=recipe, unannotated=texts, teacher=teacher))
+        return
+    comparison = training.fine_tune(out, corpus or [], settings, recipe=recipe)
+    console.print(comparison.text(), markup=False, soft_wrap=True)
+    if adopt:
+        training.adopt(out, settings)
+        console.print(
+            "Adopted: this node reads with the new weights; `consore ingest --all` reads its documents again."
+        )
+    else:
+        console.print(f"Not adopted. `consore train --out {out} … --adopt` reads with them from now on.", markup=False)
+
+
+FraccoOption = Annotated[
+    Path | None, typer.Option(help="The FRACCO corpus; only its kept-out part is measured.", exists=True)
+]
+PeerOption = Annotated[
+    Path | None,
+    typer.Option("--peer", help="Python of an environment with edsnlp; by default this one, where it has it."),
+]
 
 
 @evaluate_app.command("language")
 def evaluate_language(
-    fracco: Annotated[Path | None, typer.Option(help="The FRACCO corpus; only its kept-out part is measured.")] = None,
+    fracco: FraccoOption = None,
     generated: Annotated[Path | None, typer.Option(help="documents.jsonl of a centre of the test split.")] = None,
+    by_hand: Annotated[bool, typer.Option(help="The sentences written by hand.")] = True,
+    profile: Annotated[str, typer.Option(help="Reading profile.")] = "fast",
+    compare: Annotated[bool, typer.Option("--compare", help="EDS-NLP beside, on the same texts.")] = False,
+    peer: PeerOption = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Documents of each corpus at most.")] = None,
+    errors_file: Annotated[Path | None, typer.Option("--errors", help="Page (HTML) of the differences.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Precision, recall and F1 per kind on text never trained on."""
+    from consore.language.errors_page import write_errors
     from consore.language.evaluation import evaluate_language as measure
 
-    report = measure(node(), fracco=fracco, generated=generated)
+    python = (peer or Path(sys.executable)) if compare or peer else None
+    report = measure(
+        node(), fracco=fracco, generated=generated, by_hand=by_hand, profile=profile, peer=python, limit=limit
+    )
     print_json(report.as_json()) if as_json else console.print(report.text(), markup=False, soft_wrap=True)
+    if errors_file is not None:
+        count = write_errors(errors_file, report)
+        errors.print(f"{count} differences in {errors_file}.", markup=False)
 
 
 @evaluate_app.command("history")
@@ -249,11 +297,19 @@ def _histories_of_the_node(documents_only: bool) -> Iterator[dict[str, Any]]:
 
 
 @bench_app.command("language")
-def bench_language(documents: Annotated[int, typer.Option(min=10)] = 400, as_json: JsonOption = False) -> None:
-    """Documents a second and a core, of the whole reader beside the dictionary alone."""
+def bench_language(
+    documents: Annotated[int, typer.Option(min=10)] = 400,
+    corpus: Annotated[Path | None, typer.Option(help="Texts to read (FRACCO or truth); else built-in ones.")] = None,
+    accurate: Annotated[bool, typer.Option("--accurate", help="The profile accurate too (slow).")] = False,
+    compare: Annotated[bool, typer.Option("--compare", help="EDS-NLP beside, on the same texts (slow).")] = False,
+    peer: PeerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Documents a second and a core, of the whole reader beside the dictionary alone and EDS-NLP."""
     from consore.language.evaluation import bench
 
-    report = bench(node(), documents=documents)
+    python = (peer or Path(sys.executable)) if compare or peer else None
+    report = bench(node(), documents=documents, corpus=corpus, accurate=accurate, peer=python)
     print_json(report.as_json()) if as_json else console.print(report.text(), markup=False, soft_wrap=True)
 
 

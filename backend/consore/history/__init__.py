@@ -11,6 +11,7 @@ from consore.history.evaluation import HistoryScores, evaluate
 from consore.history.events import event_label
 from consore.history.exchange import dossier_of_line, history_jsonl
 from consore.history.headline import completed_years, headline
+from consore.history.results import facts_of_results
 from consore.history.review import CHOICES, FIELDS, checked, shown
 from consore.history.structure import structure
 from consore.history.summary import summary
@@ -28,6 +29,7 @@ __all__ = [
     "dossier_of_line",
     "evaluate",
     "event_label",
+    "facts_of_results",
     "headline",
     "history_jsonl",
     "is_reviewed",

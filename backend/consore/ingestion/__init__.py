@@ -30,6 +30,7 @@ from consore.ingestion.schedules import (
 )
 from consore.ingestion.structuring import load_dossier, structure_and_save
 from consore.ingestion.worker import Worker
+from consore.ingestion.workers import readers
 
 __all__ = [
     "HealthState",
@@ -50,6 +51,7 @@ __all__ = [
     "load_dossier",
     "load_jsonl",
     "next_run",
+    "readers",
     "record_opposition",
     "replay_in_background",
     "replay_rejected",

@@ -3,3 +3,4 @@
 TABLE_FILE = "words.npz"
 GRAPH_FILE = "tagger.onnx"
 DESCRIPTION_FILE = "tagger.json"
+ACCURATE_FILE = "accurate.npz"

@@ -11,7 +11,9 @@ import unicodedata
 from bisect import bisect_right
 from dataclasses import dataclass
 
-_NEEDS_WORK = re.compile(r"[\u0300-\u036f\u00ad\u200b-\u200d\ufeff]|[^\W\d_]-[ \t]*\r?\n[ \t]*[a-zà-ÿ]")
+# Two that begin with a character to look for: together they would be tried at each place of the text.
+_ODD_CHARACTER = re.compile(r"[\u0300-\u036f\u00ad\u200b-\u200d\ufeff]")
+_CUT_WORD = re.compile(r"-(?<=[^\W\d_]-)[ \t]*\r?\n[ \t]*[a-zà-ÿ]")
 _PIECES = re.compile(
     r"(?P<accented>[^\W\d_][\u0300-\u036f]+)"
     r"|(?P<invisible>[\u00ad\u200b-\u200d\ufeff]+)"
@@ -30,7 +32,7 @@ class Layout:
     @classmethod
     def of(cls, text: str) -> Layout:
         """The layout of a document; the text itself where nothing has to be put right."""
-        if not _NEEDS_WORK.search(text):
+        if not _ODD_CHARACTER.search(text) and not _CUT_WORD.search(text):
             return cls(text)
         pieces: list[str] = []
         starts: list[int] = []

@@ -1,6 +1,6 @@
 """A report in, coded mentions out: the one reader of documents.
 
-    text → layout → sentences, sections → dictionary, rules, tagger → codes → context and dates → mentions
+    text → layout → sentences, sections → dictionary → tagger, rules → codes → context and dates → mentions
 
 What the reader gives depends on the text, the document's date and `version` alone, so results can be kept.
 """
@@ -8,19 +8,23 @@ What the reader gives depends on the text, the document's date and `version` alo
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import hashlib
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import consore
 from consore.errors import ConfigurationError
 from consore.language.context import Context
-from consore.language.exported import DESCRIPTION_FILE, GRAPH_FILE
+from consore.language.examples import Cut
+from consore.language.exported import ACCURATE_FILE, DESCRIPTION_FILE, GRAPH_FILE, TABLE_FILE
 from consore.language.layout import Layout, plain
-from consore.language.linking import Doubt, Linker, Tagged
+from consore.language.linking import CODES_FILE, Doubt, Linker, Tagged
 from consore.language.rules import (
     Calendar,
     attach_dates,
@@ -33,14 +37,16 @@ from consore.language.rules import (
 )
 from consore.language.rules.sides import SIDED
 from consore.language.sections import sections
-from consore.language.sentences import sentences
-from consore.language.tagger import SHIPPED_WEIGHTS, Tagger
-from consore.language.tokens import words
+from consore.language.tagger import SHIPPED_WEIGHTS, Tagger, Window
 from consore.model import DocumentKind, Mention, MentionKind
-from consore.referentials import Terminology, table_files, terminology
+from consore.referentials import Match, Terminology, table_files, terminology
 from consore.settings import Settings
 
-PROFILES = ("fast",)
+if TYPE_CHECKING:
+    from consore.language.accurate import Accurate
+
+PROFILES = ("fast", "accurate")
+SITE_WEIGHTS = "tagger"
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _DOCUMENTS_AT_ONCE = 200
 _SIDE_REACH = 28
@@ -50,39 +56,48 @@ Request = tuple[str, DocumentKind | str | None, dt.date | None]
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """A document cut up, before it is read."""
+    """A document cut up and looked up in the dictionary, before the tagger reads it."""
 
     given: str
     layout: Layout
     plain: str
     sentences: list[tuple[int, int]]
-    words: list[list[tuple[int, int]]]
+    cut: Cut
+    matches: list[Match]
 
 
 class Reader:
     """Reads documents. Holds the dictionary and the tagger: one per process, not shared between threads."""
 
-    def __init__(self, terms: Terminology, weights: Path = SHIPPED_WEIGHTS) -> None:
+    def __init__(self, terms: Terminology, weights: Path = SHIPPED_WEIGHTS, profile: str = "fast") -> None:
         self._terminology = terms
-        self._tagger = Tagger(weights)
+        self._tagger: Tagger | Accurate
+        if profile == "accurate":
+            from consore.language.accurate import Accurate
+
+            self._tagger = Accurate(weights)
+        else:
+            self._tagger = Tagger(weights)
         self._linker = Linker(terms, weights)
-        self.version = _version(terms, weights)
+        self.version = _version(terms, weights, profile)
 
     @classmethod
     def load(cls, settings: Settings | None = None, profile: str = "fast") -> Reader:
         """The reader of a node: its referentials, and the weights trained on the site where there are any
-        (`home`/tagger), else those shipped.
+        (`home`/tagger), else those shipped; those of the profile `accurate` are always those shipped.
 
         Raises ConfigurationError for an unknown profile, ComponentError when the weights cannot be used.
         """
         if profile not in PROFILES:
             raise ConfigurationError(f"There is no reading profile {profile!r}.", f"Choose {' or '.join(PROFILES)}.")
-        return cls(terminology()) if settings is None else cls(*_parts(settings))
+        if settings is None:
+            return cls(terminology(), profile=profile)
+        return cls(*_parts(settings, profile), profile)
 
     @staticmethod
-    def version_of(settings: Settings) -> str:
+    def version_of(settings: Settings, profile: str = "fast") -> str:
         """The `version` that the reader of a node has, without loading it."""
-        return _version(*_parts(settings))
+        return _version(*_parts(settings, profile), profile)
 
     def read(self, text: str, kind: DocumentKind | str | None = None, date: dt.date | None = None) -> list[Mention]:
         """The mentions of a document in the order of the text; `date` is the document's own."""
@@ -95,37 +110,43 @@ class Reader:
         for request in requests:
             waiting.append(request)
             if len(waiting) == _DOCUMENTS_AT_ONCE:
-                results += self._read_batch(waiting)
+                with _without_collection():
+                    results += self._read_batch(waiting)
                 waiting = []
-        return results + self._read_batch(waiting)
-
-    def forget_sentences(self) -> None:
-        """Forget the sentences read so far (words stay known): for measuring."""
-        self._tagger.forget_sentences()
+        with _without_collection():
+            return results + self._read_batch(waiting)
 
     def _read_batch(self, requests: list[Request]) -> list[list[Mention]]:
-        pages = [_cut(text) for text, _, _ in requests]
-        tagged = iter(
-            self._tagger.tag(
-                [[page.layout.text[s:e] for s, e in sentence] for page in pages for sentence in page.words]
-            )
-        )
+        pages = [self._opened(text) for text, _, _ in requests]
+        windows: list[Window] = []
+        for page in pages:
+            text, clues = page.layout.text, page.cut.clues(page.matches)
+            for first, last in page.cut.windows:
+                windows.append(([text[s:e] for s, e in page.cut.words[first:last]], clues[first:last]))
+        tagged = iter(self._tagger.tag(windows))
         results = []
         for page, (_, _, date) in zip(pages, requests, strict=True):
+            cut = page.cut.words
             spans: list[Tagged] = []
             starts: list[int] = []
-            inside: list[float] = []
-            for cut in page.words:
-                sentence = next(tagged)
-                starts += [start for start, _ in cut[: len(sentence.inside)]]
-                inside += sentence.inside.tolist()
-                spans += [Tagged(cut[s.first][0], cut[s.last][1], s.tag, s.score) for s in sentence.spans]
+            inside: list[list[float]] = []
+            for first, _ in page.cut.windows:
+                window = next(tagged)
+                starts += [start for start, _ in cut[first : first + len(window.inside)]]
+                inside += window.inside.tolist()
+                spans += [Tagged(cut[first + s.first][0], cut[first + s.last][1], s.tag, s.score) for s in window.spans]
             results.append(self._read_page(page, spans, Doubt(starts, inside), date))
         return results
 
+    def _opened(self, given: str) -> _Page:
+        text = given if given.isascii() else _SURROGATES.sub("\ufffd", given)
+        layout = Layout.of(text)
+        text = layout.text
+        cut = Cut.of(text)
+        return _Page(given, layout, plain(text), cut.sentences, cut, self._terminology.match(text))
+
     def _read_page(self, page: _Page, tagged: list[Tagged], doubt: Doubt, date: dt.date | None) -> list[Mention]:
-        text, plain_text = page.layout.text, page.plain
-        matches = self._terminology.match(text)
+        text, plain_text, matches = page.layout.text, page.plain, page.matches
         found = [
             *find_tnm(text),
             *find_gradings(text, plain_text),
@@ -152,15 +173,27 @@ class Reader:
             if mention.kind is MentionKind.LATERALITY and beside and mention.start - beside.end <= _SIDE_REACH:
                 assertion = beside.assertion  # a side belongs to its organ or act, planned or not
             elif mention.kind in SIDED:
-                beside = replace(mention, assertion=assertion)
-            yield mention if assertion is mention.assertion else replace(mention, assertion=assertion)
+                beside = mention.asserted(assertion)
+            yield mention if assertion is mention.assertion else mention.asserted(assertion)
 
 
-def _cut(given: str) -> _Page:
-    text = given if given.isascii() else _SURROGATES.sub("\ufffd", given)
-    layout = Layout.of(text)
-    spans = sentences(layout.text)
-    return _Page(given, layout, plain(layout.text), spans, [words(layout.text, start, end) for start, end in spans])
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """No search for cycles meanwhile: a batch makes some 100,000 objects and no cycle, and each search goes over the
+    whole dictionary (a seventh of the time)."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def weights_in_use(settings: Settings) -> Path:
+    """The folder of the weights that the node's profile `fast` reads with: its own, else those shipped."""
+    own = settings.home / SITE_WEIGHTS
+    return own if (own / GRAPH_FILE).exists() else SHIPPED_WEIGHTS
 
 
 def _carried_back(mention: Mention, page: _Page) -> Mention:
@@ -170,24 +203,32 @@ def _carried_back(mention: Mention, page: _Page) -> Mention:
     return replace(mention, start=start, end=end, text=page.given[start:end])
 
 
-def _parts(settings: Settings) -> tuple[Terminology, Path]:
+def _parts(settings: Settings, profile: str) -> tuple[Terminology, Path]:
     """The referentials of a node, and the weights in force there."""
-    own = settings.home / "tagger"
-    weights = own if (own / GRAPH_FILE).exists() else SHIPPED_WEIGHTS
-    return terminology(settings.referentials, settings.cache, settings.site_referentials), weights
+    terms = terminology(settings.referentials, settings.cache, settings.site_referentials)
+    return terms, weights_in_use(settings) if profile == "fast" else SHIPPED_WEIGHTS
 
 
-def _version(terms: Terminology, weights: Path) -> str:
+_FILES_OF = {
+    "fast": (TABLE_FILE, GRAPH_FILE, DESCRIPTION_FILE, CODES_FILE),
+    "accurate": (ACCURATE_FILE, CODES_FILE),
+}
+
+
+def _version(terms: Terminology, weights: Path, profile: str) -> str:
     """Changes whenever the same text could read differently: the program, the weights or a referential."""
     digest = hashlib.sha256(consore.__version__.encode())
     here = Path(__file__).parent
-    read = (path for path in here.rglob("*") if path.suffix in (".py", ".csv", ".toml") and path.parent.name != "constructs")
+    read = (
+        path for path in here.rglob("*") if path.suffix in (".py", ".csv", ".toml") and path.parent.name != "constructs"
+    )
     for file in sorted(read):
         digest.update(file.read_bytes())
     for folder in ("context", "sections", "biomarkers"):
         for file in table_files(folder):
             digest.update(file.read_bytes())
-    digest.update((weights / GRAPH_FILE).read_bytes())
-    digest.update((weights / DESCRIPTION_FILE).read_bytes())
+    for name in _FILES_OF[profile]:
+        file = weights / name
+        digest.update(file.read_bytes() if file.exists() else b"")
     digest.update(terms.fingerprint.encode())
     return f"{consore.__version__}-{digest.hexdigest()[:12]}"

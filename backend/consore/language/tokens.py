@@ -11,7 +11,7 @@ import unicodedata
 import zlib
 from dataclasses import dataclass
 
-FEATURES_VERSION = 1
+FEATURES_VERSION = 2
 
 # A decimal or a date in one piece; an elided word with its apostrophe (`d'`); letters and digits; any single sign.
 _WORD = re.compile(r"\d+(?:[.,/]\d+)+|[^\W\d_]{1,12}['’]|[^\W_]+|[^\w\s]|_")

@@ -10,7 +10,7 @@ import datetime as dt
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from consore.model import Mention, MentionKind
 
@@ -117,7 +117,8 @@ def _of_diagnosis(date: Mention, plain: str) -> bool:
 def _dated(mention: Mention, dates: list[Mention], plain: str) -> Mention:
     if mention.kind is MentionKind.DATE or not dates:
         return mention
-    return replace(mention, date=min(dates, key=lambda date: _distance(mention, date, plain)).date)
+    nearest = dates[0] if len(dates) == 1 else min(dates, key=lambda date: _distance(mention, date, plain))
+    return mention.dated(nearest.date)
 
 
 _ANOTHER_STATEMENT = re.compile(r"[;:]|,| puis | et | mais ")

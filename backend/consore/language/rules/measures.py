@@ -39,7 +39,7 @@ def find_measures(text: str, plain: str) -> Iterator[Mention]:
         unit = match["unit"]
         label = "Dose" if not match["count"] else f"{match['value']} Gy en {match['count']} fractions"
         yield _mention(text, match, MentionKind.DOSE, label, _UNITS.get(unit, unit))
-    for match in _AUC.finditer(plain):
+    for match in _AUC.finditer(plain) if "auc" in plain else ():
         yield _mention(text, match, MentionKind.DOSE, "Dose", "AUC")
     for match in _SIZE.finditer(plain):
         yield _mention(text, match, MentionKind.MEASUREMENT, "Taille", match["unit"])
