@@ -106,7 +106,7 @@ class Client:
 
     async def review_queue(self, kind: str | None = None, after: str | None = None) -> answers.ReviewPage:
         """What deserves a look most, of everybody; `kind` is one of TUMOUR, EVENT, TREATMENT, BIOMARKER, ALTERATION."""
-        page = (await self.call("review_queue", first=PER_PAGE, after=after, kind=kind))["reviewQueue"]
+        page = (await self.call("review_queue", first=PER_PAGE, after=after, only=kind))["reviewQueue"]
         return answers.ReviewPage(
             total=page["totalCount"],
             items=[answers.decode(answers.ReviewItem, edge["node"]) for edge in page["edges"]],

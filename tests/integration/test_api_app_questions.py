@@ -30,6 +30,9 @@ VALUES = {
     "refreshToken": "none",
     "kind": "ccam",
     "edition": "shipped",
+    "patientId": "1",
+    "key": "tumour:C50:left:2019-03-04",
+    "verdict": "CONFIRM",
 }
 OF_AN_ADMINISTRATOR = {
     "sources",

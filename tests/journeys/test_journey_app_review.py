@@ -34,6 +34,12 @@ def button(hand: Hand, text: str, root: Any) -> Any:
     return hand.find("PushButton", root=root, text=text)
 
 
+def only_treatments(hand: Hand) -> None:
+    hand.tap(next(chip for chip in hand.all("Chip") if chip.payload == "TREATMENT"))
+    hand.until(lambda: hand.all("ReviewCard") and hand.all("ReviewCard")[0].item.kind == "TREATMENT")
+    hand.settle(0.2)
+
+
 def last_correction(network: AppNetwork) -> Correction:
     with network.store() as store, store.session() as session:
         return session.exec(select(Correction).order_by(Correction.id.desc())).first()
@@ -66,9 +72,7 @@ def test_a_date_is_corrected_as_people_write_it_and_nonsense_is_refused_in_the_s
     physician: Callable[..., Hand], two_centres: AppNetwork
 ) -> None:
     hand = physician()
-    hand.tap(next(chip for chip in hand.all("Chip", root=hand.page.ids.kinds) if chip.payload == "TREATMENT"))
-    hand.until(lambda: hand.all("ReviewCard") and hand.all("ReviewCard")[0].item.kind == "TREATMENT")
-    hand.settle(0.2)
+    only_treatments(hand)
     card = max(hand.all("ReviewCard"), key=lambda card: card.y)
     hand.tap(button(hand, "Corriger", card))
     sheet = hand.until(lambda: hand.all("Sheet"))[0]
@@ -88,11 +92,8 @@ def test_a_point_of_the_history_is_rejected_where_it_is_explained(
     physician: Callable[..., Hand], two_centres: AppNetwork
 ) -> None:
     hand = physician(TABLET)
-    card = next(
-        card
-        for card in hand.all("ReviewCard")
-        if card.item.kind == "TREATMENT" and card.item.date and not card.item.set_aside
-    )
+    only_treatments(hand)
+    card = next(card for card in hand.all("ReviewCard") if card.item.date and not card.item.set_aside)
     hand.app.shell.open("patient", patient_id=card.item.patient.id)
     hand.until(lambda: hand.page.name == "patient" and hand.page.patient)
     hand.settle(0.3)

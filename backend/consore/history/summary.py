@@ -34,6 +34,7 @@ from consore.model import (
 
 LANGUAGES = ("fr", "en")
 MOST_LINES = 5
+LONGEST_NAME = 48
 STARTS = (EventType.INITIAL, EventType.SECOND_CANCER)
 
 _FOLDER = Path(__file__).parent
@@ -217,11 +218,9 @@ class _Teller:
 
     def _treatment(self, treatment: TreatmentItem) -> str:
         name = self._name_of_treatment(treatment)
-        if treatment.cycles and treatment.cycles > 1 and treatment.drugs:
-            name = f"{treatment.cycles} {name}"
         if treatment.line:
             return str(self.words["line"].format(line=treatment.line, name=name)) + f" ({_month(treatment.start)})"
-        return name
+        return f"{treatment.cycles} {name}" if (treatment.cycles or 0) > 1 and treatment.drugs else name
 
     def _name_of_treatment(self, treatment: TreatmentItem) -> str:
         if self.english and (act := _english("LOCAL", treatment.act_code)[0]):
@@ -233,7 +232,7 @@ class _Teller:
                     return str(self.words["kind"][treatment.type.value])
                 for drug in treatment.drugs:
                     name = name.replace(drug.name, self._drug(drug))
-            return name[:1].lower() + name[1:] if name[1:2].islower() else name
+            return _short(name[:1].lower() + name[1:] if name[1:2].islower() else name)
         return "-".join(dict.fromkeys(self._drug(one) for one in treatment.drugs))
 
     def _drug(self, drug: DrugItem) -> str:
@@ -274,6 +273,14 @@ class _Teller:
             parts.append(self.words["last_news"].format(date=_month(last_news)))
         words = " ; ".join(parts)
         return f"{words[:1].upper()}{words[1:]}." if words else ""
+
+
+def _short(name: str) -> str:
+    """A name that fits into a line: a CCAM label is a paragraph."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    head = name.split(",")[0]
+    return head if len(head) <= LONGEST_NAME else head[:LONGEST_NAME].rsplit(" ", 1)[0] + "…"
 
 
 def _month(day: dt.date | None) -> str:
