@@ -78,10 +78,10 @@ def train(
 ) -> TrainingReport:
     """Train anew on annotated corpora; write `out`/tagger.pt (Flair), its export for the reader, and the codes learned.
 
-    `corpora`: FRACCO files, whose kept-out fifth is never read here, and whose part for choices is read only once all is
-    `chosen`; and truth files of generated centres, of which at most `most_generated` documents are taken each: real text
-    must outweigh them. `unannotated`: texts that the profile `accurate` of the folder `teacher` annotates. CPU; about a
-    minute an epoch for FRACCO.
+    `corpora`: FRACCO files, whose kept-out fifth is never read here, and whose part for choices is read only once all
+    is `chosen`; and truth files of generated centres, of which at most `most_generated` documents are taken each: real
+    text must outweigh them. `unannotated`: texts that the profile `accurate` of the folder `teacher` annotates. CPU;
+    about a minute an epoch for FRACCO.
     Raises InputError when there is nothing to learn from, ComponentError without the `language` extra.
     """
     documents = _documents(corpora, recipe.seed, most_generated, chosen)
