@@ -33,6 +33,7 @@ _NUMERIC = re.compile(
 )
 _NUMERIC_AT = re.compile(r"[/.-]\d")
 _MONTH_AT = re.compile("|".join(sorted({month[:3] for month in _MONTHS})))
+_MONTH_YEAR_AT = re.compile(r"[/-]\s?(?:19|20)")
 _MONTH_YEAR = re.compile(rf"(?<![\d/.,-])(?P<month>0[1-9]|1[0-2])\s?[/-]\s?{_YEAR}(?![\d/]|[.,-]\d)")
 _WRITTEN = re.compile(
     rf"(?<!\w)(?:(?P<day>\d{{1,2}}|1er)\s+)?{_MONTH}(?:\s+(?P<year>(?:19|20)\d\d)|\s+'?(?P<short>\d\d)(?!\w|"
@@ -143,7 +144,7 @@ def _candidates(plain: str, calendar: Calendar) -> Iterator[tuple[int, int, dt.d
                 yield match.start(), match.end(), day, "day"
         elif match["year"]:
             yield match.start(), match.end(), dt.date(year, _MONTHS[match["month"]], 1), "month"
-    for match in _MONTH_YEAR.finditer(plain):
+    for match in anchored(_MONTH_YEAR, _MONTH_YEAR_AT, 3, plain):
         yield match.start(), match.end(), dt.date(int(match["year"]), int(match["month"]), 1), "month"
     for match in _YEAR_ALONE.finditer(plain):
         group = "year" if match["year"] else "bracketed"
