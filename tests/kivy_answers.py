@@ -127,6 +127,7 @@ def _line(number: int, headline: str, **more: Any) -> dict[str, Any]:
         "headline": headline,
         "deathDate": None,
         "lastNewsDate": "2026-10-02",
+        "summary": [headline],
         **more,
     }
 
@@ -145,6 +146,12 @@ def _item(
     }
 
 
+def _belief(key: str, confidence: float, why: str, *conflicts: tuple[str, str]) -> dict[str, Any]:
+    told = [{"attribute": attribute, "value": value} for attribute, value in conflicts]
+    return {"key": key, "confidence": confidence, "reviewed": False, "why": why, "conflicts": told}
+
+
+DOUBT = _belief("event:progression:2023-07-01:C50:left", 0.42, "Écrit par 1 compte rendu d'imagerie du 01/07/2023.")
 TIMELINE = {
     "from": "2019-03-01",
     "to": "2026-10-02",
@@ -183,8 +190,17 @@ TIMELINE = {
             "label": "Évènements",
             "items": [
                 _item("e2", "metastatic_recurrence", "Métastases pulmonaires", "2022-01-12"),
-                _item("e3", "progression", "Progression hépatique", "2023-07-01"),
+                {**_item("e3", "progression", "Progression hépatique", "2023-07-01"), "belief": DOUBT},
                 _item("e4", "local_recurrence", "Récidive cutanée", "2024-06-15"),
+            ],
+        },
+        {
+            "key": "biology",
+            "label": "Biologie",
+            "items": [
+                _item("b1", "biology", "CA 15-3 18 U/mL", "2019-03-12"),
+                _item("b2", "biology", "CA 15-3 64,5 U/mL ↑ · Hémoglobine 10,2 g/dL ↓", "2022-01-20"),
+                _item("b3", "biology", "CA 15-3 112 U/mL ↑", "2023-06-28"),
             ],
         },
         {
@@ -305,9 +321,24 @@ PATIENT = _line(
         ),
     ],
     biomarkers=BIOMARKERS,
-    alterations=[{"id": "1", "gene": "BRCA1", "variant": "c.68_69delAG", "status": "mutated", "date": "2019-06-01"}],
+    alterations=[
+        {
+            "id": "1",
+            "gene": "BRCA1",
+            "variant": "c.68_69delAG",
+            "status": "mutated",
+            "date": "2019-06-01",
+            "evidence": PROOF,
+        }
+    ],
     samples=[{"id": "1", "type": "Tissu congelé", "status": "disponible", "date": "2019-04-14"}],
     timeline=TIMELINE,
+    summary=[
+        "Femme de 59 ans, carcinome canalaire infiltrant du sein gauche pT2N1M0 HER2− RE− RP− BRCA1 muté (03/2019)",
+        "→ mastectomie + FEC-docétaxel + radiothérapie",
+        "→ rechute pulmonaire (01/2022) → L1 pembrolizumab-paclitaxel (03/2022) → progression hépatique (07/2023) (?)",
+        "Dernier traitement connu : capécitabine (début 07/2024) ; dernières nouvelles 10/2026. (?) : à vérifier.",
+    ],
 )
 _KINDS = ["consultation", "rcp", "pathology", "surgery", "imaging", "chemotherapy", "molecular", "discharge", "letter"]
 _TITLES = [
@@ -631,6 +662,73 @@ def _rescheduled(_: Any, sourceId: str, input: dict[str, Any]) -> dict[str, Any]
     return source
 
 
+def _field(name: str, kind: str, label: str, others: list[str] | None = None, choices: Any = ()) -> dict[str, Any]:
+    told = [{"value": value, "label": value} for value in others or []]
+    return {"name": name, "kind": kind, "label": label, "value": None, "choices": list(choices), "others": told}
+
+
+def _review(number: str, kind: str, label: str, date: str, **more: Any) -> dict[str, Any]:
+    return {
+        "id": number,
+        "key": f"key:{number}",
+        "kind": kind,
+        "type": None,
+        "label": label,
+        "date": date,
+        "confidence": 0.62,
+        "reviewValue": 0.7,
+        "setAside": False,
+        "patient": PATIENT,
+        "belief": _belief(f"key:{number}", 0.62, "Écrit par 1 compte rendu d'anatomopathologie du 04/03/2019."),
+        "evidence": PROOF,
+        "fields": [],
+        **more,
+    }
+
+
+SIDES = ["left", "right", "bilateral", "midline"]
+REVIEW_ITEMS = [
+    _review(
+        "1",
+        "TUMOUR",
+        "carcinome canalaire infiltrant du sein gauche",
+        "2019-03-02",
+        belief=_belief(
+            "key:1", 0.62, "Écrit par 2 comptes rendus d'anatomopathologie, du 04/03/2019 au 20/03/2019.",
+            ("laterality", "right"), ("diagnosis_date", "2019-02-01"),
+        ),
+        fields=[
+            _field("topography", "topography", "Sein"),
+            _field("morphology", "morphology", "Carcinome canalaire infiltrant"),
+            _field("laterality", "laterality", "left", ["right"], SIDES),
+            _field("diagnosis_date", "date", "02/03/2019", ["2019-02-01"]),
+            _field("ptnm", "tnm", "pT2N1M0"),
+        ],
+    ),
+    _review(
+        "2",
+        "EVENT",
+        "Progression hépatique",
+        "2023-07-01",
+        setAside=True,
+        confidence=0.34,
+        belief=_belief(
+            "key:2", 0.34, "Non retenu : les documents suivants ne le disent plus ; écrit par 1 imagerie du 01/07/2023."
+        ),
+    ),
+    _review("3", "TREATMENT", "Capécitabine (ligne 2)", "2024-07-01"),
+]  # fmt: skip
+
+
+def _queue(_: Any, first: int, kind: str | None = None, **__: Any) -> dict[str, Any]:
+    found = [item for item in REVIEW_ITEMS if kind in (None, item["kind"])]
+    return {
+        "totalCount": len(found),
+        "pageInfo": {"hasNextPage": False, "endCursor": None},
+        "edges": [{"cursor": item["id"], "node": item} for item in found],
+    }
+
+
 def answers() -> dict[str, Any]:
     """Every answer."""
     return {
@@ -657,6 +755,10 @@ def answers() -> dict[str, Any]:
         "sources": SOURCES,
         "ingestionRuns": [_run("9", "done"), _run("8", "done", created=12), _run("7", "failed", seen=12)],
         "rejectedRecords": REJECTED,
+        "reviewQueue": _queue,
+        "itemForReview": {"__typename": "ReviewItem", **REVIEW_ITEMS[0]},
+        "reviewItem": {"__typename": "Reviewed", "id": "12", "key": "k", "patient": PATIENT},
+        "withdrawReview": {"__typename": "Reviewed", "id": "12", "key": "k", "patient": PATIENT},
         "rejectedReasons": [{"sourceId": "6", "reason": one["reason"], "count": 1, "example": one} for one in REJECTED],
         "schedulePreview": {
             "__typename": "SchedulePreview",

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 Criteria = dict[str, Any]
+GLYPHS = str.maketrans({"→": "›", "↑": "(+)", "↓": "(−)"})  # the font of the app has no arrows
+SURE_FROM = 0.6  # below, an item is not shown as a fact; the server marks its summary so too
 
 
 @dataclass(slots=True, frozen=True)
@@ -64,6 +66,30 @@ class Evidence:
     date: dt.date | None = None
     start: int | None = None
     end: int | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Conflict:
+    """What another source says of one attribute of an item."""
+
+    attribute: str
+    value: str
+
+
+@dataclass(slots=True, frozen=True)
+class Belief:
+    """How sure an item is, and why; `key` names it for a review."""
+
+    key: str
+    confidence: float
+    reviewed: bool
+    why: str = ""
+    conflicts: list[Conflict] = field(default_factory=list)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it is shown with a question mark."""
+        return not self.reviewed and self.confidence < SURE_FROM
 
 
 @dataclass(slots=True, frozen=True)
@@ -171,6 +197,7 @@ class Biomarker:
     unit: str | None = None
     date: dt.date | None = None
     evidence: list[Evidence] = field(default_factory=list)
+    belief: Belief | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -192,6 +219,7 @@ class Tumour:
     grade: str | None = None
     biomarkers: list[Biomarker] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
+    belief: Belief | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -213,6 +241,7 @@ class TumourEvent:
     tumour_rank: int | None = None
     sites: list[Site] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
+    belief: Belief | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -239,6 +268,7 @@ class Treatment:
     response: str | None = None
     tumour_rank: int | None = None
     evidence: list[Evidence] = field(default_factory=list)
+    belief: Belief | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -250,6 +280,8 @@ class Alteration:
     status: str
     variant: str | None = None
     date: dt.date | None = None
+    evidence: list[Evidence] = field(default_factory=list)
+    belief: Belief | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -273,6 +305,13 @@ class TimelineItem:
     end: dt.date | None = None
     tumour_rank: int | None = None
     evidence: list[Evidence] = field(default_factory=list)
+    belief: Belief | None = None
+
+    @property
+    def shown(self) -> str:
+        """The label, with a question mark where it is not sure."""
+        label = drawable(self.label)
+        return f"{label} (?)" if self.belief and self.belief.is_doubtful else label
 
 
 @dataclass(slots=True, frozen=True)
@@ -299,6 +338,7 @@ class Patient(PatientLine):
 
     death_date: dt.date | None = None
     last_news_date: dt.date | None = None
+    summary: list[str] = field(default_factory=list)
     tumours: list[Tumour] = field(default_factory=list)
     events: list[TumourEvent] = field(default_factory=list)
     treatments: list[Treatment] = field(default_factory=list)
@@ -306,6 +346,53 @@ class Patient(PatientLine):
     alterations: list[Alteration] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     timeline: Timeline | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class ReviewChoice:
+    """A value and how it reads."""
+
+    value: str
+    label: str
+
+
+@dataclass(slots=True, frozen=True)
+class ReviewField:
+    """A value of an item that may be corrected: `choices` a closed list, `others` what other sources say."""
+
+    name: str
+    kind: str
+    label: str
+    choices: list[str] = field(default_factory=list)
+    others: list[ReviewChoice] = field(default_factory=list)
+
+
+@dataclass(slots=True, frozen=True)
+class ReviewItem:
+    """An item that deserves a look; `set_aside`: the history does not hold it, confirming takes it in."""
+
+    id: str
+    key: str
+    kind: str
+    label: str
+    confidence: float
+    review_value: float
+    set_aside: bool
+    patient: PatientLine
+    belief: Belief
+    type: str | None = None
+    date: dt.date | None = None
+    evidence: list[Evidence] = field(default_factory=list)
+    fields: list[ReviewField] = field(default_factory=list)
+
+
+@dataclass(slots=True, frozen=True)
+class ReviewPage:
+    """Items to look at, the most worth it first; `after` asks for the next page."""
+
+    total: int
+    items: list[ReviewItem]
+    after: str | None
 
 
 @dataclass(slots=True, frozen=True)
@@ -568,6 +655,11 @@ class RejectedReason:
     reason: str
     count: int
     example: RejectedRecord
+
+
+def drawable(text: str) -> str:
+    """A text of the server in letters that the app's font has."""
+    return text.translate(GLYPHS)
 
 
 def decode(cls: type[T], value: Any) -> T:

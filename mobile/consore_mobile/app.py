@@ -32,21 +32,25 @@ from consore_mobile.preferences import Preferences
 from consore_mobile.widgets.kit import Colours, Sheet, Tappable, Toast
 
 TWO_PANES_FROM = 840  # dp
+LAYOUTS_A_FRAME = 30  # words in a card in a list: a change of height passes through more layouts than Kivy's ten
 DESTINATIONS = {
     "search": "magnify",
+    "review": "check-decagram-outline",
     "centres": "hospital-building",
     "sources": "database-outline",
     "referentials": "book-open-variant-outline",
     "settings": "cog-outline",
 }
 DESTINATIONS_OF_ROLE = {
+    "PHYSICIAN": ["search", "review", "centres", "settings"],
     "ADMIN": ["sources", "referentials", "settings"],
     "INTEGRATOR": ["settings"],
 }
-WITH_DETAIL = {"search", "sources"}
+WITH_DETAIL = {"search", "review", "sources"}
 MODULES = {
     "sign_in": "SignInPage",
     "search": "SearchPage",
+    "review": "ReviewPage",
     "centres": "CentresPage",
     "sources": "SourcesPage",
     "referentials": "ReferentialsPage",
@@ -224,6 +228,7 @@ class ConsoreApp(MDApp):
         self.language, self.theme = self.preferences.language, self.preferences.theme
         self._follow_theme()
         self._follow_width()
+        Clock.max_iteration = LAYOUTS_A_FRAME
         self.shell = Shell()
         root = MDScreen(self.shell)
         root.theme_bg_color = "Custom"
@@ -316,6 +321,17 @@ class ConsoreApp(MDApp):
         if self.client:
             self.client.language = language
         self.save_preferences()
+
+    def histories_changed(self, patient_id: str) -> None:
+        """A physician has judged something of a patient: what is kept of them is asked again."""
+        for pane in (self.shell.main, self.shell.detail):
+            for page in pane.screens:
+                if page.name in {"patient", "similar"}:
+                    page.forget()
+                    if (page.given or {}).get("patient_id") == patient_id:
+                        page.given = None
+        if self.two_pane:
+            self.shell.render()
 
     def save_preferences(self) -> None:
         """Keep what must survive a restart; a full disk must not stop the app."""

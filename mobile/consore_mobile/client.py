@@ -104,6 +104,29 @@ class Client:
         similar = answers.decode_list(answers.SimilarPatient, patient["similar"])
         return answers.decode(answers.PatientLine, patient), similar
 
+    async def review_queue(self, kind: str | None = None, after: str | None = None) -> answers.ReviewPage:
+        """What deserves a look most, of everybody; `kind` is one of TUMOUR, EVENT, TREATMENT, BIOMARKER, ALTERATION."""
+        page = (await self.call("review_queue", first=PER_PAGE, after=after, kind=kind))["reviewQueue"]
+        return answers.ReviewPage(
+            total=page["totalCount"],
+            items=[answers.decode(answers.ReviewItem, edge["node"]) for edge in page["edges"]],
+            after=page["pageInfo"]["endCursor"] if page["pageInfo"]["hasNextPage"] else None,
+        )
+
+    async def item_for_review(self, patient_id: str, key: str) -> answers.ReviewItem:
+        """One item of a patient, with what may be corrected of it."""
+        answer = await self.call("item_for_review", patientId=patient_id, key=key)
+        return answers.decode(answers.ReviewItem, accepted(answer["itemForReview"]))
+
+    async def review_item(self, patient_id: str, key: str, verdict: str, values: dict[str, str] | None = None) -> str:
+        """Say CONFIRM, CORRECT or REJECT of an item; gives what takes it back."""
+        asked = {"patientId": patient_id, "key": key, "verdict": verdict, "values": values}
+        return str(accepted((await self.call("review_item", **asked))["reviewItem"])["id"])
+
+    async def withdraw_review(self, review_id: str) -> None:
+        """Take a review back."""
+        accepted((await self.call("withdraw_review", id=review_id))["withdrawReview"])
+
     async def document(self, document_id: str) -> answers.Document:
         """A document with its text and what was recognised in it."""
         return answers.decode(answers.Document, accepted((await self.call("document", id=document_id))["document"]))

@@ -41,6 +41,7 @@ LIGHT = {
     "lane_targeted": "#C05A1C",
     "lane_immunotherapy": "#1F82A5",
     "lane_events": "#C22F0C",
+    "lane_biology": "#8A3F8F",
     "lane_samples": "#66757D",
 }
 
@@ -79,6 +80,7 @@ DARK = {
     "lane_targeted": "#FF9A5C",
     "lane_immunotherapy": "#66CBE8",
     "lane_events": "#FF7A57",
+    "lane_biology": "#E3A4E6",
     "lane_samples": "#A3B1B8",
 }
 

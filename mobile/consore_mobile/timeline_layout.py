@@ -37,6 +37,7 @@ SHAPES = {
     "surgery": "square",
     "sample": "diamond",
     "radiotherapy": "hexagon",
+    "biology": "plus",
 }
 COLOURS = {
     "initial": "lane_diagnosis",
@@ -51,6 +52,7 @@ COLOURS = {
     "cell_therapy": "lane_immunotherapy",
     "remission": "lane_surgery",
     "sample": "lane_samples",
+    "biology": "lane_biology",
     "death": "text",
 }
 SPAN_PATTERNS = {"hormonotherapy": "hollow", "targeted": "striped", "immunotherapy": "dotted"}
@@ -168,7 +170,7 @@ def _place(
         x = across(item.start)
         is_span = bool(item.end and item.end > item.start)
         width = max(SHORTEST_SPAN, across(item.end) - x) if is_span and item.end else 0.0
-        text = min(measure(item.label), LONGEST_LABEL)
+        text = min(measure(item.shown), LONGEST_LABEL)
         inside = is_span and text + 2 * LABEL_GAP <= width
         half = 0.0 if is_span else RADIUS
         label_x = x + LABEL_GAP if inside else x + width + half + LABEL_GAP
@@ -182,7 +184,7 @@ def _place(
         if row is None and len(reached) < MOST_ROWS:
             row = len(reached)
             reached.append(0.0)
-        label = item.label
+        label = item.shown
         if row is None:  # too crowded: the item stays, its label goes, a tap still tells all
             row, label, text, label_x = min(range(len(reached)), key=reached.__getitem__), "", 0.0, x
             right = x + width + half

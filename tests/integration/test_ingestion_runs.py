@@ -122,7 +122,7 @@ def test_a_centre_goes_in_and_going_in_again_changes_nothing(centre: Path, node:
     declare(opened, centre)
     told: dict[str, tuple[int, int | None]] = {}
     first = run_all(node, opened, progress=lambda step: told.update({step.stage: (step.done, step.total)}))
-    assert [run.state for run in first] == ["done"] * 6
+    assert [run.state for run in first] == ["done"] * len(USUAL_LOCATIONS)
     assert sum(run.rejected for run in first) == 0
     held = totals(opened)
     assert held["Patient"] == PATIENTS
@@ -142,7 +142,7 @@ def test_a_centre_goes_into_postgresql_just_so(centre: Path, node: Settings, pos
     with postgres_store(postgres_url) as store:
         declare(store, centre)
         first = run_all(node, store)
-        assert [run.state for run in first] == ["done"] * 6
+        assert [run.state for run in first] == ["done"] * len(USUAL_LOCATIONS)
         again = run_all(node, store)
         assert [run.unchanged for run in again] == [run.created for run in first]
         held = totals(store)
@@ -306,7 +306,7 @@ def test_a_run_that_is_killed_at_any_moment_is_completed_by_the_next(
         os.killpg(process.pid, signal.SIGKILL) if process.poll() is None else None
         process.wait()
     runs = run_all(node, opened)
-    assert [run.state for run in runs] == ["done"] * 6
+    assert [run.state for run in runs] == ["done"] * len(USUAL_LOCATIONS)
     held = totals(opened)
     assert held["PendingPatient"] == 0
     assert held["DocumentMentions"] == held["Document"] == runs[-1].seen

@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 from app_network import AppNetwork
 from kivy_driver import Hand, sign_in
+from sqlmodel import select
+
+from consore.ingestion.lease import Lease
+from consore.model import IngestionRun, RejectedRecord, RunProgress, Schedule, now
 
 pytestmark = pytest.mark.gl
 
@@ -33,8 +37,9 @@ def test_the_admin_sees_the_sources_and_nothing_of_a_patient(admin: Hand) -> Non
     assert admin.app.shell.destinations == ["sources", "referentials", "settings"]
     cards = {card.name: card for card in admin.all("SourceCard")}
     assert set(cards) == {"administratif", "pmsi", "fiches-tumeur", "chimiotherapie", "biobanque", "comptes-rendus"}
-    assert "terminée" in cards["administratif"].last
+    assert cards["administratif"].last.startswith("À jour")
     assert cards["pmsi"].schedule.startswith("Le ")
+    assert not any(card.running for card in cards.values())
 
 
 def test_a_schedule_that_is_changed_in_the_app_is_obeyed_by_the_worker(admin: Hand, two_centres: AppNetwork) -> None:
@@ -51,9 +56,9 @@ def test_a_schedule_that_is_changed_in_the_app_is_obeyed_by_the_worker(admin: Ha
     admin.tap(page.ids.save)
     admin.until(lambda: not page.busy and not page.changed)
     assert page.source.schedule.frequency == "WEEKLY"
-    due = page.source.schedule.next_run_at
+    due = page.source.schedule.starts_at
     assert due.astimezone(dt.timezone(dt.timedelta(hours=1))).weekday() == 3
-    assert "mar." not in page.next_text
+    assert page.words_text.startswith("Chaque jeudi à ")
     with two_centres.store() as store:
         worker = Worker(two_centres.centres[0].settings, store)
         runs = worker.run_due_once(due + dt.timedelta(minutes=1))
@@ -95,6 +100,101 @@ def test_the_edition_in_force_of_a_code_system_is_seen_and_changed(
     admin.tap(next(chip for chip in admin.all("Chip", root=card()) if chip.payload == "shipped"))
     admin.until(lambda: card().chosen == "shipped")
     assert label() == before
+
+
+def test_a_cron_schedule_with_a_blackout_is_said_back_and_obeyed(admin: Hand, two_centres: AppNetwork) -> None:
+    from consore.ingestion import Worker
+
+    _open(admin, "fiches-tumeur")
+    page = admin.page
+    admin.tap(next(chip for chip in admin.all("Chip", root=page.ids.frequency) if chip.payload == "CRON"))
+    admin.type(page.ids.cron.ids.input, "30 2 * *")
+    admin.until(lambda: "cinq champs" in page.problem)
+    assert page.ids.save.disabled
+    admin.type(page.ids.cron.ids.input, "30 2 * * mon,thu")
+    admin.until(lambda: page.words_text == "Chaque lundi et jeudi à 2 h 30.")
+    assert "02:30" in page.next_text
+    admin.tap(page.ids.add_blackout)
+    form = admin.find("BlackoutForm")
+    admin.tap(next(chip for chip in admin.all("Chip", root=form) if chip.payload == 0))
+    form.ids.start_hour.value, form.ids.end_hour.value = 1, 6
+    admin.tap(admin.find("PushButton", text="Ajouter"))
+    admin.until(lambda: "Pas de lecture chaque lundi de 1 h à 6 h" in page.words_text)
+    assert "06:00" in page.next_text
+    admin.tap(page.ids.save)
+    admin.until(lambda: not page.busy and not page.changed)
+    with two_centres.store() as store, store.session() as session:
+        held = session.get(Schedule, int(page.source.id))
+        assert (held.cron, held.blackouts) == (
+            "30 2 * * mon,thu",
+            [{"weekdays": [0], "start": "01:00", "end": "06:00"}],
+        )
+        monday = next(
+            day for day in (dt.datetime.now(dt.UTC) + dt.timedelta(days=by) for by in range(1, 9)) if day.weekday() == 0
+        ).replace(hour=3, minute=0, second=0, microsecond=0)
+        held.next_run_at = monday
+    with two_centres.store() as store:
+        worker = Worker(two_centres.centres[0].settings, store)
+        assert page.source.id not in [str(run.source_id) for run in worker.run_due_once(monday)]
+    admin.app.shell.back()
+    admin.until(lambda: any(card.schedule == "Chaque lundi et jeudi à 2 h 30" for card in admin.all("SourceCard")))
+
+
+def test_a_run_that_goes_on_elsewhere_is_seen_and_cancelled_and_its_rejections_are_grouped(
+    admin: Hand, two_centres: AppNetwork
+) -> None:
+    _open(admin, "biobanque")
+    page = admin.page
+    key = int(page.source.id)
+    with two_centres.store() as store:
+        lease = Lease(store, f"source:{key}")  # this process reads it, as a worker would
+        assert lease.take()
+        with store.session() as session:
+            run = IngestionRun(source_id=key, trigger="schedule", stage="read")
+            session.add(run)
+            session.flush()
+            session.add(RunProgress(run_id=run.id, stage="read", done=40, total=160, rate=2.0))
+            for number in range(3):
+                session.add(
+                    RejectedRecord(
+                        source_id=key, run_id=run.id, position=f"b.csv:{number}", reason="invalid_date", message="31/02"
+                    )
+                )
+            run_id = run.id
+        page._watch()
+        line = page.ids.state_line
+        admin.until(lambda: line.running)
+        assert "40 sur 160" in line.far.replace("\xa0", " ")
+        assert "encore 1 min" in line.far or "encore 60" in line.far
+        assert line.share == 0.25
+        card = admin.find("ReasonCard")
+        assert (card.reason_text, card.count_text) == ("Date invalide", "3 enregistrements")
+        assert page.run_text == "Annuler la lecture"
+        admin.tap(page.ids.run)
+        admin.until(lambda: page.run_text == "Arrêt à la prochaine étape" and not page.busy)
+        with store.session() as session:
+            held = session.get(IngestionRun, run_id)
+            assert held.asked == "cancel"
+            held.state, held.ended_at = "cancelled", now()
+            for rejected in session.exec(select(RejectedRecord).where(RejectedRecord.source_id == key)):
+                session.delete(rejected)
+        lease.release()
+    admin.until(lambda: page.run_text == "Lire maintenant")
+    assert line.text.startswith("Lecture annulée")
+    admin.until(lambda: not admin.all("ReasonCard"))
+
+
+def test_nothing_is_asked_any_more_once_the_app_is_closed(admin: Hand) -> None:
+    _open(admin, "pmsi")
+    page = admin.page
+    page.later(0.01, page._watch)
+    asked: list[str] = []
+    ask = admin.app.ask
+    admin.app.ask = lambda *given: asked.append("asked") or ask(*given)
+    admin.app.dispatch("on_stop")
+    admin.app.on_stop = lambda: None  # it is closed; the fixture closes it again
+    admin.frames(10)
+    assert asked == []
 
 
 def test_a_source_is_read_now_and_its_run_is_followed(admin: Hand) -> None:

@@ -7,6 +7,7 @@ from consore.access.names import PatientNames
 from consore.access.password import check_password
 from consore.access.permission import Permission, role_permissions
 from consore.access.principal import Principal, require
+from consore.access.secret import node_secret
 from consore.access.sessions import Sessions, SignedIn
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "forget_old_entries",
     "is_hidden",
     "mask_identity",
+    "node_secret",
     "require",
     "role_permissions",
     "save_account",

@@ -33,6 +33,8 @@ class Action(StrEnum):
     COHORT_COUNTED = "cohort_counted"
     NETWORK_ASKED = "network_asked"
     CONTACT = "contact"
+    EXPORTED = "exported"  # written to a file or answered as one, pseudonymised or not
+    REVIEWED = "reviewed"  # an item of a history was confirmed, corrected or rejected
     ADMIN_CHANGE = "admin_change"
 
 

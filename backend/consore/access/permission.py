@@ -23,6 +23,8 @@ class Permission(StrEnum):
     SEARCH = "search"
     CLINICAL = "clinical"  # histories and documents of patients
     IDENTITIES = "identities"  # names, IPP, birth dates, and documents with them
+    REVIEW = "review"  # confirm, correct and reject what was read; sentences need `clinical` too
+    EXPORT = "export"  # patients as OSIRIS or FHIR, pseudonymised; naming them needs `identities` too
     COHORT = "cohort"
     FEDERATION = "federation"  # ask the other centres, write to their referents
     SAVED_QUERIES = "saved_queries"

@@ -5,8 +5,6 @@ The key lies in `home/keys/session.key`, 64 random bytes, readable by the owner 
 
 from __future__ import annotations
 
-import os
-import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
-from consore.errors import ConfigurationError
+from consore.access.secret import node_secret
 
 ALGORITHM = "HS256"
 KEY_BYTES = 64
@@ -59,38 +57,7 @@ def read_access(key: OctKey, issuer: str, token: str) -> AccessClaims | None:
 
 
 def session_key(home: Path) -> OctKey:
-    """The node's key, made at first use.
-
-    Two processes may start together: the file is linked into place, and whoever comes second reads the first's.
-    Raises ConfigurationError where the file cannot be read or is not a key.
-    """
-    file = home / "keys" / "session.key"
-    try:
-        if not file.exists():
-            _make_key(file)
-        if file.stat().st_mode & 0o077:
-            file.chmod(0o600)
-        raw = file.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(
-            f"The key {file} cannot be used: {error.strerror}.", "Check who owns the folder and that the disk has room."
-        ) from error
-    if len(raw) != KEY_BYTES:
-        raise ConfigurationError(
-            f"The key {file} is damaged.", "Delete it: a new one is made, and everybody signs in again."
-        )
-    return OctKey.import_key(raw)
-
-
-def _make_key(file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = file.with_name(f".session.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(secrets.token_bytes(KEY_BYTES))
-    try:
-        os.link(draft, file)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
+    """The node's key, made at first use. Raises ConfigurationError where it cannot be read or is not a key."""
+    return OctKey.import_key(
+        node_secret(home, "session", KEY_BYTES, "Delete it: a new one is made, and everybody signs in again.")
+    )

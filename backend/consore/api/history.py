@@ -8,7 +8,7 @@ import strawberry
 
 from consore import model
 from consore.api.context import Info
-from consore.api.evidence import Evidence, evidence_of
+from consore.api.evidence import Belief, Evidence, belief_of, evidence_of
 from consore.history import event_label as words_of_event
 from consore.model import EventType, EvidenceItem
 
@@ -46,6 +46,10 @@ class Biomarker:
     @strawberry.field
     async def evidence(self, info: Info) -> list[Evidence]:
         return await evidence_of(info.context, self.patient, EvidenceItem.BIOMARKER, self.row.id or 0)
+
+    @strawberry.field
+    async def belief(self, info: Info) -> Belief | None:
+        return await belief_of(info.context, self.patient, EvidenceItem.BIOMARKER, self.row.id or 0)
 
 
 @strawberry.type(description="A primary tumour (ICD-O-3).")
@@ -104,6 +108,10 @@ class Tumour:
     async def evidence(self, info: Info) -> list[Evidence]:
         return await evidence_of(info.context, self.patient, EvidenceItem.TUMOUR, self.row.id or 0)
 
+    @strawberry.field
+    async def belief(self, info: Info) -> Belief | None:
+        return await belief_of(info.context, self.patient, EvidenceItem.TUMOUR, self.row.id or 0)
+
 
 @strawberry.type(description="A site, ICD-O-3 topography.")
 class Site:
@@ -142,6 +150,10 @@ class TumourEvent:
     async def evidence(self, info: Info) -> list[Evidence]:
         return await evidence_of(info.context, self.patient, EvidenceItem.EVENT, self.row.id or 0)
 
+    @strawberry.field
+    async def belief(self, info: Info) -> Belief | None:
+        return await belief_of(info.context, self.patient, EvidenceItem.EVENT, self.row.id or 0)
+
 
 @strawberry.type(description="A drug: French INN in lower case, ATC code.")
 class Drug:
@@ -149,7 +161,7 @@ class Drug:
     atc: str | None
 
 
-@strawberry.type(description="A treatment that was given. `line` is null for curative or adjuvant care.")
+@strawberry.type(description="A treatment that was given. `line` is null for curative or adjuvant care; `dose` in Gy.")
 class Treatment:
     row: strawberry.Private[model.Treatment]
     patient: strawberry.Private[model.Patient]
@@ -162,6 +174,9 @@ class Treatment:
     end: dt.date | None
     intent: str | None
     response: str | None
+    cycles: int | None
+    dose: float | None
+    stop_reason: str | None
 
     @classmethod
     def of(cls, row: model.Treatment, patient: model.Patient) -> Treatment:
@@ -178,6 +193,9 @@ class Treatment:
             end=row.end,
             intent=row.intent,
             response=row.response,
+            cycles=row.cycles,
+            dose=row.dose,
+            stop_reason=row.stop_reason,
         )
 
     @strawberry.field
@@ -192,9 +210,15 @@ class Treatment:
     async def evidence(self, info: Info) -> list[Evidence]:
         return await evidence_of(info.context, self.patient, EvidenceItem.TREATMENT, self.row.id or 0)
 
+    @strawberry.field
+    async def belief(self, info: Info) -> Belief | None:
+        return await belief_of(info.context, self.patient, EvidenceItem.TREATMENT, self.row.id or 0)
+
 
 @strawberry.type(description="A gene alteration (HGNC symbol, variant as written).")
 class Alteration:
+    row: strawberry.Private[model.Alteration]
+    patient: strawberry.Private[model.Patient]
     id: strawberry.ID
     gene: str
     variant: str
@@ -202,9 +226,25 @@ class Alteration:
     date: dt.date | None
 
     @classmethod
-    def of(cls, row: model.Alteration) -> Alteration:
+    def of(cls, row: model.Alteration, patient: model.Patient) -> Alteration:
         """The row as the schema shows it."""
-        return cls(id=_id(row.id), gene=row.gene, variant=row.variant, status=row.status, date=row.date)
+        return cls(
+            row=row,
+            patient=patient,
+            id=_id(row.id),
+            gene=row.gene,
+            variant=row.variant,
+            status=row.status,
+            date=row.date,
+        )
+
+    @strawberry.field
+    async def evidence(self, info: Info) -> list[Evidence]:
+        return await evidence_of(info.context, self.patient, EvidenceItem.ALTERATION, self.row.id or 0)
+
+    @strawberry.field
+    async def belief(self, info: Info) -> Belief | None:
+        return await belief_of(info.context, self.patient, EvidenceItem.ALTERATION, self.row.id or 0)
 
 
 @strawberry.type(description="A sample of the biobank.")

@@ -20,8 +20,11 @@ from strawberry.dataloader import DataLoader
 from consore import model
 from consore.access import Action, mask_identity
 from consore.api.node import Node
+from consore.export import measures
+from consore.history import Measure
 from consore.ingestion import SourceHealth, health_of_sources
 from consore.model import Mention, unpack_mentions
+from consore.referentials import Terminology
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -65,6 +68,9 @@ class Asking(Protocol):
     @property
     def sees_identities(self) -> bool: ...
 
+    @property
+    def terminology(self) -> Terminology: ...
+
     async def read(self, work: Callable[[Session], T]) -> T: ...
 
     def trace(
@@ -76,6 +82,12 @@ class Loaders:
     """The batching readers of one request."""
 
     def __init__(self, context: Asking) -> None:
+        self._context = context
+
+    def forget(self) -> None:
+        """Read everything anew from now on: something was changed."""
+        context = self._context
+        self.__dict__.clear()
         self._context = context
 
     @cached_property
@@ -134,6 +146,32 @@ class Loaders:
     def evidence(self) -> DataLoader[tuple[str, int], list[EvidenceRow]]:
         """Evidence of a derived row, by (table, key), the surest first."""
         return self._loader(_evidence)
+
+    @cached_property
+    def belief(self) -> DataLoader[tuple[str, int], model.Belief | None]:
+        """How sure a derived row is and why, by (table, key)."""
+
+        def read(session: Session, keys: list[tuple[str, int]]) -> list[model.Belief | None]:
+            by_table: dict[str, list[int]] = defaultdict(list)
+            for item, item_id in keys:
+                by_table[item].append(item_id)
+            found = {}
+            for item, ids in by_table.items():
+                wanted = select(model.Belief).where(model.Belief.item == item, model.Belief.item_id.in_(ids))  # type: ignore[union-attr]
+                found.update({(item, row.item_id): row for row in session.exec(wanted)})
+            return [found.get(key) for key in keys]
+
+        return self._loader(read)
+
+    @cached_property
+    def measures(self) -> DataLoader[int, list[Measure]]:
+        """Results of biology of a patient, by date, without their sentences."""
+        return self._measures(with_text=False)
+
+    @cached_property
+    def told_measures(self) -> DataLoader[int, list[Measure]]:
+        """The same in the same order, with the sentences behind them."""
+        return self._measures(with_text=True)
 
     @cached_property
     def document(self) -> DataLoader[int, model.Document | None]:
@@ -255,6 +293,13 @@ class Loaders:
         return self._loader(read)
 
     # --- how a reader is made --------------------------------------------------------------------------------
+
+    def _measures(self, *, with_text: bool) -> DataLoader[int, list[Measure]]:
+        return self._loader(
+            lambda session, keys: [
+                measures(session, key, self._context.terminology, with_text=with_text) for key in keys
+            ]
+        )
 
     def _of_patient(self, table: type[Row], *order: Any) -> DataLoader[int, list[Row]]:
         return self._many(table, "patient_id", *order)

@@ -9,17 +9,19 @@ import strawberry
 
 from consore import model
 from consore.access import Action, Permission
+from consore.api.biology import BiologySeries, series_of
 from consore.api.bounds import row_id, within
 from consore.api.context import Info, in_thread
 from consore.api.document import Document, DocumentConnection, DocumentEdge, PageInfo, cursor_of, place_of
 from consore.api.guard import field
 from consore.api.history import Alteration, Biomarker, Sample, Treatment, Tumour, TumourEvent
 from consore.api.loading import PageOfDocuments
+from consore.api.outline import outline_of
 from consore.api.problem import NotFound
 from consore.api.timeline import Timeline, timeline_of
 from consore.errors import InputError
-from consore.history import completed_years, headline
-from consore.model import Biography, DocumentKind, EventItem, EventType, Laterality, Sex, TumourItem
+from consore.history import completed_years, headline, summary
+from consore.model import DocumentKind, Sex
 from consore.search import similar_patients
 
 MOST_SIMILAR_ASKED = 3
@@ -74,7 +76,21 @@ class Patient:
 
     @strawberry.field(description="The patient in one French line, without identity.")
     async def headline(self, info: Info) -> str:
-        return headline(await _outline(info, self.row), Sex(self.row.sex), self.row.birth_date)
+        return headline(await outline_of(info, self.row), Sex(self.row.sex), self.row.birth_date)
+
+    @strawberry.field(
+        description="The patient in one to five lines of the asker's language, without identity; what is not sure "
+        "carries `(?)`."
+    )
+    async def summary(self, info: Info) -> list[str]:
+        outline = await outline_of(info, self.row, whole=True)
+        return summary(
+            outline,
+            Sex(self.row.sex),
+            self.row.birth_date,
+            language=info.context.language,
+            last_news=self.row.last_news_date,
+        )
 
     @strawberry.field
     async def tumours(self, info: Info) -> list[Tumour]:
@@ -94,11 +110,17 @@ class Patient:
 
     @strawberry.field
     async def alterations(self, info: Info) -> list[Alteration]:
-        return [Alteration.of(row) for row in await info.context.loaders.alterations.load(self._key)]
+        return [Alteration.of(row, self.row) for row in await info.context.loaders.alterations.load(self._key)]
 
     @strawberry.field
     async def samples(self, info: Info) -> list[Sample]:
         return [Sample.of(row) for row in await info.context.loaders.samples.load(self._key)]
+
+    @strawberry.field(
+        description="Results of biology over time, an analysis each, from the laboratory and the reports."
+    )
+    async def biology(self, info: Info) -> list[BiologySeries]:
+        return series_of(await info.context.loaders.measures.load(self._key), self.row)
 
     @strawberry.field
     async def timeline(self, info: Info) -> Timeline:
@@ -166,39 +188,3 @@ class PatientQuery:
             return NotFound.of(context.language)
         await context.read(lambda session: context.trace(session, Action.PATIENT_READ, [row.id or 0]))
         return Patient.of(row)
-
-
-async def _outline(info: Info, patient: model.Patient) -> Biography:
-    """As much of the history as its headline tells."""
-    loaders, key = info.context.loaders, patient.id or 0
-    tumours = await loaders.tumours.load(key)
-    events = await loaders.events.load(key)
-    sites = await loaders.sites.load_many([event.id or 0 for event in events])
-    # The headline finds a tumour by its rank, so ranks are counted from 1 without a gap.
-    ranks = {tumour.id: rank for rank, tumour in enumerate(tumours, 1)}
-    told = [
-        EventItem(
-            type=EventType(event.type),
-            date=event.date,
-            tumour_rank=ranks.get(event.tumour_id),
-            sites=[site.code for site in of_event],
-        )
-        for event, of_event in zip(events, sites, strict=True)
-    ]
-    if patient.death_date and not any(event.type is EventType.DEATH and event.date for event in told):
-        told.append(EventItem(type=EventType.DEATH, date=patient.death_date))
-    return Biography(
-        patient_id=str(key),
-        tumours=[
-            TumourItem(
-                rank=rank,
-                topography=tumour.topography,
-                morphology=tumour.morphology,
-                laterality=Laterality(tumour.laterality) if tumour.laterality else None,
-                diagnosis_date=tumour.diagnosis_date,
-                label=tumour.label,
-            )
-            for rank, tumour in enumerate(tumours, 1)
-        ],
-        events=told,
-    )

@@ -64,17 +64,14 @@ def in_language(text: str, language: str) -> str:
     """
     if language == "en" or not text:
         return text
-    known = _french(text)
-    if known is not None:
-        return known
-    ends = [found.end() for found in re.finditer(r"[.?!](?= )", text)]
-    for end in reversed(ends):  # the longest beginning that is known, then the rest
+    ends = [found.end() for found in re.finditer(r"[.?!](?= |$)", text)]
+    for end in ends:  # the shortest beginning that is known, then the rest: a blank must not swallow a sentence
         known = _french(text[:end])
         if known is not None:
-            return f"{known} {in_language(text[end:].strip(), language)}"
-    if ends:
+            return f"{known} {in_language(text[end:].strip(), language)}".strip()
+    if len(ends) > 1:
         return f"{text[: ends[0]]} {in_language(text[ends[0] :].strip(), language)}"
-    return text
+    return _french(text) or text
 
 
 def _french(english: str) -> str | None:

@@ -14,11 +14,13 @@ from consore.api.account import AccountMutation, AccountQuery
 from consore.api.centre import CentreQuery
 from consore.api.cohort import CohortQuery
 from consore.api.document import DocumentQuery
+from consore.api.export import ExportMutation
 from consore.api.federation import FederationMutation, FederationQuery
 from consore.api.guard import unguarded_fields
 from consore.api.limits import extensions
 from consore.api.patient import PatientQuery
 from consore.api.referential import ReferentialMutation, ReferentialQuery
+from consore.api.review import ReviewMutation, ReviewQuery
 from consore.api.run import RunMutation, RunQuery, RunSubscription
 from consore.api.scalars import DATE_TIME
 from consore.api.schedule import ScheduleQuery
@@ -37,6 +39,7 @@ class Query(
     FederationQuery,
     CohortQuery,
     DocumentQuery,
+    ReviewQuery,
     PatientQuery,
     SearchQuery,
     CentreQuery,
@@ -46,7 +49,16 @@ class Query(
 
 
 @strawberry.type
-class Mutation(AccountMutation, ReferentialMutation, SourceMutation, RunMutation, FederationMutation, SessionMutation):
+class Mutation(
+    AccountMutation,
+    ReferentialMutation,
+    SourceMutation,
+    RunMutation,
+    FederationMutation,
+    ExportMutation,
+    ReviewMutation,
+    SessionMutation,
+):
     """Everything that can be changed."""
 
 

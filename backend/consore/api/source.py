@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 import re
-from pathlib import Path
 from typing import Annotated, Any
 
 import strawberry
@@ -23,12 +21,9 @@ from consore.api.schedule import Schedule, ScheduleInput, keep_schedule
 from consore.errors import ConsoreError, InputError
 from consore.ingestion import HealthState, SourceHealth, add_source
 from consore.model import SourceKind
-from consore.sources import Rejection, check_source, read_source
+from consore.sources import Rejection, canonical, check_options, check_source, masked, preview_source, shown
 
-HIDDEN = "•••"
 LOOKED_AT = 10  # records
-_SECRET = re.compile(r"pass|secret|token|credential|private|api_?key", re.IGNORECASE)
-_IN_URL = re.compile(r"(?<=://)([^/@\s:]*):([^@\s]*)@")
 
 SourceState = strawberry.enum(HealthState, name="SourceState", description="What is said of a source first.")
 
@@ -106,8 +101,8 @@ class Source:
             name=row.name,
             kind=row.kind,
             format=str(row.options.get("format", "")),
-            location=hidden(row.location),
-            options=hidden(row.options),
+            location=shown(row.location),
+            options=masked(row.options),
             enabled=row.enabled,
         )
 
@@ -140,6 +135,7 @@ class SourceField:
 @strawberry.type(description="A look into a source: whether it is there, its columns, how its first records map.")
 class SourceCheck:
     usable: bool
+    format: str
     location: str
     columns: list[str]
     records: int = strawberry.field(description="At most so many.")
@@ -157,7 +153,7 @@ class SourceInput:
     id: strawberry.ID | None = None
     format: str | None = strawberry.field(default=None, description="Its connector; null leaves it as it is.")
     options: JSON | None = strawberry.field(
-        default=None, description="Null leaves them as they are; a hidden secret is kept."
+        default=None, description="Null leaves them as they are. A secret is never written in them, but where it lies."
     )
     enabled: bool | None = True
 
@@ -212,30 +208,6 @@ class SourceMutation:
         return Source.of(row) if row else NotFound.of(context.language)
 
 
-def hidden(value: Any, name: str = "") -> Any:
-    """The same without its secrets: what is named like one, and the passwords of addresses."""
-    if isinstance(value, dict):
-        return {key: hidden(item, key) for key, item in value.items()}
-    if isinstance(value, list):
-        return [hidden(item, name) for item in value]
-    if value and _SECRET.search(name):
-        return HIDDEN
-    return _IN_URL.sub(lambda found: f"{found[1]}:{HIDDEN}@", value) if isinstance(value, str) else value
-
-
-def revealed(given: Any, held: Any) -> Any:
-    """What was given, with the secrets that are held where they were left hidden."""
-    if isinstance(given, dict):
-        known = held if isinstance(held, dict) else {}
-        return {key: revealed(item, known.get(key)) for key, item in given.items()}
-    if not isinstance(given, str) or HIDDEN not in given or not isinstance(held, str):
-        return given
-    if given == HIDDEN:
-        return held
-    password = _IN_URL.search(held)
-    return given.replace(HIDDEN, password[2]) if password else given
-
-
 def _keep_source(context: RequestContext, session: Session, given: SourceInput) -> model.Source | None:
     options = given.options if given.options is not None else None
     if options is not None and not isinstance(options, dict):
@@ -249,13 +221,15 @@ def _keep_source(context: RequestContext, session: Session, given: SourceInput) 
             return None
         row = found
         _change(session, row, short("name", given.name), given.kind)
-        row.location = revealed(location, row.location)
-        row.options = row.options if options is None else revealed(options, row.options)
+        row.location, row.options = canonical(location), row.options if options is None else options
     if given.format is not None:
-        row.options = {**row.options, "format": short("format", given.format, 40, empty=True)}
+        others = {name: value for name, value in row.options.items() if name != "format"}
+        form = short("format", given.format, 40, empty=True)
+        row.options = {**others, "format": form} if form else others
+    check_options(row.options)
     row.enabled = given.enabled is not False
     session.add(row)
-    detail = {"source": row.name, "kind": row.kind, "location": hidden(row.location), "enabled": row.enabled}
+    detail = {"source": row.name, "kind": row.kind, "location": shown(row.location), "enabled": row.enabled}
     context.trace_act(session, Action.ADMIN_CHANGE, detail)
     return row
 
@@ -270,13 +244,13 @@ def _change(session: Session, row: model.Source, name: str, kind: str) -> None:
 
 
 def _look_into(source: model.Source, language: str) -> SourceCheck:
-    kind, location = SourceKind(source.kind), Path(source.location)
-    report = check_source(kind, location, source.options)
+    kind = SourceKind(source.kind)
+    report = check_source(kind, source.location, source.options)
     found: list[Any] = []
     problems = list(report.problems)
     if report.usable:
         try:
-            found = list(itertools.islice(read_source(kind, location, source.options), LOOKED_AT))
+            found = list(preview_source(kind, source.location, source.options, LOOKED_AT))
         except ConsoreError as error:
             problems.append(str(error))
     shapes: dict[str, list[str]] = {}
@@ -287,7 +261,8 @@ def _look_into(source: model.Source, language: str) -> SourceCheck:
                     shapes.setdefault(name, []).append(_shape(value))
     return SourceCheck(
         usable=report.usable,
-        location=hidden(source.location),
+        format=report.format,
+        location=report.location,
         columns=list(report.columns),
         records=report.records,
         problems=[in_language(problem, language) for problem in problems],

@@ -29,6 +29,9 @@ SOURCES = {
     "pmsi": (SourceKind.PMSI, "pmsi_rss.txt", Frequency.MONTHLY),
     "fiches-tumeur": (SourceKind.TUMOUR_SHEET, "fiches_tumeur.csv", Frequency.WEEKLY),
     "chimiotherapie": (SourceKind.CHEMOTHERAPY, "chimiotherapie.csv", Frequency.NIGHTLY),
+    "pharmacie": (SourceKind.PHARMACY, "pharmacie.csv", Frequency.NIGHTLY),
+    "biologie": (SourceKind.BIOLOGY, "biologie.csv", Frequency.NIGHTLY),
+    "biologie-moleculaire": (SourceKind.MOLECULAR, "biologie_moleculaire.csv", Frequency.WEEKLY),
     "biobanque": (SourceKind.BIOBANK, "biobanque.csv", Frequency.WEEKLY),
     "comptes-rendus": (SourceKind.DOCUMENTS, "documents", Frequency.NIGHTLY),
 }

@@ -16,7 +16,7 @@ from sqlmodel import select
 from consore.cli.app import JsonOption, app, node, opened_store
 from consore.cli.screen import console, errors, print_json, print_table
 from consore.errors import InputError, RecordError
-from consore.model import Patient
+from consore.model import Patient, Sex
 
 evaluate_app = typer.Typer(help="Quality, measured on what was never trained on.", no_args_is_help=True)
 bench_app = typer.Typer(help="Speed and memory, measured as ratios in one run.", no_args_is_help=True)
@@ -55,8 +55,8 @@ def history(
     jsonl: Annotated[Path | None, typer.Option(help="One patient with their documents a line.")] = None,
     out: OutOption = None,
 ) -> None:
-    """Documents of a patient in, their cancer history out, as JSON with its evidence."""
-    from consore.history import dossier_of_line, structure
+    """Documents of a patient in, their cancer history out, as JSON with evidence; of a patient, five lines first."""
+    from consore.history import dossier_of_line, structure, summary
     from consore.referentials import terminology
 
     settings = node()
@@ -72,7 +72,9 @@ def history(
                 raise InputError(f"No patient {patient} here.", "Check the IPP, or `consore search` for them.")
             assert found.id is not None
             biography = structure(load_dossier(session, found.id), terms)
-        print_json({**biography.as_json(), "patient_id": patient})
+            last_news = found.last_news_date or biography.last_news
+            told = summary(biography, Sex(found.sex), found.birth_date, last_news=last_news)
+        print_json({"summary": told, **biography.as_json(), "patient_id": patient})
         return
     from consore.language import Reader
 

@@ -55,9 +55,9 @@ def schedule(
             )
         due = starts_at(held)
         zone = ZoneInfo(held.timezone)
-        console.print(f"{name}: {schedule_in_words(held, 'en')} ({held.timezone}).", markup=False)
+        console.print(f"{name}: {schedule_in_words(held, 'en')} ({held.timezone}).", markup=False, soft_wrap=True)
         if held.blackouts:
-            console.print(f"{closed_in_words(held, 'en')}.", markup=False)
+            console.print(f"{closed_in_words(held, 'en')}.", markup=False, soft_wrap=True)
         console.print(f"Next: {due.astimezone(zone):%A %Y-%m-%d %H:%M}." if due else "It is read by hand only.")
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from itertools import islice
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
@@ -17,6 +18,9 @@ from consore.cli.screen import console, print_table, progress_bar, show_step, st
 from consore.errors import InputError
 from consore.model import Frequency, IngestionRun, RunState, Schedule, Source, SourceKind
 
+if TYPE_CHECKING:
+    from consore.sources import Rejection, SourceRecord
+
 source_app = typer.Typer(help="Sources of this centre.", no_args_is_help=True)
 index_app = typer.Typer(help="The search index.", no_args_is_help=True)
 app.add_typer(source_app, name="source")
@@ -27,16 +31,32 @@ app.add_typer(index_app, name="index")
 def add_source(
     name: str,
     kind: SourceKind,
-    location: Path,
+    location: Annotated[str, typer.Argument(help="A file, a folder, or the URL of a database, SFTP or FHIR server.")],
+    options_file: Annotated[
+        Path | None, typer.Option("--options", help="Options of the source as TOML or JSON (`consore source map`).")
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="One option, as name=value; a value may be JSON. Repeatable.")
+    ] = None,
     frequency: Annotated[Frequency, typer.Option(help="How often it is read.")] = Frequency.NIGHTLY,
     hour: Annotated[int, typer.Option(min=0, max=23)] = 2,
     minute: Annotated[int, typer.Option(min=0, max=59)] = 0,
 ) -> None:
-    """Add a source: its name, its kind, and the file or folder where it lies."""
+    """Add a source: its name, its kind, where it lies, and the options of its format."""
     from consore.ingestion import add_source as add
 
+    options = _options(options_file, option or [])
     with opened_store(node()) as store, store.session() as session:
-        add(session, name=name, kind=kind, location=location, frequency=frequency, hour=hour, minute=minute)
+        add(
+            session,
+            name=name,
+            kind=kind,
+            location=location,
+            options=options,
+            frequency=frequency,
+            hour=hour,
+            minute=minute,
+        )
     console.print(f"Source {name} added, read {frequency.value}. Next: `consore source check {name}`.")
 
 
@@ -44,19 +64,20 @@ def add_source(
 def list_sources() -> None:
     """List the sources: how each is, and when it is read."""
     from consore.ingestion import health_of_sources, schedule_in_words
+    from consore.sources import shown
 
     settings = node()
     with opened_store(settings) as store, store.session() as session:
         print_table(
-            ["source", "kind", "location", "state", "read", "next"],
+            ["source", "kind", "state", "read", "next", "location"],
             [
                 [
                     health.source.name,
                     health.source.kind,
-                    health.source.location,
                     health.state.value,
                     schedule_in_words(health.schedule, "en"),
                     _on_the_clock(health.schedule, health.next_at),
+                    shown(health.source.location),
                 ]
                 for health in health_of_sources(session, settings).values()
             ],
@@ -65,32 +86,57 @@ def list_sources() -> None:
 
 def _on_the_clock(schedule: Schedule, moment: dt.datetime | None) -> str:
     """A moment by the clock of a schedule."""
-    return f"{moment.astimezone(ZoneInfo(schedule.timezone)):%Y-%m-%d %H:%M} {schedule.timezone}" if moment else ""
+    return f"{moment.astimezone(ZoneInfo(schedule.timezone)):%m-%d %H:%M} {schedule.timezone}" if moment else ""
+
+
+def _options(file: Path | None, given: list[str]) -> dict[str, Any]:
+    """Options of a file, and those given one by one over them."""
+    from consore.sources import load_options
+
+    options = load_options(file) if file else {}
+    options.pop("kind", None)  # what `consore source map` proposed is told by the command
+    for one in given:
+        name, equal, value = one.partition("=")
+        if not equal:
+            raise InputError(f"The option {one} has no value.", "Write it as name=value.")
+        try:
+            options[name.strip()] = json.loads(value)
+        except ValueError:
+            options[name.strip()] = value
+    return options
 
 
 @source_app.command("check")
 def check(name: str) -> None:
     """Open a source, read its first records and show how they map."""
-    from consore.sources import Rejection, check_source, read_source
+    from consore.sources import check_source, preview_source
 
     with opened_store(node()) as store, store.session() as session:
-        source = _named(session, name)
-    kind, location = SourceKind(source.kind), Path(source.location)
-    report = check_source(kind, location, source.options)
-    console.print(f"{report.location}: {report.kind}, up to {report.records} records")
-    console.print(f"columns: {', '.join(report.columns)}", markup=False)
-    for problem in report.problems:
-        console.print(problem, style="yellow", markup=False)
+        source = named_source(session, name)
+    kind = SourceKind(source.kind)
+    report = check_source(kind, source.location, source.options)
+    console.print(report.text(), markup=False, soft_wrap=True)
     if not report.usable:
         raise typer.Exit(1)
-    for record in islice(read_source(kind, location, source.options), 10):
-        if isinstance(record, Rejection):
-            console.print(f"✗ {record.position}: {record.message}", style="yellow", markup=False, soft_wrap=True)
+    print_records(preview_source(kind, source.location, source.options))
+
+
+def print_records(items: Sequence[SourceRecord | Rejection], *, full: bool = False) -> None:
+    """Records as they would be stored, and rejections with what to do."""
+    from consore.sources import Rejection
+
+    for item in items:
+        if isinstance(item, Rejection):
+            console.print(f"✗ {item.position}: {item.message}", style="yellow", markup=False, soft_wrap=True)
             continue
-        values = ", ".join(
-            f"{key}={_short(value)}" for key, value in record.values.items() if value not in (None, "", [])
+        told = {key: value for key, value in item.values.items() if value not in (None, "", [])}
+        shown = [f"{key}={value if full else _short(value)}" for key, value in told.items()]
+        head = f"✓ {item.kind} of {item.ipp or '—'}, {item.external_id}"
+        console.print(
+            f"{head}: {', '.join(shown)}" if not full else "\n    ".join([head, *shown]), markup=False, soft_wrap=True
         )
-        console.print(f"✓ {record.ipp} {record.external_id}: {values}", markup=False, soft_wrap=True)
+    if not items:
+        console.print("No record of this kind is there.", style="yellow")
 
 
 def _short(value: object) -> str:
@@ -105,22 +151,31 @@ def ingest(
         bool, typer.Option("--all", help="Every source, in the order that they stand on each other.")
     ] = False,
     despite_blackout: Annotated[bool, typer.Option(help="Read it though a blackout holds.")] = False,
+    cluster: Annotated[
+        str, typer.Option(help="Scheduler of a Dask cluster whose machines read the documents: tcp://host:8786.")
+    ] = "",
 ) -> None:
     """Read a source: extract, store, read, structure, index. Reading it again changes nothing."""
     from consore.index import ensure_engine
-    from consore.ingestion import run_all, run_source
+    from consore.ingestion import readers, run_all, run_source
 
     if (name is None) != all_:
         raise InputError("Say which source.", "`consore ingest NAME`, or `consore ingest --all`.")
     settings = node()
-    with opened_store(settings) as store, ensure_engine(settings), shown_progress() as progress:
+    with (
+        opened_store(settings) as store,
+        ensure_engine(settings),
+        readers(cluster) as executor,
+        shown_progress() as progress,
+    ):
+        how = {"progress": progress, "executor": executor, "despite_blackout": despite_blackout}
         if name is None:
-            runs = run_all(settings, store, progress=progress, despite_blackout=despite_blackout)
+            runs = run_all(settings, store, **how)
         else:
             with store.session() as session:
-                identifier = _named(session, name).id
+                identifier = named_source(session, name).id
             assert identifier is not None
-            runs = [run_source(settings, store, identifier, progress=progress, despite_blackout=despite_blackout)]
+            runs = [run_source(settings, store, identifier, **how)]
         with store.session() as session:
             sources = session.exec(select(Source)).all()
             names = {source.id: source.name for source in sources}
@@ -165,23 +220,25 @@ def runs(
 
 def _print_runs(found: list[IngestionRun], names: dict[int | None, str]) -> None:
     print_table(
-        ["run", "source", "state", "started", "seen", "created", "changed", "unchanged", "rejected", ""],
+        ["run", "source", "state", "started", "seen", "new", "changed", "same", "rejected"],
         [
             [
                 run.id,
                 names.get(run.source_id, ""),
                 run.state,
-                f"{run.started_at.astimezone():%Y-%m-%d %H:%M %Z}",
+                f"{run.started_at.astimezone():%m-%d %H:%M}",
                 run.seen,
                 run.created,
                 run.changed,
                 run.unchanged,
                 run.rejected,
-                run.message,
             ]
             for run in found
         ],
     )
+    for run in found:
+        if run.message:
+            console.print(f"Run {run.id}, {names.get(run.source_id, '')}: {run.message}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -197,7 +254,7 @@ def rejected(
     settings = node()
     with opened_store(settings) as store:
         with store.session() as session:
-            source_id = _named(session, name).id if name else None
+            source_id = named_source(session, name).id if name else None
         if replay:
             with ensure_engine(settings), shown_progress() as progress:
                 report = replay_rejected(settings, store, source_id=source_id, progress=progress)
@@ -276,7 +333,8 @@ def shown_progress():  # type: ignore[no-untyped-def]
     return shown()
 
 
-def _named(session, name: str) -> Source:  # type: ignore[no-untyped-def]
+def named_source(session, name: str) -> Source:  # type: ignore[no-untyped-def]
+    """The source of that name. Raises InputError naming those that there are."""
     source = session.exec(select(Source).where(Source.name == name)).first()
     if source is None:
         known = ", ".join(session.exec(select(Source.name).order_by(Source.name))) or "none yet"

@@ -14,6 +14,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
+from operator import attrgetter
 
 from consore.language.sentences import sentences
 from consore.model import (
@@ -48,6 +50,7 @@ class Page:
     starts: list[int]
     clues: list[Clue] = field(default_factory=list)
     by_sentence: dict[int, list[Clue]] = field(default_factory=lambda: defaultdict(list))
+    ranges: list[tuple[Clue, Clue]] | None = None  # first and last days that it writes, once they were looked for
 
 
 @dataclass(slots=True, eq=False)
@@ -85,25 +88,31 @@ class Clue:
         """The clues of the same sentence, itself included, in the order of the text."""
         return self.page.by_sentence[self.sentence]
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """First and last place of the sentence; its own where the document has no sentence."""
+        spans = self.page.spans
+        return spans[self.sentence] if spans else (self.mention.start, self.mention.end)
+
     def words_after(self, characters: int) -> str:
         """Its own words and those after, to the end of the sentence or so many characters."""
-        _, end = self.page.spans[self.sentence]
+        _, end = self.span
         return self.page.document.text[self.mention.start : min(end, self.mention.end + characters)]
 
     def words_before(self, characters: int) -> str:
         """The words before its own, from the start of the sentence or so many characters."""
-        start, _ = self.page.spans[self.sentence]
+        start, _ = self.span
         return self.page.document.text[max(start, self.mention.start - characters) : self.mention.start]
 
     def words_of_sentence(self) -> str:
         """The whole sentence."""
-        start, end = self.page.spans[self.sentence]
+        start, end = self.span
         return self.page.document.text[start:end].strip()
 
     def evidence(self) -> EvidenceRef:
         """The span and the sentence that say so."""
         mention, text = self.mention, self.page.document.text
-        start, end = self.page.spans[self.sentence] if self.page.spans else (mention.start, mention.end)
+        start, end = self.span
         if end - start > LONGEST_QUOTE:
             start = max(start, mention.start - LONGEST_QUOTE // 2)
             end = min(end, mention.end + LONGEST_QUOTE // 2)
@@ -173,9 +182,9 @@ def _page(document: DossierDocument, terminology: Terminology) -> Page:
     ]
     if document.kind is not DocumentKind.RADIOTHERAPY and all(mention.kind in ONLY_CONTEXT for mention in stated):
         return Page(document, document.kind.value, [], [])
-    spans = sentences(document.text)
+    spans = document.sentences or sentences(document.text)
     page = Page(document, document.kind.value, spans, [start for start, _ in spans])
-    for mention in sorted(stated, key=_mention_order):
+    for mention in _in_order(stated):
         place = max(bisect_right(page.starts, mention.start) - 1, 0)
         clue = Clue(mention, page, place, mention.kind, mention.code or _code_of(mention, terminology))
         page.clues.append(clue)
@@ -201,6 +210,17 @@ def _document_order(document: DossierDocument) -> tuple[dt.date, str, str]:
 
 def _row_order(row: StructuredRow) -> tuple[dt.date, str, str]:
     return (row.date or dt.date.max, row.kind, row.id)
+
+
+def _in_order(mentions: list[Mention]) -> list[Mention]:
+    """By place, then by all that they are; readers give them so, and ties are few."""
+    ordered = sorted(mentions, key=_PLACE)
+    if any(one.start == other.start and one.end == other.end for one, other in pairwise(ordered)):
+        ordered.sort(key=_mention_order)
+    return ordered
+
+
+_PLACE = attrgetter("start", "end")
 
 
 def _mention_order(mention: Mention) -> tuple[int, int, str, str, str, str]:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from consore.errors import RecordError
+from consore.history.rules import rules
 
 Item = dict[str, Any]
 Same = Callable[[Item, Item], bool]
@@ -168,7 +169,8 @@ def _compare(patient_id: str, found: Mapping[str, Any], true: Mapping[str, Any],
         _match(result, "diagnosis_date", patient_id, [mine], [theirs], _same_diagnosis_date)
         for name in ("topography", "morphology", "ctnm", "ptnm", "stage", "grade"):
             _match_value(result, name, patient_id, mine.get(name), theirs.get(name))
-        _match(result, "biomarkers", patient_id, _markers(mine), _markers(theirs), _same_biomarker)
+        asked = _markers(theirs)
+        _match(result, "biomarkers", patient_id, _asked_for(_markers(mine), asked), asked, _same_biomarker)
     for name, same, more in (
         ("events", _same_event, _compare_event),
         ("treatments", _same_treatment, _compare_treatment),
@@ -229,6 +231,13 @@ def _markers(tumour: Item) -> list[Item]:
     genes = {item["gene"]: item for item in tumour.get("alterations") or []}
     told = [item for item in tumour.get("biomarkers") or [] if item["code"] not in genes]
     return [*told, *({"code": gene, "status": item.get("status")} for gene, item in genes.items())]
+
+
+def _asked_for(found: list[Item], true: list[Item]) -> list[Item]:
+    """Without the serum and lineage markers that the truth does not speak of: it tells what decides of a treatment."""
+    told = {item["code"] for item in true}
+    left_out = {*rules().biomarkers["serum"], *rules().biomarkers["lineage"]}
+    return [item for item in found if item["code"] in told or item["code"] not in left_out]
 
 
 def _match(

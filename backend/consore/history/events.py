@@ -64,6 +64,7 @@ class Telling:
     tumour: TumourItem
     clue: Clue | None = None
     row: StructuredRow | None = None
+    is_vague: bool = False  # the year of the diagnosis, and nothing more: it tells of an event, not when
 
     def evidence(self) -> EvidenceRef:
         """Why the event is believed."""
@@ -189,7 +190,7 @@ def _tellings(reading: Reading, tumours: Tumours, table: Rules) -> list[Telling]
             continue
         if clue.kind is MentionKind.METASTASIS:
             event_type: EventType | None = EventType.METASTATIC_RECURRENCE
-            sites = [clue.code] if clue.code else []
+            sites = [clue.code] if clue.code else _site_of_specimen(clue, item)
             if _is_regional_node(clue) or is_spread(item.morphology):
                 continue
         else:
@@ -203,7 +204,12 @@ def _tellings(reading: Reading, tumours: Tumours, table: Rules) -> list[Telling]
                 continue
             found.append(Telling(event_type, day(own), sites, clue.source, False, item, clue=clue))
             continue
-        found.append(Telling(event_type, period, sites, clue.source, clue.is_dated, item, clue=clue))
+        vague = clue.is_dated and not period.is_day and _is_year_of_diagnosis(period, item)
+        own = clue.page.document.date
+        if vague and own and (period.start <= own <= period.end or _dates_the_tumour(clue, table)):
+            found.append(Telling(event_type, day(own), sites, clue.source, False, item, clue=clue))
+            continue
+        found.append(Telling(event_type, period, sites, clue.source, clue.is_dated, item, clue=clue, is_vague=vague))
     for row in reading.rows_of("diagnosis"):
         code = str(row.values.get("code", ""))
         place = table.metastasis_of_cim10.get(code[:4]) or table.metastasis_of_cim10.get(code[:3])
@@ -220,7 +226,38 @@ def _is_of_diagnosis(period: Period, item: TumourItem, event_type: EventType, ta
         return False
     if event_type is EventType.METASTATIC_RECURRENCE and not is_localised(item):
         return False
+    if period.end - period.start > dt.timedelta(days=31):  # of a year, nobody knows which
+        return False
     return period.near(day(item.diagnosis_date), table.events["same_visit"])
+
+
+def _site_of_specimen(clue: Clue, item: TumourItem) -> list[str]:
+    """Where a metastasis without a site sits: the organ that is named before it ("biopsie du foie : métastase")."""
+    own = site_group(item.topography) if item.topography else ""
+    return [
+        other.code
+        for other in clue.neighbours
+        if other.kind is MentionKind.TOPOGRAPHY
+        and other.code
+        and clue.source == "pathology"
+        and other.mention.end <= clue.mention.start
+        and site_group(other.code) != own
+        and not is_vague(other.code)
+    ][-1:]
+
+
+def _dates_the_tumour(clue: Clue, table: Rules) -> bool:
+    """Whether the date of the sentence stands after a word for the tumour ("rechute d'un cancer de 2019")."""
+    for other in clue.neighbours:
+        if other.kind is MentionKind.DATE and other.mention.date == clue.mention.date:
+            between = clue.page.document.text[clue.mention.end : other.mention.start]
+            return other.mention.start > clue.mention.end and table.tumour_words.search(between) is not None
+    return False
+
+
+def _is_year_of_diagnosis(period: Period, item: TumourItem) -> bool:
+    held = item.diagnosis_date
+    return held is not None and period.start <= held <= period.end and (period.end - period.start).days > 31
 
 
 def _recurrence_type(clue: Clue, item: TumourItem, table: Rules) -> EventType | None:
@@ -229,6 +266,8 @@ def _recurrence_type(clue: Clue, item: TumourItem, table: Rules) -> EventType | 
     A leukaemia, a myeloma or a lymphoma has no metastases: it relapses, wherever it does.
     """
     known = RECURRENCES.get(clue.code)
+    if known is EventType.REMISSION and clue.source in table.events["specimen_kinds"]:
+        return None
     if known is EventType.REMISSION and table.not_remission.search(clue.words_after(table.events["remission_words"])):
         return None
     if is_spread(item.morphology) and (known in RELAPSES or (known is None and clue.code.startswith("REC:"))):
@@ -339,7 +378,10 @@ def _events_of(
     if since and not is_spread(item.morphology):
         # Of a metastatic tumour a complete response is the treatment's response, not the end of the disease.
         complete = [one for one in complete if one.period.end < since]
-    found.extend(_remissions(item, complete, found, table))
+    remissions = _remissions(item, complete, found, table)
+    sure = [one for one in remissions if not _is_weak(one, table)]
+    doubtful.extend(one for one in remissions if one not in sure)
+    found.extend(sure)
     start.sites = sorted(set(start.sites))
     start.label = event_label(first, start.sites, item)
     return [start, *(_event(one, item, table) for one in found)], doubtful
@@ -419,7 +461,7 @@ def _clusters(tellings: list[Telling], window: int) -> list[Happening]:
             )
             found[place].add(telling)
             ends[place] = max(ends[place], telling.period.start)
-        else:
+        elif not telling.is_vague:
             found.append(Happening(telling.type, telling.period))
             found[-1].add(telling)
             ends.append(telling.period.start)
@@ -428,13 +470,28 @@ def _clusters(tellings: list[Telling], window: int) -> list[Happening]:
     return sorted(found, key=lambda one: one.period)
 
 
+def _is_weak(happening: Happening, table: Rules) -> bool:
+    """Whether only images or notes tell it, and with little confidence; of a progression, images are the proof."""
+    if happening.type is EventType.PROGRESSION:
+        return False
+    said = _voices(happening.tellings)
+    weak = table.events["weak_kinds"]
+    return all(one.source in weak for one in said) and confidence(said, table=table) < table.events["believed_from"]
+
+
 def _is_confirmed(happening: Happening, visits: list[dt.date], table: Rules) -> bool:
     """Whether more than one document tells it, or nobody had the occasion to tell it again, or it is told as long past.
 
     What one report believes to see and no later one repeats was not so.
     """
+    if _is_weak(happening, table):
+        return False
     documents = {one.clue.page.document.id: one.clue.page.document.date for one in happening.tellings if one.clue}
     if len(documents) != 1 or any(one.row for one in happening.tellings):
+        return True
+    if any(
+        one.is_dated and not one.is_vague and one.source not in table.events["weak_kinds"] for one in happening.tellings
+    ):
         return True
     told = next(iter(documents.values()))
     if told is None or (told - happening.period.end).days > table.events["long_past"]:
@@ -467,7 +524,7 @@ def _merged(kind: EventType, tellings: list[Telling], window: int, table: Rules)
             near = [one for one in found if one.period.start <= telling.period.start]
         if near:
             max(near, key=lambda one: one.period).add(telling)
-        elif telling.is_dated or not telling.clue or not telling.clue.is_history:
+        elif not telling.is_vague and (telling.is_dated or not telling.clue or not telling.clue.is_history):
             happening = Happening(kind, telling.period)
             happening.add(telling)
             found.append(happening)
@@ -477,7 +534,8 @@ def _merged(kind: EventType, tellings: list[Telling], window: int, table: Rules)
 def _remissions(item: TumourItem, tellings: list[Telling], others: list[Happening], table: Rules) -> list[Happening]:
     """A remission lasts until something else happens: retold before that, it is the same one."""
     found: list[Happening] = []
-    for telling in sorted(_later(item, tellings, table.events["remission_after"]), key=_order):
+    after = table.events["remission_after_blood" if is_spread(item.morphology) else "remission_after"]
+    for telling in sorted(_later(item, tellings, after), key=_order):
         last = found[-1] if found else None
         if last and not any(last.period.start < one.period.start <= telling.period.start for one in others):
             last.add(telling)

@@ -130,7 +130,7 @@ def is_vague(topography: str) -> bool:
 @cache
 def is_unlikely(topography: str, morphology: str) -> bool:
     """Whether no tumour of this morphology is born there (`unlikely_sites.csv`)."""
-    return topography[:3] in _unlikely_sites().get(histology(morphology)[1], frozenset())
+    return any(topography[:3] in sites and _within(morphology, ranges) for ranges, sites in _unlikely_sites())
 
 
 @cache
@@ -147,7 +147,7 @@ def usual_site(topography: str | None, morphology: str | None) -> str | None:
             continue
         if topography is None:
             return row["without"] or None
-        if row["only"] and topography[:3] not in row["only"].split():
+        if row["only"] and topography is not None and topography[:3] not in row["only"].split():
             return row["without"]
         if topography[:3] == "C80" and row["without"]:
             return row["without"]
@@ -204,8 +204,8 @@ def _vague_sites() -> dict[str, list[tuple[frozenset[str], tuple[tuple[int, int]
 
 
 @cache
-def _unlikely_sites() -> dict[str, frozenset[str]]:
-    return {row["class"]: frozenset(row["topographies"].split()) for row in _rows("unlikely_sites.csv")}
+def _unlikely_sites() -> list[tuple[tuple[tuple[int, int], ...], frozenset[str]]]:
+    return [(_ranges(row["ranges"]), frozenset(row["topographies"].split())) for row in _rows("unlikely_sites.csv")]
 
 
 @cache

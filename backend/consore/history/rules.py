@@ -26,6 +26,8 @@ class Rules:
     events: dict[str, Any]
     treatments: dict[str, Any]
     metastatic: dict[str, Any]
+    image: re.Pattern[str]
+    unknown_primary: re.Pattern[str]
     called_primary: re.Pattern[str]
     joiners: re.Pattern[str]
     range_words: re.Pattern[str]
@@ -33,6 +35,10 @@ class Rules:
     metastasis_of_cim10: dict[str, str]
     biomarkers: dict[str, Any]
     conditioning: re.Pattern[str]
+    later_cycle: re.Pattern[str]
+    ended: re.Pattern[str]
+    since: re.Pattern[str]
+    between: re.Pattern[str]
     then: re.Pattern[str]
     during: re.Pattern[str]
     started_before: re.Pattern[str]
@@ -40,6 +46,7 @@ class Rules:
     stopped_before: re.Pattern[str]
     stopped_after: re.Pattern[str]
     stop_reasons: dict[str, re.Pattern[str]]
+    tumour_words: re.Pattern[str]
     not_remission: re.Pattern[str]
     vital: dict[str, Any]
     death: re.Pattern[str]
@@ -68,6 +75,8 @@ def rules() -> Rules:
         events=table["events"],
         treatments=table["treatments"],
         metastatic=table["metastatic"],
+        image=re.compile(table["support"]["image"], re.IGNORECASE),
+        unknown_primary=re.compile(table["support"]["unknown_primary"], re.IGNORECASE),
         called_primary=re.compile(table["support"]["called_primary"], re.IGNORECASE),
         range_words=re.compile(table["treatments"]["range_words"], re.IGNORECASE),
         sessions=re.compile(table["treatments"]["sessions"], re.IGNORECASE),
@@ -78,6 +87,10 @@ def rules() -> Rules:
             name: re.compile(table["treatments"]["words"][name], re.IGNORECASE)
             for name in (
                 "conditioning",
+                "later_cycle",
+                "ended",
+                "since",
+                "between",
                 "then",
                 "during",
                 "started_before",
@@ -89,6 +102,7 @@ def rules() -> Rules:
         stop_reasons={
             name: re.compile(pattern, re.IGNORECASE) for name, pattern in table["treatments"]["stop_reasons"].items()
         },
+        tumour_words=re.compile(table["events"]["tumour_words"], re.IGNORECASE),
         not_remission=re.compile(table["events"]["not_remission"], re.IGNORECASE),
         vital=table["vital"],
         death=re.compile(table["vital"]["death"], re.IGNORECASE),

@@ -74,6 +74,8 @@ def status_of(code: str, value: str | None, table: Rules) -> BiomarkerStatus:
     number = number_of(value)
     if number is None:
         return BiomarkerStatus.UNKNOWN
+    if value and value.startswith("<"):
+        number -= 1e-6
     if code in table.biomarkers["positive_from"]:
         limit = table.biomarkers["positive_from"][code]
         return BiomarkerStatus.POSITIVE if number >= limit else BiomarkerStatus.NEGATIVE
@@ -164,6 +166,17 @@ def _write_word(item: TumourItem, attribute: str, told: list[Clue]) -> None:
         item.evidence = [*item.evidence, first.evidence()]
 
 
+def _measured(clue: Clue) -> str | None:
+    """The value with the sign that stands before it ("PD-L1 < 1 %")."""
+    value = clue.mention.value
+    if not value or not value[0].isdigit():
+        return value
+    words = clue.words_after(30)
+    place = words.find(value)
+    sign = words[:place].rstrip()[-1:] if place > 0 else ""
+    return sign + value if sign in ("<", "≤") else value
+
+
 def _biomarkers(item: TumourItem, clues: list[Clue], table: Rules, terminology: Terminology) -> list[BiomarkerItem]:
     """One item a code: the status of the most believed report, the first measured value."""
     by_code: dict[str, list[tuple[Clue, str | None]]] = defaultdict(list)
@@ -173,7 +186,7 @@ def _biomarkers(item: TumourItem, clues: list[Clue], table: Rules, terminology: 
             for code, status in {**implied, clue.code: clue.mention.value or "positive"}.items():
                 by_code[code].append((clue, status))
         elif clue.code:
-            by_code[clue.code].append((clue, clue.mention.value))
+            by_code[clue.code].append((clue, _measured(clue)))
     items = []
     for code in sorted(by_code):
         told = by_code[code]
@@ -196,7 +209,7 @@ def _biomarkers(item: TumourItem, clues: list[Clue], table: Rules, terminology: 
                 code=code,
                 status=known,
                 label=terminology.label("LOCAL", code),
-                value=measured.mention.value if measured else None,
+                value=_measured(measured) if measured else None,
                 unit=measured.mention.unit if measured else None,
                 date=(measured or first).date,
                 confidence=confidence(said, against, table=table),

@@ -6,6 +6,7 @@ from consore.history.beliefs import name_items
 from consore.history.clues import read
 from consore.history.corrections import correct_events, correct_treatments, correct_tumours, not_corrected
 from consore.history.events import find_events, in_order
+from consore.history.results import add_results
 from consore.history.staging import add_staging
 from consore.history.treatments import by_first_day, find_treatments
 from consore.history.tumours import find_tumours, tumour_label
@@ -23,6 +24,7 @@ def structure(dossier: Dossier, terminology: Terminology) -> Biography:
     reading = read(dossier, terminology)
     tumours = find_tumours(reading, terminology)
     add_staging(reading, tumours, terminology)
+    add_results(reading, tumours, terminology)
     correct_tumours(tumours, dossier.corrections)
     for item in tumours.items:
         item.label = tumour_label(item, terminology)

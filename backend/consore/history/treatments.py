@@ -15,11 +15,13 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 
-from consore.history.beliefs import confidence, key_of, voices, when_said, who_says
+from consore.history.beliefs import confidence, french, key_of, voices, when_said, who_says
 from consore.history.clues import Clue, Page, Reading, row_evidence
 from consore.history.events import metastatic_since
-from consore.history.periods import Period, day, period_of
+from consore.history.periods import Period, day, period_of, whole
+from consore.history.results import cycles
 from consore.history.rules import Rules, rules
+from consore.history.staging import number_of
 from consore.history.tumours import Tumours, distinct_evidence
 from consore.model import (
     DrugItem,
@@ -48,6 +50,14 @@ SYSTEMIC = frozenset(
 LASTING = frozenset({TreatmentType.HORMONOTHERAPY, TreatmentType.TARGETED, TreatmentType.IMMUNOTHERAPY})
 LOCAL_TYPES = frozenset({TreatmentType.SURGERY, TreatmentType.RADIOTHERAPY, TreatmentType.TRANSPLANT})
 ATC_OF_INN = 7  # characters of the code of a drug; shorter ones are classes
+NOT_DRUGS = LOCAL_TYPES | {TreatmentType.OTHER}
+# After such an event, what is given again is given anew.
+TURNS = (
+    EventType.LOCAL_RECURRENCE,
+    EventType.REGIONAL_RECURRENCE,
+    EventType.METASTATIC_RECURRENCE,
+    EventType.PROGRESSION,
+)
 STRONGEST = (
     TreatmentType.CHEMOTHERAPY,
     TreatmentType.IMMUNOTHERAPY,
@@ -74,6 +84,10 @@ class Course:
     line: int | None = None
     intent: str | None = None
     stop_reason: str | None = None
+    has_start: bool = False  # a sentence dates it, or those who gave it told its first day
+    has_end: bool = False  # a report tells its last day
+    seen: dt.date | None = None  # first seen under way then: its first day is an estimate
+    is_exact: bool = False  # the day of an operation, told as a day
     from_rows: bool = False  # its days are exact: what only repeats it changes nothing
     tumour: TumourItem | None = None
     clues: list[Clue] = field(default_factory=list)
@@ -135,18 +149,22 @@ def find_treatments(
     courses = _with_acts(courses, reading, terminology, table)
     _with_stated_days(courses, reading, terminology, table)
     told = [one for page in reading.pages for one in _told_in(page, terminology, table)]
+    told = [_not_of_diagnosis(one, tumours, table) for one in told]
     told.sort(key=_telling_order)
+    turns = sorted(one.date for one in events if one.date and one.type in TURNS)
     for one in told:
-        if one.type in LOCAL_TYPES:
-            _join_local(courses, one, table)
+        if one.items or one.type not in NOT_DRUGS:
+            _join_systemic(courses, one, turns, table)
         else:
-            _join_systemic(courses, one, table)
+            _join_local(courses, one, table)
     for course in courses:
         _settle_drugs(course, table)
+    courses = _without_unnamed(courses, table)
     visits = reading.visits(table.events["told_kinds"])
     has_file = bool(reading.rows_of("chemotherapy"))
     courses = [course for course in courses if _concerns_cancer(course, tumours, table)]
     doubtful = [course for course in courses if not _is_supported(course, has_file, visits, table)]
+    doubtful += [course for course in courses if course.period is None and _is_of_another(course, courses)]
     courses = [course for course in courses if course not in doubtful]
     for course in courses:
         course.tumour = _tumour_of(course, tumours)
@@ -154,6 +172,8 @@ def find_treatments(
         if known and course.period and not course.period.is_day and course.period.start < known <= course.period.end:
             course.period = Period(known, course.period.end)  # nothing is treated before it is known
             course.last = max(course.last or known, known)
+    _estimate_starts(courses, events, table)
+    _estimate_ends(courses, events, table)
     _number_lines(courses, events, table)
     items = [_item(course, table) for course in courses]
     _add_responses(items, reading, table)
@@ -164,6 +184,21 @@ def find_treatments(
 def by_first_day(items: Iterable[TreatmentItem]) -> list[TreatmentItem]:
     """Treatments by first day."""
     return sorted(items, key=lambda one: (one.start or dt.date.max, one.type.value, one.name, one.end or dt.date.max))
+
+
+@lru_cache(maxsize=4096)
+def _type_of_act(terminology: Terminology, code: str) -> TreatmentType | None:
+    return terminology.treatment_type_of_act(code)
+
+
+@lru_cache(maxsize=4096)
+def _drug_of_code(terminology: Terminology, code: str) -> DrugItem:
+    return DrugItem(terminology.label("ATC", code).lower(), code)
+
+
+@lru_cache(maxsize=1024)
+def _drugs_of_regimen(terminology: Terminology, code: str) -> tuple[DrugItem, ...]:
+    return tuple(DrugItem(inn.lower(), atc) for inn, atc in terminology.regimen(code))
 
 
 @lru_cache(maxsize=4096)
@@ -183,7 +218,7 @@ def _courses_of_rows(reading: Reading, terminology: Terminology, table: Rules) -
     """Administered cycles of one protocol and the same drugs, without a long pause between two, are one course."""
     open_courses: dict[tuple[str | None, frozenset[str], str | None], Course] = {}
     courses: list[Course] = []
-    for row in reading.rows_of("chemotherapy"):
+    for row in cycles(reading, terminology):
         values = row.values
         if str(values.get("statut") or "administré").strip().lower() not in ADMINISTERED or row.date is None:
             continue
@@ -236,7 +271,7 @@ def _regimen_of_name(protocol: str, terminology: Terminology) -> str | None:
 def _with_acts(courses: list[Course], reading: Reading, terminology: Terminology, table: Rules) -> list[Course]:
     for row in reading.rows_of("act"):
         code = str(row.values.get("code", ""))
-        kind = terminology.treatment_type_of_act(code)
+        kind = _type_of_act(terminology, code)
         if kind is None or kind not in LOCAL_TYPES or row.date is None:
             continue
         gap = table.treatments["session_gap" if kind is TreatmentType.RADIOTHERAPY else "surgery_merge"]
@@ -269,8 +304,7 @@ def _with_stated_days(courses: list[Course], reading: Reading, terminology: Term
         procedures = [
             clue
             for clue in page.clues
-            if clue.kind is MentionKind.PROCEDURE
-            and terminology.treatment_type_of_act(clue.code) is TreatmentType.RADIOTHERAPY
+            if clue.kind is MentionKind.PROCEDURE and _type_of_act(terminology, clue.code) is TreatmentType.RADIOTHERAPY
         ]
         if page.kind != "radiotherapy" and not procedures:
             continue
@@ -310,8 +344,7 @@ def _end_of_irradiation(courses: list[Course], page: Page, terminology: Terminol
         (
             one
             for one in page.clues
-            if one.kind is MentionKind.PROCEDURE
-            and terminology.treatment_type_of_act(one.code) is TreatmentType.RADIOTHERAPY
+            if one.kind is MentionKind.PROCEDURE and _type_of_act(terminology, one.code) is TreatmentType.RADIOTHERAPY
         ),
         None,
     )
@@ -338,9 +371,9 @@ def _sessions(page: Page, table: Rules) -> int:
     if told:
         return max(told)
     doses = [
-        float(mention.value.replace(",", "."))
+        dose
         for mention in page.document.mentions
-        if mention.kind is MentionKind.DOSE and mention.unit == "Gy" and mention.value
+        if mention.kind is MentionKind.DOSE and mention.unit == "Gy" and (dose := number_of(mention.value))
     ]
     if not doses:
         return 0
@@ -349,8 +382,14 @@ def _sessions(page: Page, table: Rules) -> int:
     return known or round(max(doses) / table.treatments["gray_a_session"])
 
 
-def _ranges(page: Page, table: Rules) -> Iterator[tuple[Clue, Clue]]:
+def _ranges(page: Page, table: Rules) -> list[tuple[Clue, Clue]]:
     """Pairs of days of one sentence that the text joins as first and last."""
+    if page.ranges is None:
+        page.ranges = list(_found_ranges(page, table))
+    return page.ranges
+
+
+def _found_ranges(page: Page, table: Rules) -> Iterator[tuple[Clue, Clue]]:
     dates = [clue for clue in page.clues if clue.kind is MentionKind.DATE and clue.mention.date]
     for first, last in pairwise(dates):
         if first.sentence != last.sentence:
@@ -376,7 +415,7 @@ def _told_in(page: Page, terminology: Terminology, table: Rules) -> list[Told]:
                 group = []
             group.append(clue)
         elif clue.kind is MentionKind.PROCEDURE and clue.code:
-            kind = terminology.treatment_type_of_act(clue.code)
+            kind = _type_of_act(terminology, clue.code)
             if kind is TreatmentType.SURGERY and _only_samples(clue, table):
                 kind = None
             if kind is not None and (
@@ -422,7 +461,30 @@ def _dated(told: Told, ranges: dict[int, tuple[dt.date | None, dt.date | None, i
         mode = "start"
     elif told.items or told.regimen:
         mode = _mode(clue, table)
+    elif told.type is TreatmentType.RADIOTHERAPY and (last_day := _last_day_after(clue, table)):
+        return _backwards(told, last_day, table)
     return replace(told, period=period, end=end, is_dated=dated, mode=mode)
+
+
+def _last_day_after(clue: Clue, table: Rules) -> Period | None:
+    """The day, month or year in which the sentence says that an irradiation ended ("achevée en janvier 2024")."""
+    words = clue.words_after(120)
+    found = table.ended.search(words)
+    if not found:
+        return None
+    place = clue.mention.start + found.end()
+    for other in clue.neighbours:
+        if other.kind is MentionKind.DATE and other.mention.date and 0 <= other.mention.start - place < 25:
+            return whole(other.mention.date, {4: "year", 7: "month"}.get(len(other.mention.value or ""), "day"))
+    return None
+
+
+def _backwards(told: Told, last: Period, table: Rules) -> Told:
+    """An irradiation whose end is told began as many sessions before as are told; unknown, it joins a known one."""
+    words = told.clue.words_after(120)
+    sessions = max((int(match[1]) for match in table.sessions.finditer(words)), default=0)
+    start = last.start - dt.timedelta(days=round((sessions or 1) * 7 / 5))
+    return replace(told, period=Period(start, max(start, last.end)), end=last.start, is_dated=True, mode="stop")
 
 
 def _mode(clue: Clue, table: Rules) -> str:
@@ -450,18 +512,27 @@ def _together(found: list[Told]) -> list[Told]:
         line = next((one.line for one in listed if one.line), None)
         whole = replace(largest, items=ordered, type=kind, name=name, line=line)
         return [*(one for one in found if one not in listed), whole]
-    return [one for one in found if not any(one.items and one.drugs < other.drugs for other in systemic)]
+    return [one for one in found if not any(_is_part(one, other) for other in systemic)]
+
+
+def _is_part(one: Told, other: Told) -> bool:
+    """Whether drugs are only some of those told elsewhere in the document, and not begun on another day."""
+    if not one.items or not one.drugs < other.drugs:
+        return False
+    return not (one.is_dated or one.mode == "start") or one.period == other.period
 
 
 def _told_drugs(group: list[Clue], terminology: Terminology, table: Rules) -> list[Told]:
+    if len(group) > 1 and table.between.search(group[0].words_before(20)):
+        return []  # "entre FOLFIRI et gemcitabine": two that were weighed, not one that was given
     items: dict[str, DrugItem] = {}
     regimen = None
     for clue in group:
         if clue.kind is MentionKind.REGIMEN:
             regimen = regimen or clue.code
-            drugs = [DrugItem(inn.lower(), atc) for inn, atc in terminology.regimen(clue.code)]
+            drugs = _drugs_of_regimen(terminology, clue.code)
         else:
-            drugs = [DrugItem(terminology.label("ATC", clue.code).lower(), clue.code)]
+            drugs = (_drug_of_code(terminology, clue.code),)
         for drug in drugs:
             items.setdefault(drug.atc or drug.name, drug)
     ordered = tuple(sorted(items.values(), key=lambda drug: drug.name))
@@ -498,33 +569,76 @@ def _join_local(courses: list[Course], told: Told, table: Rules) -> None:
     period = told.period if own_day else None
     gap = table.treatments["session_gap" if told.type is TreatmentType.RADIOTHERAPY else "surgery_merge"]
     same_type = [one for one in courses if one.type is told.type]
+    is_exact = (
+        period is not None and period.is_day and (told.is_dated or clue.source in table.treatments["operating_kinds"])
+    )
     if period is not None:
-        near = [one for one in same_type if one.period and _is_near(one, period, gap)]
+        near = [
+            one
+            for one in same_type
+            if one.period and _is_near(one, period, gap) and not (is_exact and _is_another(one, told, period, table))
+        ]
     else:
         near = [one for one in same_type if one.start is None or clue.date is None or one.start <= clue.date]
+        near = [one for one in near if one.act_code == told.act_code] or near
+    proposed = not own_day and clue.source in table.treatments["proposing_kinds"]
+    if proposed and not any(one.act_code == told.act_code for one in near):
+        return
     if near:
         course = max(near, key=lambda one: (one.act_code == told.act_code, one.start or dt.date.min))
         course.clues.append(clue)
-        if period is not None and not course.from_rows:
+        if told.mode == "stop":
+            return
+        if period is not None and not course.from_rows and (is_exact or not course.is_exact):
             course.reach(period)
+            course.is_exact = course.is_exact or is_exact
         if not course.from_rows and course.act_code and course.act_code.startswith("PROC:") and told.act_code:
             course.act_code, course.name = told.act_code, told.name
         return
-    if told.act_code in table.treatments["vague_acts"] and clue.source != "surgery":
-        return
+    if told.act_code in table.treatments["vague_acts"]:
+        around = table.treatments["same_operation"]
+        done = [one for one in courses if one.type in NOT_DRUGS and period and _is_near(one, period, around)]
+        if done:
+            done[-1].clues.append(clue)
+        if done or clue.source != "surgery":
+            return
     if period is None and (clue.is_history or clue.source in table.treatments["proposing_kinds"]):
         return
-    course = Course(told.type, act_code=told.act_code, name=told.name, clues=[clue])
+    course = Course(told.type, act_code=told.act_code, name=told.name, clues=[clue], is_exact=is_exact)
     if period is not None:
         course.reach(period)
+        if told.end:
+            course.last = max(course.last or told.end, told.end)
     courses.append(course)
+
+
+def _is_another(course: Course, told: Told, period: Period, table: Rules) -> bool:
+    """Whether an operation whose day is told is not this one: another act, some days from its own told day."""
+    if told.type is TreatmentType.RADIOTHERAPY or not course.is_exact or course.period is None:
+        return False
+    vague = table.treatments["vague_acts"]
+    if told.act_code == course.act_code or told.act_code in vague or course.act_code in vague:
+        return False
+    return abs((period.start - course.period.start).days) > table.treatments["same_operation"]
 
 
 def _reporting(kind: TreatmentType, table: Rules) -> Sequence[str]:
     return ["radiotherapy"] if kind is TreatmentType.RADIOTHERAPY else table.treatments["same_day_kinds"]
 
 
-def _join_systemic(courses: list[Course], told: Told, table: Rules) -> None:
+def _not_of_diagnosis(told: Told, tumours: Tumours, table: Rules) -> Told:
+    """The day of the diagnosis beside a drug is the tumour's ("carcinome du 04/03/2019, sous létrozole")."""
+    if not (told.is_dated and told.items and told.mode != "start"):
+        return told
+    of_tumour = any(item.diagnosis_date == told.clue.mention.date for item in tumours.items)
+    since = table.since.search(told.clue.words_of_sentence()) is not None
+    if not of_tumour and not (since and any(one.kind is MentionKind.MORPHOLOGY for one in told.clue.neighbours)):
+        return told
+    own = told.clue.page.document.date
+    return replace(told, is_dated=False, period=day(own) if own else None, mode=told.mode or "during")
+
+
+def _join_systemic(courses: list[Course], told: Told, turns: Sequence[dt.date], table: Rules) -> None:
     """Drugs told by a report join the course that has them; without one they are a course of their own."""
     clue, period, drugs = told.clue, told.period, told.drugs
     if not drugs:
@@ -536,7 +650,7 @@ def _join_systemic(courses: list[Course], told: Told, table: Rules) -> None:
         if begun:
             _tell_again(max(begun, key=lambda one: _fits(one, drugs)), told, table)
             return
-    near = [one for one in sharing if period is None or _tells_of(one, told, table)]
+    near = [one for one in sharing if period is None or _tells_of(one, told, turns, table)]
     if near:
         course = max(near, key=lambda one: _fits(one, drugs))
         course.clues.append(clue)
@@ -544,20 +658,27 @@ def _join_systemic(courses: list[Course], told: Told, table: Rules) -> None:
         if course.from_rows:
             return
         course.told.append(told)
+        repeats = course.has_start and not _is_first_hand(told, table)
+        if repeats and period is not None and period.start < (course.start or period.start):
+            return
         if period is not None and not clue.is_history:
             course.reach(period)
+            course.has_start = course.has_start or _is_first_hand(told, table)
             if told.end:
                 course.reach(day(told.end))
+                course.has_end = True
         return
     if not told.is_dated and (clue.is_history or clue.source in table.treatments["proposing_kinds"]):
         return
     course = Course(
         told.type, drugs, told.items, told.regimen, name=told.name, line=told.line, clues=[clue], told=[told]
     )
+    course.has_start = _is_first_hand(told, table)
     if period is not None:
         course.reach(period)
         if told.end:
             course.reach(day(told.end))
+            course.has_end = True
     courses.append(course)
 
 
@@ -576,6 +697,7 @@ def _tell_again(course: Course, told: Told, table: Rules) -> None:
     if told.mode == "stop" or (period.start - (course.last or course.start)).days <= table.treatments["continued"]:
         course.last = max(course.last or period.start, period.start)
     if told.mode == "stop":
+        course.has_end = True
         words = told.clue.words_of_sentence()
         course.stop_reason = next(
             (name for name, pattern in table.stop_reasons.items() if pattern.search(words)), course.stop_reason
@@ -594,7 +716,7 @@ def _join_unnamed(courses: list[Course], told: Told, period: Period | None, tabl
         courses.append(course)
 
 
-def _tells_of(course: Course, told: Told, table: Rules) -> bool:
+def _tells_of(course: Course, told: Told, turns: Sequence[dt.date], table: Rules) -> bool:
     """Whether drugs told then can be this course: during it, shortly around it, or later as its past.
 
     A part of its drugs alone, begun after its last day, is what follows it (maintenance, a lighter protocol); the
@@ -611,13 +733,18 @@ def _tells_of(course: Course, told: Told, table: Rules) -> bool:
     if course.from_rows and (not clue.is_dated or course.type is TreatmentType.CHEMOTHERAPY):
         return True
     given = clue.source in table.treatments["giving_kinds"] or told.mode == "start"
+    turned = any((course.last or course.period.end) < turn <= period.start for turn in turns)
+    later_cycle = table.later_cycle.search(clue.words_before(30) + clue.words_after(40)) is not None
     if not clue.is_history and not course.from_rows:
-        if told.drugs < course.drugs and after > table.treatments["add_drug"] and (told.is_dated or given):
+        begun = told.is_dated or told.mode == "start"
+        if told.drugs < course.drugs and after > table.treatments["add_drug"] and begun:
             return False
         if course.drugs < told.drugs and after > table.treatments["add_drug"] and given:
             return False
-        if given and after > table.treatments["course_gap"] and course.type not in LASTING:
+        if given and turned and after > table.treatments["add_drug"] and not later_cycle:
             return False
+        if later_cycle and after <= table.treatments["continued"]:
+            return True
     limit = table.treatments["continued" if course.type in LASTING else "told_merge"]
     return after <= limit or (clue.is_history and not clue.is_dated) or (not clue.is_dated and not course.from_rows)
 
@@ -646,7 +773,14 @@ def _settle_drugs(course: Course, table: Rules) -> None:
             votes[one.drugs].add(one.clue.page.document.id)
     if not votes:
         return
-    drugs = max(sorted(votes, key=sorted), key=lambda one: (len(votes[one]), len(one)))
+    # A part of a combination is often told for the whole: a combination that two documents name stands for its parts.
+    drugs = max(
+        sorted(votes, key=sorted),
+        key=lambda one: (
+            sum(len(votes[part]) for part in votes if part <= one) if len(votes[one]) > 1 else len(votes[one]),
+            len(one),
+        ),
+    )
     best = next(one for one in course.told if one.drugs == drugs)
     regimen = next((one.regimen for one in course.told if one.drugs == drugs and one.regimen), None)
     named = next((one for one in course.told if one.drugs == drugs and one.regimen), best)
@@ -677,6 +811,91 @@ def _is_supported(course: Course, has_file: bool, visits: Sequence[dt.date], tab
         return not has_file
     later = sum((visit - told).days > table.events["same_visit"] for visit in visits)
     return bool(later < table.events["later_visits"])
+
+
+def _without_unnamed(courses: list[Course], table: Rules) -> list[Course]:
+    """A "chimiothérapie" without drugs whose days are those of a named one is that one."""
+    kept = []
+    for course in courses:
+        if course.type in SYSTEMIC and not course.drugs and course.period:
+            named = [
+                one
+                for one in courses
+                if one.drugs and one.type in SYSTEMIC and _is_near(one, course.period, table.treatments["told_merge"])
+            ]
+            if named:
+                named[0].clues.extend(course.clues)
+                continue
+        kept.append(course)
+    return kept
+
+
+def _is_of_another(course: Course, courses: Sequence[Course]) -> bool:
+    """Whether an undated operation or irradiation that one document tells is a dated one, announced or told again."""
+    if course.type not in NOT_DRUGS:
+        return False
+    if len({clue.page.document.id for clue in course.clues}) == 1 and not any(clue.is_history for clue in course.clues):
+        return True
+    same = [one for one in courses if one.type is course.type and one.period is not None]
+    return any(one.act_code == course.act_code or course.type is TreatmentType.RADIOTHERAPY for one in same)
+
+
+def _estimate_starts(courses: Sequence[Course], events: Sequence[EventItem], table: Rules) -> None:
+    """A systemic treatment first seen under way began before: soon after the relapse or progression that it treats.
+
+    Only where no sentence dates it, no report of its first cycle is there, and nothing else was begun in between.
+    """
+    longest = table.treatments["unseen_start"]
+    for course in courses:
+        if course.type not in SYSTEMIC or course.from_rows or course.start is None or not course.told:
+            continue
+        if any(one.is_dated or one.mode == "start" for one in course.told):
+            continue
+        if any(
+            one.clue.source in table.treatments["first_cycle_kinds"] and not one.clue.is_history for one in course.told
+        ):
+            continue
+        before = [
+            one.date
+            for one in events
+            if one.date
+            and one.type in (*TURNS, EventType.INITIAL, EventType.SECOND_CANCER)
+            and table.treatments["usual_start"] < (course.start - one.date).days <= longest
+        ]
+        if not before:
+            continue
+        guess = max(before) + dt.timedelta(days=table.treatments["usual_start"])
+        if any(
+            one is not course and one.type in SYSTEMIC and one.start and max(before) <= one.start < course.start
+            for one in courses
+        ):
+            continue
+        if guess < course.start:
+            course.seen, course.period = course.start, day(guess)
+
+
+def _estimate_ends(courses: Sequence[Course], events: Sequence[EventItem], table: Rules) -> None:
+    """A systemic treatment whose last day nobody tells lasted until the progression after which another one begins.
+
+    Where reports tell it again after that progression, it was kept.
+    """
+    systemic = [one for one in courses if one.type in SYSTEMIC and one.start]
+    for course in systemic:
+        if course.from_rows or course.has_end or course.intent in ("adjuvant", "neoadjuvant", "curative"):
+            continue
+        assert course.start is not None
+        told_last = course.last or course.start
+        turns = [one.date for one in events if one.type in TURNS and one.date and one.date > course.start]
+        if not turns:
+            continue
+        turn = min(turns)
+        others = [one.start for one in systemic if one is not course and one.start and course.start < one.start]
+        if told_last <= turn + dt.timedelta(days=table.treatments["add_drug"]) and not any(
+            one < turn for one in others
+        ):
+            since = metastatic_since(course.tumour, events) if course.tumour else None
+            if since and since <= course.start + dt.timedelta(days=table.treatments["advanced_before"]):
+                course.last, course.stop_reason = turn, course.stop_reason or "progression"
 
 
 def _concerns_cancer(course: Course, tumours: Tumours, table: Rules) -> bool:
@@ -796,9 +1015,13 @@ def _item(course: Course, table: Rules) -> TreatmentItem:
         stop_reason=course.stop_reason,
         cycles=len(course.rows) if course.rows and not operation else None,
         confidence=confidence(said, table=table),
-        why=f"Écrit par {who_says(said)}{when_said(said)}.",
+        why=f"Écrit par {who_says(said)}{when_said(said)}{_estimated(course)}.",
         evidence=course.evidence(table),
     )
+
+
+def _estimated(course: Course) -> str:
+    return f" ; vu en cours le {french(course.seen)}, début estimé d'après l'événement traité" if course.seen else ""
 
 
 def _named_operation(course: Course, table: Rules) -> tuple[str, str | None]:
@@ -820,8 +1043,9 @@ def _named_operation(course: Course, table: Rules) -> tuple[str, str | None]:
     return best[1], course.act_code if course.from_rows else best[2]
 
 
+@lru_cache(maxsize=4096)
 def _type_of(
-    items: Iterable[DrugItem], terminology: Terminology, unknown: TreatmentType = TreatmentType.OTHER
+    items: tuple[DrugItem, ...], terminology: Terminology, unknown: TreatmentType = TreatmentType.OTHER
 ) -> TreatmentType:
     """The type of a combination: chemotherapy as soon as one drug is; `unknown` where no drug is known."""
     types = {terminology.treatment_type_of_drug(item.atc) if item.atc else TreatmentType.OTHER for item in items}
@@ -841,18 +1065,38 @@ def _is_near(course: Course, period: Period, gap: int) -> bool:
     ).near(period, gap)
 
 
-def _telling_order(told: Told) -> tuple[bool, bool, bool, bool, dt.date, str, int]:
+def _telling_order(told: Told) -> tuple[bool, bool, int, bool, dt.date, str, int]:
     """Those who give a day or did it first, then by date: what only repeats, or knows the year, joins what is known."""
     clue, period = told.clue, told.period
+    table = rules()
+    days = (period.end - period.start).days if period else 999
+    first_hand = told.mode == "start" or clue.source in table.treatments["giving_kinds"]
+    rank = (
+        0
+        if days == 0 and (told.is_dated or first_hand)
+        else 1
+        if days <= 31 and told.is_dated
+        else 2
+        if days <= 31
+        else 3
+    )
     return (
         told.mode in ("during", "stop"),
         clue.is_history and not clue.is_dated,
-        period is None or not period.is_day,
-        not clue.is_dated and clue.source in rules().events["told_kinds"] and told.type in LOCAL_TYPES,
+        rank,
+        not clue.is_dated and clue.source in table.events["told_kinds"] and told.type in LOCAL_TYPES,
         clue.date or dt.date.max,
         clue.page.document.id,
         clue.mention.start,
     )
+
+
+def _is_first_hand(told: Told, table: Rules) -> bool:
+    """Whether a sentence dates it, says that it begins, or is of those who did it."""
+    if told.is_dated or told.mode == "start":
+        return True
+    kinds = "operating_kinds" if told.type is TreatmentType.SURGERY else "giving_kinds"
+    return told.clue.source in table.treatments[kinds]
 
 
 def _integer(value: object) -> int | None:

@@ -10,9 +10,11 @@ report says so.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from consore.history.beliefs import confidence, key_of, voices, when_said, who_says
 from consore.history.clues import Clue, Page, Reading, row_evidence, side_of
@@ -20,6 +22,7 @@ from consore.history.periods import Period, day, earliest, period_of
 from consore.history.primaries import (
     UNSPECIFIED_SITES,
     behaviour,
+    histology,
     is_spread,
     is_unlikely,
     is_unspecified,
@@ -44,6 +47,7 @@ from consore.model import (
 )
 from consore.referentials import Terminology
 
+UNKNOWN = "C80.9"  # ICD-O-3: unknown primary site
 ATTRIBUTES = {
     "laterality": "côté",
     "morphology": "morphologie",
@@ -223,11 +227,16 @@ def find_tumours(reading: Reading, terminology: Terminology) -> Tumours:
         for statement in sorted(partial, key=lambda one: _strength(one, table)):
             if statement.topography and statement.source == "diagnosis":
                 _take_in(drafts, statement)
+    for statement in sorted(partial, key=lambda one: _strength(one, table)):
+        _born_where_usual(drafts, statement)
     metastatic = _metastatic_sites(reading, table)
+    if len(reading.pages) > 1:
+        drafts = [draft for draft in drafts if not _is_passing_word(draft)]
     kept = _believed(drafts, metastatic, table)
     aside = [draft for draft in drafts if draft not in kept and draft.topography]
     if not kept and partial:
         kept = _last_resort(partial, table)
+        kept = [draft for draft in kept if len(reading.pages) == 1 or not _is_passing_word(draft)]
     for statement in sorted(partial, key=lambda one: _strength(one, table)):
         _refine(kept, statement)
     tumours = _ranked(kept, table, terminology)
@@ -263,7 +272,7 @@ def _statements(reading: Reading, terminology: Terminology, table: Rules) -> tup
     whole: list[Statement] = [_sheet(row) for row in reading.rows_of("tumour_sheet")]
     partial: list[Statement] = []
     for page in reading.pages:
-        _read_page(page, whole, partial, table)
+        _read_page(page, whole, partial, table, terminology)
     for row in reading.rows_of("diagnosis"):
         code = str(row.values.get("code", ""))
         topography = terminology.topography_of_cim10(code) if code[:1] in "CD" else None
@@ -286,14 +295,18 @@ def _sheet(row: StructuredRow) -> Statement:
     )
 
 
-def _read_page(page: Page, whole: list[Statement], partial: list[Statement], table: Rules) -> None:
+def _read_page(
+    page: Page, whole: list[Statement], partial: list[Statement], table: Rules, terminology: Terminology
+) -> None:
     """The statements of one document; a report whose only site and only morphology lie apart joins them."""
     joined: list[Statement] = []
     loose: list[Statement] = []
     for clues in page.by_sentence.values():
         _read_sentence(clues, page, joined, loose, table)
+    if page.kind == "pathology" and not any(one.topography for one in (*joined, *loose)):
+        loose.extend(_sampled(page, terminology))
     if not joined and page.kind in ("pathology", "surgery", "rcp", "molecular"):
-        topographies = [one for one in loose if one.topography and not one.morphology]
+        topographies = [one for one in loose if one.topography and not one.morphology and not _is_image(one, table)]
         morphologies = [one for one in loose if one.morphology]
         if morphologies and topographies and len({site_group(str(one.topography)) for one in topographies}) == 1:
             best = next((one for one in morphologies if not is_unspecified(str(one.morphology))), morphologies[0])
@@ -302,6 +315,27 @@ def _read_page(page: Page, whole: list[Statement], partial: list[Statement], tab
             joined.append(_joined(best.clue, specific.topography, best.morphology, side))  # type: ignore[arg-type]
     whole.extend(joined)
     partial.extend(loose)
+
+
+def _is_image(statement: Statement, table: Rules) -> bool:
+    """Whether the site is that of an image ("nodule pulmonaire de 5 mm"), not yet of a tumour."""
+    return statement.clue is not None and table.image.search(statement.clue.words_before(25)) is not None
+
+
+def _sampled(page: Page, terminology: Terminology) -> list[Statement]:
+    """The organ inside the words of a biopsy ("biopsie du col utérin"), where a pathology report names no other."""
+    found = []
+    for clue in page.clues:
+        if clue.kind is MentionKind.PROCEDURE and clue.code == "PROC:biopsy":
+            code = _organ_in(clue.words_after(25).partition(" ")[2], terminology)
+            if code and site_group(code) not in rules().metastatic["sites"]:
+                found.append(_joined(clue, code, None, None))
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _organ_in(words: str, terminology: Terminology) -> str | None:
+    return next((one.code for one in terminology.match(words) if one.kind == "topography" and one.code), None)
 
 
 def _read_sentence(
@@ -320,7 +354,7 @@ def _read_sentence(
         if clue.kind is MentionKind.TOPOGRAPHY
         and clue.code.startswith("C")
         and (blood or not clue.code.startswith("C77"))
-        and not (primaries and all(is_unlikely(clue.code, one.code) for one in primaries))
+        and not (primaries and all(is_unlikely(clue.code, one.code) or _holds(one, clue) for one in primaries))
         and not _is_of_metastasis(clue, metastases, spread, primaries)
     ]
     if not primaries and not topographies:
@@ -328,7 +362,8 @@ def _read_sentence(
     sides = [clue for clue in clues if clue.kind is MentionKind.LATERALITY]
     taken: set[int] = set()
     for morphology in primaries:
-        near = _nearest(morphology, topographies, table.diagnosis["pair_characters"])
+        reachable = [one for one in topographies if not _is_apart(morphology, one)]
+        near = _nearest(morphology, reachable, table.diagnosis["pair_characters"])
         if near is None:
             (joined if is_spread(morphology.code) else loose).append(_joined(morphology, None, morphology.code, None))
             continue
@@ -340,6 +375,13 @@ def _read_sentence(
     for topography in topographies:
         if id(topography) not in taken:
             loose.append(_joined(topography, topography.code, None, _side(topography, sides, table)))
+
+
+def _holds(morphology: Clue, topography: Clue) -> bool:
+    """Whether the site is a word of the histology ("adénocarcinome de type intestinal")."""
+    if topography.words_before(6).lower().endswith("type "):
+        return True
+    return morphology.mention.start <= topography.mention.start and topography.mention.end <= morphology.mention.end
 
 
 def _joined(clue: Clue, topography: str | None, morphology: str | None, side: Laterality | None) -> Statement:
@@ -374,6 +416,15 @@ def _nearest(clue: Clue, others: Iterable[Clue], within: float) -> Clue | None:
         if distance <= within and (best is None or (distance, other.mention.start) < best[:2]):
             best = (distance, other.mention.start, other)
     return best[2] if best else None
+
+
+_FULL_STOP = re.compile(r"\.\s+[A-ZÀÂÉÈÊÎÔ]")
+
+
+def _is_apart(clue: Clue, other: Clue) -> bool:
+    """Whether another sentence begins between the two, which the splitter took for an abbreviation."""
+    first, last = sorted((clue.mention, other.mention), key=lambda one: one.start)
+    return _FULL_STOP.search(clue.page.document.text, first.end, max(first.end, last.start + 1)) is not None
 
 
 def _distance(clue: Clue, other: Clue) -> int:
@@ -433,6 +484,16 @@ def _refine(drafts: list[Draft], statement: Statement) -> None:
         fitting[0].add(statement)
 
 
+def _born_where_usual(drafts: list[Draft], statement: Statement) -> None:
+    """A histology that has its own organ ("carcinome hépatocellulaire") is a tumour there, where no other may be it."""
+    place = usual_site(None, statement.morphology)
+    if statement.topography or place is None or is_spread(statement.morphology):
+        return
+    own = [draft for draft in drafts if same_histology(draft.morphology, statement.morphology)]
+    if not own or any(draft.topography and site_group(draft.topography) == site_group(place) for draft in own):
+        _take_in(drafts, replace(statement, topography=place))
+
+
 def _closeness(draft: Draft, statement: Statement) -> tuple[int, int, int]:
     same_site = bool(
         draft.topography and statement.topography and site_group(draft.topography) == site_group(statement.topography)
@@ -456,6 +517,24 @@ def _believed(drafts: list[Draft], metastatic: set[str], table: Rules) -> list[D
             continue
         kept.append(draft)
     return kept
+
+
+def _is_passing_word(draft: Draft) -> bool:
+    """Whether only one letter says "cancer", without a histology, a stage or a treatment: a fear is written so too."""
+    vague = draft.morphology is None or histology(draft.morphology)[1] == "nos"
+    strong = rules().support["strong_kinds"]
+    origins = {one.origin for one in draft.statements}
+    if not vague or len(origins) > 1 or draft.is_staged() or any(one.source in strong for one in draft.statements):
+        return False
+    clue = next((one.clue for one in draft.statements if one.clue), None)
+    return clue is not None and not clue.is_dated and not _is_treated(clue)
+
+
+def _is_treated(clue: Clue) -> bool:
+    kinds = (MentionKind.DRUG, MentionKind.REGIMEN, MentionKind.PROCEDURE, MentionKind.RESPONSE, MentionKind.RECURRENCE)
+    return any(one.kind in kinds for one in clue.page.clues) or any(
+        one.kind is MentionKind.METASTASIS for one in clue.neighbours
+    )
 
 
 def _is_metastasis(draft: Draft, kept: list[Draft], metastatic: set[str]) -> bool:
@@ -526,7 +605,7 @@ def _item(draft: Draft, table: Rules) -> TumourItem:
     morphology = _morphology(draft, table)
     item = TumourItem(
         rank=0,
-        topography=usual_site(_topography(draft, table), morphology),
+        topography=usual_site(_topography(draft, table), morphology) if not _is_of_unknown(draft, table) else UNKNOWN,
         morphology=morphology,
         laterality=_laterality(draft, table),
         diagnosis_date=_diagnosis_date(draft, table),
@@ -534,6 +613,16 @@ def _item(draft: Draft, table: Rules) -> TumourItem:
     )
     _believe(item, draft, table)
     return item
+
+
+def _is_of_unknown(draft: Draft, table: Rules) -> bool:
+    """Whether its documents say "primitif inconnu" more often than they name a site."""
+    if is_spread(draft.morphology) or draft.has_sheet:
+        return False
+    pages = {one.origin: one.clue.page for one in draft.statements if one.clue}
+    unknown = {origin for origin, page in pages.items() if table.unknown_primary.search(page.document.text)}
+    named = {one.origin for one in draft.statements if one.topography and one.topography[:3] not in UNSPECIFIED_SITES}
+    return len(unknown) > len(named - unknown) and bool(unknown)
 
 
 def _set_aside(
@@ -602,6 +691,8 @@ def said_otherwise(conflicts: list[Conflict]) -> str:
 def _topography(draft: Draft, table: Rules) -> str | None:
     """The most specific topography of the site that the most believed source gives."""
     codes = [one for one in draft.statements if one.topography]
+    if draft.morphology and not is_unspecified(draft.morphology):
+        codes = [one for one in codes if not is_unlikely(str(one.topography), draft.morphology)]
     if not codes:
         return None
     group = site_group(str(draft.topography))
@@ -643,6 +734,8 @@ def _morphology(draft: Draft, table: Rules) -> str | None:
 
 
 def _laterality(draft: Draft, table: Rules) -> Laterality | None:
+    if is_spread(draft.morphology):
+        return None
     if draft.topography and not site(draft.topography).paired:
         return next((one.laterality for one in draft.statements if one.row and one.laterality), None)
     votes: dict[Laterality, int] = defaultdict(int)
@@ -652,10 +745,28 @@ def _laterality(draft: Draft, table: Rules) -> Laterality | None:
                 return one.laterality
             votes[one.laterality] += table.weight.get(one.source, 1)
     if not votes:
+        votes = _sides_around(draft, table)
+    if not votes:
         return None
     side = max(sorted(votes), key=lambda one: votes[one])
     # Reports that contradict each other leave the side unknown.
     return side if votes[side] >= table.diagnosis["side_share"] * sum(votes.values()) else None
+
+
+def _sides_around(draft: Draft, table: Rules) -> dict[Laterality, int]:
+    """The sides that specimens and operations tell ("néphrectomie droite"), not those of other organs."""
+    votes: dict[Laterality, int] = defaultdict(int)
+    own = site_group(str(draft.topography))
+    pages = {one.clue.page.document.id: one.clue.page for one in draft.statements if one.clue}
+    for page in pages.values():
+        if page.kind not in table.diagnosis["side_kinds"]:
+            continue
+        for clue in page.clues:
+            found = side_of(clue) if clue.kind is MentionKind.LATERALITY else None
+            others = (one for one in clue.neighbours if one.kind is MentionKind.TOPOGRAPHY and one.code)
+            if found in (Laterality.LEFT, Laterality.RIGHT) and not any(site_group(one.code) != own for one in others):
+                votes[found] += table.weight.get(page.kind, 1)
+    return votes
 
 
 def _diagnosis_date(draft: Draft, table: Rules) -> dt.date | None:
@@ -699,8 +810,10 @@ def _documents_of(draft: Draft, period: Period) -> int:
 
 def _retells(statement: Statement) -> bool:
     """Whether the report is of a recurrence or a metastasis: the tumour was known before."""
-    return statement.clue is not None and any(
-        one.kind is MentionKind.RECURRENCE or one.kind is MentionKind.METASTASIS for one in statement.clue.page.clues
+    clue = statement.clue
+    return clue is not None and (
+        any(one.kind is MentionKind.RECURRENCE for one in clue.page.clues)
+        or any(one.kind is MentionKind.METASTASIS and not one.code.startswith("C77") for one in clue.neighbours)
     )
 
 

@@ -40,6 +40,9 @@ def _death_told(reading: Reading) -> EventItem | None:
     told: list[tuple[bool, dt.date, Voice, EvidenceRef]] = []
     for page in reading.pages:
         text = page.document.text
+        low = text.lower()
+        if not any(root in low for root in table.vital["roots"]):  # a search for a few words is cheaper than a pattern
+            continue
         for match in table.death.finditer(text):
             start, end = _sentence_around(text, match.start())
             words = " ".join(text[start:end].split())

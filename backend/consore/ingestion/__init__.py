@@ -9,6 +9,7 @@ from consore.ingestion.following import cancel_run
 from consore.ingestion.health import HealthState, SourceHealth, health_of_sources, step_of
 from consore.ingestion.patient_lines import LoadReport, load_jsonl
 from consore.ingestion.progress import Progress, Step
+from consore.ingestion.reviewing import Reviewer, review, withdraw
 from consore.ingestion.runs import (
     ReplayReport,
     replay_in_background,
@@ -29,12 +30,14 @@ from consore.ingestion.schedules import (
 )
 from consore.ingestion.structuring import load_dossier, structure_and_save
 from consore.ingestion.worker import Worker
+from consore.ingestion.workers import readers
 
 __all__ = [
     "HealthState",
     "LoadReport",
     "Progress",
     "ReplayReport",
+    "Reviewer",
     "SourceHealth",
     "Step",
     "Worker",
@@ -48,9 +51,11 @@ __all__ = [
     "load_dossier",
     "load_jsonl",
     "next_run",
+    "readers",
     "record_opposition",
     "replay_in_background",
     "replay_rejected",
+    "review",
     "run_all",
     "run_in_background",
     "run_source",
@@ -61,4 +66,5 @@ __all__ = [
     "structure_and_save",
     "watch_forever",
     "watch_once",
+    "withdraw",
 ]

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from consore.referentials import Terminology
 
 BATCH = 100  # patients
-LOOK_AGAIN = 0.25  # seconds between two looks for patients all of whose documents are read
+LOOK_AGAIN = 1.0  # seconds between two looks for patients all of whose documents are read
 StageSeen = Callable[[str], None]
 
 log = structlog.get_logger("consore.ingestion")

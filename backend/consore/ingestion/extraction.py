@@ -12,7 +12,6 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, update
@@ -58,8 +57,8 @@ Item = SourceRecord | Rejection | Mark
 def extract(settings: Settings, started: StartedRun, meter: Meter) -> None:
     """Read one source to its end. Raises SourceError where it cannot be read, Stopped where someone asks for it."""
     source, store = started.source, started.store
-    location, kind = Path(source.location), SourceKind(source.kind)
-    meter.begin(f"extract {source.name}", count_records(kind, location))
+    location, kind = source.location, SourceKind(source.kind)
+    meter.begin(f"extract {source.name}", count_records(kind, location, source.options) or None)
     seen = _Seen(started)
     marks = marks_of(store, source)
     with closing(_signatures(store, kind)) as held:
@@ -289,7 +288,8 @@ class _Seen:
         number = sum(map(len, gone.values()))
         told = ", ".join(f"{len(rows)} {kind}s" for kind, rows in gone.items())
         if not complete:
-            return f"{told} are no longer in the source; they are kept." if "document" in gone else ""
+            some = "document" in gone and number <= MOST_GONE * held  # else it gives what is new, and no more
+            return f"{len(gone['document'])} documents are no longer in the source; they are kept." if some else ""
         if number > MOST_GONE * held:
             return (
                 f"{told} of {held} are no longer in the source, which says that it is complete: that is too many, and "

@@ -21,15 +21,8 @@ from consore.settings import Settings
 
 DIED = "process_died"
 NOT_PLANNED = ("manual", "replay")  # somebody looks on
-PASSING = (
-    ComponentError,
-    SourceAway,
-    OperationalError,
-    InterfaceError,
-    ConnectionError,
-    TimeoutError,
-    httpx.TransportError,
-)
+OF_CONNECTIONS = (SourceAway, ConnectionError, TimeoutError, httpx.TransportError)
+PASSING = (ComponentError, OperationalError, InterfaceError, *OF_CONNECTIONS)
 COMPARED_RUNS = 10
 THRICE = 3
 FEWEST = 20  # records, under which a share says nothing
@@ -43,8 +36,10 @@ def failure_of(error: BaseException) -> tuple[FailureKind, str]:
     """
     link: BaseException | None = error
     passing = False
+    # A database that a connector asked refuses wrong queries in the words of a broken connection: the connector tells.
+    signs = OF_CONNECTIONS if isinstance(error, SourceError) else PASSING
     while link is not None and not passing:
-        passing = isinstance(link, PASSING)
+        passing = isinstance(link, signs)
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
     if isinstance(error, ConsoreError):
         reason = SourceAway.code if passing and isinstance(error, SourceError) else error.code
@@ -80,7 +75,8 @@ def _try_again_or_tell(session: Session, settings: Settings, run: IngestionRun, 
     schedule.attempts += 1
     if run.failure == FailureKind.PASSING and schedule.attempts <= settings.retry_most:
         at_once = run.reason == DIED and schedule.attempts == 1
-        schedule.retry_at = now() if at_once else now() + back_off(settings, schedule.attempts)
+        ended = run.ended_at or now()
+        schedule.retry_at = ended if at_once else ended + back_off(settings, schedule.attempts)
         return
     counts = {"tries": schedule.attempts, "seen": run.seen, "rejected": run.rejected}
     schedule.retry_at, schedule.attempts = None, 0

@@ -20,6 +20,7 @@ from consore.ingestion.taken import Taken, among, content_sha256, dates, day, is
 from consore.model import (
     Act,
     Cohort,
+    Correction,
     Diagnosis,
     Document,
     MergedIdentity,
@@ -30,7 +31,8 @@ from consore.model import (
 )
 from consore.sources import SourceRecord
 
-OF_A_PATIENT = (Document, StructuredRecord, Stay, Diagnosis, Act)  # what sources say; the rest is derived anew
+# What sources and physicians say; the rest is derived anew.
+OF_A_PATIENT = (Document, StructuredRecord, Stay, Diagnosis, Act, Correction)
 _COLUMNS = set(Patient.model_fields)
 
 

@@ -81,7 +81,7 @@ class Meter:
         if self._stop is not None and self._stop.is_set():
             raise Stopped("The reading was stopped.", "The next one goes on from there.")
         moment = time.monotonic()
-        if self._progress and moment - self._told >= INTERVAL:
+        if self._progress and self._stage and moment - self._told >= INTERVAL:
             self._tell(moment)
 
     @contextmanager

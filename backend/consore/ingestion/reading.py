@@ -178,7 +178,7 @@ class _Stage:
         except Exception as error:
             raise ComponentError(
                 f"The readers cannot read ({type(error).__name__}: {error}).",
-                "Install the same Consore where they run: ops/cluster.md.",
+                "Install the same Consore where they run: ops/README.md.",
             ) from error
 
     def _keep(self, read: list[ReadDocument]) -> None:
@@ -244,12 +244,14 @@ def read_pages(settings_json: str, version: str, pages: Sequence[Page]) -> list[
         raise ConfigurationError(
             f"Documents are read by the reader {version}, and a process has the reader {reader.version}.",
             "If referentials were imported meanwhile, read again. On a cluster, give its machines the same Consore and "
-            "the folders `referentials` and `tagger` of this node: ops/cluster.md.",
+            "the folders `referentials` and `tagger` of this node: ops/README.md.",
         )
     try:
+        from consore.language.sentences import sentences
+
         found = reader.read_many([page[3:] for page in pages])
         return [
-            ReadDocument(*page[:3], pack_mentions(mentions), len(mentions))
+            ReadDocument(*page[:3], pack_mentions(mentions, sentences(page[3])), len(mentions))
             for page, mentions in zip(pages, found, strict=True)
         ]
     except Exception:  # one document must not take its neighbours with it: they are read one by one
@@ -257,11 +259,13 @@ def read_pages(settings_json: str, version: str, pages: Sequence[Page]) -> list[
 
 
 def _read_alone(reader: Reader, page: Page) -> ReadDocument:
+    from consore.language.sentences import sentences
+
     try:
         mentions = reader.read(*page[3:])
     except Exception as error:
         return ReadDocument(*page[:3], b"", 0, f"{type(error).__name__}: {error}"[:500])
-    return ReadDocument(*page[:3], pack_mentions(mentions), len(mentions))
+    return ReadDocument(*page[:3], pack_mentions(mentions, sentences(page[3])), len(mentions))
 
 
 @functools.lru_cache(maxsize=2)

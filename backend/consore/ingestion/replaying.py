@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import delete, select
 from sqlalchemy.exc import DataError, IntegrityError
@@ -79,9 +78,7 @@ def _replay_batch(session: Session, ids: list[int]) -> tuple[int, list[int]]:
             continue
         source = sources[row.source_id]
         try:
-            items = list(
-                reread_record(SourceKind(source.kind), Path(source.location), source.options, row.position, row.raw)
-            )
+            items = list(reread_record(SourceKind(source.kind), source.location, source.options, row.position, row.raw))
         except InputError as error:
             row.message = str(error)
             continue

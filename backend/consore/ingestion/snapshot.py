@@ -19,6 +19,7 @@ from consore.index import SearchIndex
 from consore.model import (
     Act,
     Alteration,
+    Belief,
     Biomarker,
     Diagnosis,
     Document,
@@ -87,6 +88,7 @@ _TABLES: tuple[Any, ...] = (
     Alteration,
     Sample,
     Evidence,
+    Belief,
 )
 
 
@@ -143,6 +145,8 @@ class _Names:
             return self.of[name].get(value, value)
         if name in ("text", "payload"):
             return hashlib.sha256(value if isinstance(value, bytes) else value.encode("utf-8", "replace")).hexdigest()
+        if name == "conflicts":  # they name documents and rows by their numbers
+            value = [{**one, "evidence": [ref["quote"] for ref in one["evidence"]]} for one in value]
         if isinstance(value, dict | list):
             return json.dumps(value, sort_keys=True, ensure_ascii=False)
         return value.isoformat() if isinstance(value, dt.date) else value

@@ -53,7 +53,7 @@ from consore.model import (
     TumourEvent,
     TumourEventSite,
     Verdict,
-    unpack_mentions,
+    unpack_page,
 )
 
 if TYPE_CHECKING:
@@ -85,7 +85,9 @@ def structure_and_save(session: Session, patient_ids: int | Sequence[int], termi
     samples = [sample["external_id"] for shelf in shelves.values() for sample in _samples(0, shelf)]
     session.execute(delete(Sample).where(_in(Sample.external_id, samples)))  # one may have been another patient's
     biographies = {patient_id: structure(shelf.dossier, terminology) for patient_id, shelf in shelves.items()}
-    _save(session, [_Rows(patient_id, shelves[patient_id], one) for patient_id, one in biographies.items()])
+    _save(
+        session, [_Rows(patient_id, shelves[patient_id], one, terminology) for patient_id, one in biographies.items()]
+    )
     return list(biographies.values())
 
 
@@ -141,8 +143,8 @@ def _add_documents(session: Session, shelves: dict[int, Shelf]) -> None:
     for document_id, patient_id, external_id, kind, date, text, payload in session.execute(statement):
         shelf = shelves[patient_id]
         shelf.documents[external_id] = document_id
-        mentions = unpack_mentions(payload) if payload else []
-        shelf.dossier.documents.append(DossierDocument(external_id, DocumentKind(kind), date, text, mentions))
+        mentions, spans = unpack_page(payload) if payload else ([], None)
+        shelf.dossier.documents.append(DossierDocument(external_id, DocumentKind(kind), date, text, mentions, spans))
 
 
 def _add_records(session: Session, shelves: dict[int, Shelf]) -> None:
@@ -168,7 +170,8 @@ def _add_corrections(session: Session, shelves: dict[int, Shelf]) -> None:
 class _Rows:
     """One patient's history as rows; what hangs on a row waits until the store has given it an identifier."""
 
-    def __init__(self, patient_id: int, shelf: Shelf, biography: Biography) -> None:
+    def __init__(self, patient_id: int, shelf: Shelf, biography: Biography, terminology: Terminology) -> None:
+        self.terminology = terminology
         self.patient_id = patient_id
         self.shelf = shelf
         self.biography = biography
@@ -304,28 +307,29 @@ class _Rows:
                 "label": aside.label if aside else "",
                 "date": aside.date if aside else None,
                 "values": aside.values if aside else {},
+                "evidence": self._references(aside.evidence) if aside else [],
             }
 
     def _conflict(self, one: Conflict) -> dict[str, Any]:
-        """A conflict as JSON, its evidence by the identifiers of the store."""
-        return {
-            "attribute": one.attribute,
-            "value": one.value,
-            "evidence": [
-                {
-                    "document_id": self.shelf.documents.get(reference.document_id or ""),
-                    "record_id": self.shelf.records.get(reference.row_id or ""),
-                    "start": reference.start,
-                    "end": reference.end,
-                    "quote": reference.quote,
-                }
-                for reference in one.evidence
-            ],
-        }
+        """A conflict as JSON."""
+        return {"attribute": one.attribute, "value": one.value, "evidence": self._references(one.evidence)}
+
+    def _references(self, evidence: list[EvidenceRef]) -> list[dict[str, Any]]:
+        """Evidence as JSON, by the identifiers of the store."""
+        return [
+            {
+                "document_id": self.shelf.documents.get(reference.document_id or ""),
+                "record_id": self.shelf.records.get(reference.row_id or ""),
+                "start": reference.start,
+                "end": reference.end,
+                "quote": reference.quote,
+            }
+            for reference in evidence
+        ]
 
     def facts(self) -> list[dict[str, Any]]:
         """What queries by code need."""
-        return _facts(self.patient_id, self.shelf, self.biography)
+        return _facts(self.patient_id, self.shelf, self.biography, self.terminology)
 
     def _tumour_id(self, rank: int | None) -> int | None:
         tumour = self.tumours.get(rank) if rank is not None else None
@@ -425,10 +429,10 @@ def _alteration(patient_id: int, tumour_id: int | None, item: AlterationItem) ->
 # --- Facts: what queries need of the mentions and the rows ----------------------------------------------------
 
 
-def _facts(patient_id: int, shelf: Shelf, biography: Biography) -> list[dict[str, Any]]:
+def _facts(patient_id: int, shelf: Shelf, biography: Biography, terminology: Terminology) -> list[dict[str, Any]]:
     """One row per kind × code × assertion × value, with its first date and one of its sources."""
     facts: dict[tuple[str | None, ...], dict[str, Any]] = {}
-    for fact in (*_facts_of_mentions(shelf), *_facts_of_history(shelf, biography), *_facts_of_rows(shelf)):
+    for fact in (*_facts_of_mentions(shelf), *_facts_of_history(shelf, biography), *_facts_of_rows(shelf, terminology)):
         key = tuple(fact[name] for name in ("kind", "system", "code", "assertion", "value"))
         held = facts.get(key)
         if held is None or (fact["date"] or dt.date.max) < (held["date"] or dt.date.max):
@@ -483,12 +487,18 @@ def _facts_of_history(shelf: Shelf, biography: Biography) -> Iterator[dict[str, 
                 yield _fact(MentionKind.DRUG.value, System.ATC.value, drug.atc, date=treatment.start, **source)
 
 
-def _facts_of_rows(shelf: Shelf) -> Iterator[dict[str, Any]]:
+def _facts_of_rows(shelf: Shelf, terminology: Terminology) -> Iterator[dict[str, Any]]:
+    from consore.history import facts_of_results
+
     for row in shelf.dossier.structured:
         if row.kind == "act":
             yield _fact(MentionKind.PROCEDURE.value, System.CCAM.value, row.values["code"], date=row.date)
         elif row.kind == "diagnosis":
             yield _fact("diagnosis", System.CIM10.value, row.values["code"], date=row.date)
+        elif row.kind in ("molecular", "biology"):
+            for kind, system, code, value, unit in facts_of_results(row, terminology):
+                record_id = shelf.records.get(row.id)
+                yield _fact(kind, system, code, value=value, unit=unit, date=row.date, record_id=record_id)
 
 
 def _fact(

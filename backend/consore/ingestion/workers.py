@@ -30,6 +30,16 @@ def local_processes(settings: Settings) -> Iterator[Executor]:
 
 
 @contextmanager
+def readers(address: str = "") -> Iterator[Executor | None]:
+    """The processes of the Dask cluster at this address; None without one: those of this machine, when needed."""
+    if not address:
+        yield None
+        return
+    with cluster(address) as executor:
+        yield executor
+
+
+@contextmanager
 def cluster(address: str) -> Iterator[Executor]:
     """The processes of a Dask cluster (`tcp://scheduler:8786`). Raises ComponentError where there is none."""
     try:
@@ -40,11 +50,11 @@ def cluster(address: str) -> Iterator[Executor]:
         client = Client(address, timeout=10, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ComponentError(
-            f"There is no Dask scheduler at {address} ({error}).", "Start one: ops/cluster.md tells how."
+            f"There is no Dask scheduler at {address} ({error}).", "Start one: ops/README.md tells how."
         ) from error
     try:
         if not client.nthreads():
-            raise ComponentError(f"The cluster at {address} has no workers.", "Start some: ops/cluster.md tells how.")
+            raise ComponentError(f"The cluster at {address} has no workers.", "Start some: ops/README.md tells how.")
         executor = client.get_executor(pure=False)
         executor.consore_processes = sum(client.nthreads().values())
         yield executor

@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
@@ -60,13 +59,17 @@ _AFFIRMED = re.compile(
 _DEFINITE = re.compile(r"(?:^|\W)(?:son|sa|ses|notre|votre|ce|cet|cette|mon) (?:\w+ )?$")
 _NI_OR = re.compile(r"(?:^|\W)(?:ni|ou)\W")
 _LISTED = re.compile(r"\s*(?:ni|ou|et|de|d'|aucune?|sans)(?:\W|$)")
-_HEAD = re.compile(r"met|mets|lesion|local|second|nodul|carcin|adeno|recid|rech|progr|tumeu|attein|envah|cancer|lymph|sarco|mela|reprise")
+_HEAD = re.compile(
+    r"met|mets|lesion|local|second|nodul|carcin|adeno|recid|rech|progr|tumeu|attein|envah|cancer|lymph|sarco|mela|reprise"
+)
 _LIST_GOES_ON = re.compile(r"[^.;:(]{0,60}?\W(?:ni|ou)\W")
 _COMPANION = re.compile(
     r"(?:\w{3,}er|avec|ac|av|par|aide de|presence de|aupres de|vit chez|vit avec|habite chez|accompagn\w+|assist\w+ de|entre|compagnie de|a|"
     r"chez|pour|que|confie a|vue?)\s(?:l'aide de\s)?(?:sa|son|ses|une?|l'un de ses|une de ses|leur|le|la)\s(?:[a-z]+\s)?$"
 )
-_AT_A_RELATIVE = re.compile(r"(?<!vit )(?<!habite )(?<!loge )chez\s(?:sa|son|ses|une?|l'un de ses|le|la|les|un de ses|\d|deux)\s?(?:[a-z]+\s)?$")
+_AT_A_RELATIVE = re.compile(
+    r"(?<!vit )(?<!habite )(?<!loge )chez\s(?:sa|son|ses|une?|l'un de ses|le|la|les|un de ses|\d|deux)\s?(?:[a-z]+\s)?$"
+)
 _SPEAKS = re.compile(
     r"(?:\s\w+)?,?\s(?:(?:ne|n'|en|l'|le|la|lui|y|s'|se|nous|m'|qui|a|est|ont|etait|ayant|avait|aussi|bien|toujours|egalement|fut|"
     r"puisse|pas)\s?){0,4}(?:ete\s)?(?:assist|confirm|rapport|signal|demand|souhait|inquiet|inform|present a|present au|present\w* (?:lors|pendant)|"
@@ -95,7 +98,9 @@ class _Found(NamedTuple):
 class Context:
     """The cues, boundaries and sections of one document, ready to judge spans of it."""
 
-    def __init__(self, text: str, cues: list[_Found], boundaries: list[tuple[int, bool]], sections: list[Section]) -> None:
+    def __init__(
+        self, text: str, cues: list[_Found], boundaries: list[tuple[int, bool]], sections: list[Section]
+    ) -> None:
         self.text = text
         self._cues = cues
         self._cue_starts = [cue.start for cue in cues]
@@ -273,7 +278,9 @@ def _read(plain: str, text: str, found: Sequence[_Found], lexicon: _Lexicon) -> 
             continue
         accented = (text[one.start : one.end].find("é", -3) >= 0 or None) if accents else None
         row, first, last = read_form(verb, plain, one.start, one.end, accented)
-        if cues := lexicon.effects.get((verb.verb_class, row)) or lexicon.effects.get((verb.verb_class, SAME_AS.get(row, row))):
+        if cues := lexicon.effects.get((verb.verb_class, row)) or lexicon.effects.get(
+            (verb.verb_class, SAME_AS.get(row, row))
+        ):
             read.append(_Found(first, last, one.phrase, cues))
             taken.append((first, last))
     place = 0
@@ -299,7 +306,9 @@ def _is_about(about: str, kind: MentionKind, treatment: bool) -> bool:
     return treatment is (about == "treatment")
 
 
-_BARE_NEGATIONS = frozenset({"pas", "jamais", "non", "plus", "pas de", "pas d'", "plus de", "plus d'", "jamais de", "jamais d'"})
+_BARE_NEGATIONS = frozenset(
+    {"pas", "jamais", "non", "plus", "pas de", "pas d'", "plus de", "plus d'", "jamais de", "jamais d'"}
+)
 
 
 def _relative(plain: str, found: _Found) -> _Found | None:
@@ -309,7 +318,9 @@ def _relative(plain: str, found: _Found) -> _Found | None:
     if (not at and _COMPANION.search(before)) or _SPEAKS.match(plain, found.end):
         return None
     cue = found.cues[0]
-    bracketed = before.endswith(("(", ", ", ": ", "- ")) or at is not None or before.rstrip().endswith(("sein", "colon"))
+    bracketed = (
+        before.endswith(("(", ", ", ": ", "- ")) or at is not None or before.rstrip().endswith(("sein", "colon"))
+    )
     cues = [Cue("family", "after", cue.reach, "any")]
     if bracketed:
         cues.append(Cue("family", "before", 8 if at else 3, "any"))

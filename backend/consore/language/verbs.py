@@ -27,11 +27,65 @@ _TO_HAVE = frozenset("a ai ont avons avait avaient avions ayant avoir eu aura au
 _HAD = frozenset("avait avaient avions avais".split())
 _WILL_BE = frozenset("sera seront serait seraient".split())
 _WOULD_HAVE = frozenset("aurait auraient".split())
-_CAN = frozenset("pouvant peut peuvent peut-on pouvait pouvaient pourra pourront pourrait pourraient doit doivent devra".split())
+_CAN = frozenset(
+    "pouvant peut peuvent peut-on pouvait pouvaient pourra pourront pourrait pourraient doit doivent devra".split()
+)
 _COULD = frozenset("vient viennent venait venant permis permet permettent permettant permit pu permettait".split())
 _LIGHT = frozenset(
-    "de d' a pour l' le la les lui leur y en nous vous se s' m' me je on il elle ils elles i-l t-il t-elle encore toujours bien "
-    "fait font faisait ferait feraient faire laisse laissait deja donc toutefois cependant pourtant ainsi aussi neanmoins alors finalement non tout tous toutes".split()
+    [
+        "de",
+        "d'",
+        "a",
+        "pour",
+        "l'",
+        "le",
+        "la",
+        "les",
+        "lui",
+        "leur",
+        "y",
+        "en",
+        "nous",
+        "vous",
+        "se",
+        "s'",
+        "m'",
+        "me",
+        "je",
+        "on",
+        "il",
+        "elle",
+        "ils",
+        "elles",
+        "i-l",
+        "t-il",
+        "t-elle",
+        "encore",
+        "toujours",
+        "bien",
+        "fait",
+        "font",
+        "faisait",
+        "ferait",
+        "feraient",
+        "faire",
+        "laisse",
+        "laissait",
+        "deja",
+        "donc",
+        "toutefois",
+        "cependant",
+        "pourtant",
+        "ainsi",
+        "aussi",
+        "neanmoins",
+        "alors",
+        "finalement",
+        "non",
+        "tout",
+        "tous",
+        "toutes",
+    ]
 )
 
 

@@ -17,7 +17,7 @@ from consore.model.biography import (
     TreatmentItem,
     TumourItem,
 )
-from consore.model.mention import Mention, pack_mentions, unpack_mentions
+from consore.model.mention import Mention, pack_mentions, unpack_mentions, unpack_page
 from consore.model.tables import (
     Account,
     Act,
@@ -152,4 +152,5 @@ __all__ = [
     "now",
     "pack_mentions",
     "unpack_mentions",
+    "unpack_page",
 ]

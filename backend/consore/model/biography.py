@@ -21,20 +21,21 @@ from consore.model.vocabulary import (
 
 @dataclass(slots=True)
 class DossierDocument:
-    """One read document of a patient. `id` is unique in the dossier."""
+    """One read document of a patient. `id` is unique in the dossier; `sentences`: their spans, if they are known."""
 
     id: str
     kind: DocumentKind
     date: dt.date | None
     text: str
     mentions: list[Mention]
+    sentences: list[tuple[int, int]] | None = None
 
 
 @dataclass(slots=True)
 class StructuredRow:
     """One row that came already structured.
 
-    `kind`: `tumour_sheet`, `chemotherapy`, `biobank`, `act` or `diagnosis`;
+    `kind`: `tumour_sheet`, `chemotherapy`, `pharmacy`, `biology`, `molecular`, `biobank`, `act` or `diagnosis`;
     `values`: the row with the keys of the exchange format (`backend/README.md`), dates as ISO text.
     """
 

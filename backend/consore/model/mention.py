@@ -7,6 +7,7 @@ import json
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from consore.model.vocabulary import Assertion, MentionKind
@@ -104,12 +105,50 @@ class Mention:
         )
 
 
-def pack_mentions(mentions: Iterable[Mention]) -> bytes:
-    """The mentions of one document as zlib-compressed UTF-8 JSON."""
-    items = [mention.as_json() for mention in mentions]
-    return zlib.compress(json.dumps(items, ensure_ascii=False, separators=(",", ":")).encode(), 6)
+def pack_mentions(mentions: Iterable[Mention], sentences: Iterable[tuple[int, int]] = ()) -> bytes:
+    """The mentions of one document and the spans of its sentences, as zlib-compressed UTF-8 JSON.
+
+    A mention is a list of its values in the order of `as_json`; `sentences` are kept so that a history built again
+    need not cut the text again.
+    """
+    items = [list(mention.as_json().values()) for mention in mentions]
+    whole = {"sentences": [place for span in sentences for place in span], "mentions": items}
+    return zlib.compress(json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode(), 6)
 
 
 def unpack_mentions(payload: bytes) -> list[Mention]:
-    """The inverse of `pack_mentions`."""
-    return [Mention.from_json(item) for item in json.loads(zlib.decompress(payload))]
+    """The mentions that `pack_mentions` kept."""
+    return unpack_page(payload)[0]
+
+
+def unpack_page(payload: bytes) -> tuple[list[Mention], list[tuple[int, int]] | None]:
+    """The inverse of `pack_mentions`: mentions and sentences, null where none were kept."""
+    whole = json.loads(zlib.decompress(payload))
+    if isinstance(whole, list):  # as they were kept before version 0.4
+        return [Mention.from_json(item) for item in whole], None
+    places = whole["sentences"]
+    return [_mention(item) for item in whole["mentions"]], list(zip(places[::2], places[1::2], strict=True)) or None
+
+
+_KINDS = {kind.value: kind for kind in MentionKind}
+_ASSERTIONS = {assertion.value: assertion for assertion in Assertion}
+_day = lru_cache(maxsize=65536)(dt.date.fromisoformat)
+
+
+def _mention(item: list[Any]) -> Mention:
+    start, end, text, kind, system, code, label, value, unit, assertion, date, extractor, confidence = item
+    return Mention(
+        start,
+        end,
+        text,
+        _KINDS[kind],
+        system,
+        code,
+        label,
+        value,
+        unit,
+        _ASSERTIONS[assertion],
+        _day(date) if date else None,
+        extractor,
+        confidence,
+    )

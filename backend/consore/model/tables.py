@@ -328,7 +328,8 @@ class Belief(SQLModel, table=True):
     """How sure a derived row is, why, and what other sources say; see `biography.Believed`.
 
     `item_id` is a row of the table that `item` names; null for what the history does not hold (`biography.SetAside`),
-    which `label`, `date` and `values_` describe. `review_value` orders the review queue: doubt times consequence.
+    which `label`, `date`, `values_` and `evidence` (as in `conflicts`) describe. `review_value` orders the review
+    queue: doubt times consequence.
     """
 
     __table_args__ = (Index("ix_belief_item", "item", "item_id"),)
@@ -345,6 +346,9 @@ class Belief(SQLModel, table=True):
     label: str = ""
     date: dt.date | None = None
     values_: dict[str, Any] = Field(default_factory=dict, sa_column=Column("values", JSON, nullable=False))
+    evidence: list[dict[str, Any]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]")
+    )
 
 
 # --- What physicians say of it: never derived, never rebuilt ------------------------------------------------

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, ParseError
 
 from consore.errors import RecordError
 from consore.sources import texts
-from consore.sources.markup import Lines
+from consore.sources.markup import Lines, parse_xml
 from consore.sources.records import SourceRecord
 from consore.sources.values import document_kind, instant, measure, parse_moment, word
 
@@ -106,20 +106,12 @@ def holds_cda(content: bytes) -> bool:
 
 def parse_cda(content: bytes) -> Clinical:
     """A CDA from its bytes. Raises RecordError: an XML bomb, damaged XML, no CDA."""
-    from defusedxml import DefusedXmlException
-    from defusedxml import ElementTree as safe
-
     try:
         try:
-            root = safe.fromstring(content)
-        except safe.ParseError:  # bytes that are not in the encoding that they declare
-            text = re.sub(r"^\s*<\?xml[^>]*\?>", "", texts.decode_markup(content))
-            root = safe.fromstring(text.encode("utf-8", "replace"))
-    except DefusedXmlException as error:
-        raise RecordError(
-            "The document defines XML entities, as an XML bomb does.", "Export it without a DTD.", reason="xml_bomb"
-        ) from error
-    except (safe.ParseError, ValueError, LookupError, RecursionError) as error:
+            root = parse_xml(content)
+        except ParseError:  # bytes that are not in the encoding that they declare
+            root = parse_xml(re.sub(r"^\s*<\?xml[^>]*\?>", "", texts.decode_markup(content)))
+    except (ParseError, ValueError, LookupError, RecursionError) as error:
         raise RecordError(
             f"The document is no well-formed XML: {error}.", "Send it again.", reason="damaged_xml"
         ) from error

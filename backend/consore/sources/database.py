@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from consore.errors import RecordError, SourceError
+from consore.errors import RecordError, SourceAway, SourceError
 from consore.sources.options import secret_of, shown
 from consore.sources.records import KeyTable, Mark, Rejection
 from consore.sources.tables import Row
@@ -110,9 +110,8 @@ class Query:
 
     def _refused(self, error: SQLAlchemyError) -> SourceError:
         said = str(getattr(error, "orig", error)).splitlines()[0][:300]
-        return SourceError(
-            f"{self._where} refuses the query: {said}.", "Check the address, the login and the option “query”."
-        )
+        kind = SourceAway if isinstance(error, DBAPIError) and _lost(error) else SourceError
+        return kind(f"{self._where} refuses the query: {said}.", "Check the address, the login and the option “query”.")
 
 
 def read_query(

@@ -17,7 +17,7 @@ from consore.errors import RecordError, SourceError
 from consore.sources.cda import document_of, holds_cda, parse_cda, read_cda_file, results_of
 from consore.sources.encoding import lines_of
 from consore.sources.places import Place
-from consore.sources.records import CUT_NOTE, RAW_LIMIT, Rejection, SourceRecord, bounded
+from consore.sources.records import CUT_NOTE, RAW_LIMIT, Rejection, SourceRecord, bounded, unforeseen
 from consore.sources.tables import Row, read_rows
 from consore.sources.texts import finished, text_from, text_of
 from consore.sources.values import document_kind, parse_date, parse_moment
@@ -67,6 +67,8 @@ def document_file(
         yield from _records_of_file(content, name, options, kinds)
     except RecordError as error:
         yield Rejection.of(error, name, _head(path))
+    except (LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        yield Rejection.of(unforeseen(error), name, _head(path))
 
 
 def reread_file(content: bytes, name: str, options: dict[str, Any], kinds: frozenset[str]) -> Iterator[Any]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import groupby
 
 from consore.errors import RecordError
 from consore.model import Sex
 from consore.sources.records import Rejection, SourceRecord
 from consore.sources.tables import Row
 
-# The identifier that may come once in a file, where it is not `id`.
-UNIQUE = {"administrative": "ipp", "merges": "merged", "pmsi_ano": "rss"}
+# The identifier that may come once in a file, where it is not `id`; a stay may take several rows.
+UNIQUE = {"administrative": "ipp", "merges": "merged", "pmsi_ano": "rss", "pmsi": ""}
 
 
 def records_of_rows(kind: str, rows: Iterator[Row | Rejection]) -> Iterator[SourceRecord | Rejection]:
     """The records of the rows of an extract (`administrative`, `merges`, `chemotherapy`…)."""
+    if kind == "pmsi":
+        yield from _stays(rows)
+        return
     record = {"administrative": _patient, "merges": _merge, "deletions": _deletion}.get(kind) or _structured(kind)
     for row in rows:
         if isinstance(row, Rejection):
@@ -56,6 +60,54 @@ def _merge(row: Row) -> SourceRecord:
 def _deletion(row: Row) -> SourceRecord:
     values = {name: row.values[name] or None for name in ("of", "date")} | {"reason": row.values["reason"] or ""}
     return SourceRecord("deletion", row.values["id"], row.values["ipp"] or "", values, row.position, row.raw)
+
+
+def _stays(rows: Iterator[Row | Rejection]) -> Iterator[SourceRecord | Rejection]:
+    """Stays of one row each, or of rows that follow each other: a code or some a row."""
+    for number, group in groupby(rows, key=lambda row: row.values["number"] if isinstance(row, Row) else ""):
+        if not number:
+            yield from (row for row in group if isinstance(row, Rejection))
+            continue
+        held = [row for row in group if isinstance(row, Row)]
+        raw = _together([row.raw for row in held])
+        try:
+            yield _stay(number, held, raw)
+        except RecordError as error:
+            yield Rejection.of(error, held[0].position, raw)
+
+
+def _together(raws: list[bytes]) -> bytes:
+    """The raw bytes of rows that form one record: JSON objects on lines, or one header and its lines."""
+    if raws[0].startswith(b"{"):
+        return b"\n".join(raws)
+    return raws[0] + b"".join(raw.partition(b"\n")[2] for raw in raws[1:])
+
+
+def _stay(number: str, rows: list[Row], raw: bytes) -> SourceRecord:
+    entry = min(row.values["entry_date"] for row in rows)
+    leave = max((row.values["exit_date"] or "" for row in rows), default="")
+    if leave and leave < entry:
+        raise RecordError(
+            f"The stay ends on {leave}, before it begins on {entry}.",
+            "Correct the dates in the source.",
+            reason="inconsistent_dates",
+        )
+    diagnoses, acts = [], []
+    for row in rows:
+        for field, role in (("principal", "DP"), ("related", "DR"), ("associated", "DAS")):
+            codes = (row.values[field] or "").split("+")
+            diagnoses += [{"code": code, "role": role, "date": entry} for code in codes if code]
+        day = row.values["act_date"] or entry
+        acts += [{"code": code, "phase": "0", "date": day} for code in (row.values["acts"] or "").split("+") if code]
+    values = {
+        "number": number,
+        "entry_date": entry,
+        "exit_date": leave or None,
+        "unit": "+".join(dict.fromkeys(filter(None, (row.values["unit"] for row in rows)))),
+        "diagnoses": list({tuple(one.items()): one for one in diagnoses}.values()),
+        "acts": list({tuple(one.items()): one for one in acts}.values()),
+    }
+    return SourceRecord("stay", number, rows[0].values["ipp"], values, rows[0].position, raw)
 
 
 def _structured(kind: str) -> Callable[[Row], SourceRecord]:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from consore.errors import RecordError, SourceError
+from consore.errors import RecordError, SourceAway, SourceError
 from consore.sources import texts
 from consore.sources.encoding import MAX_OBJECT, long_lines
 from consore.sources.fhir import TYPES, Reader, Resource, ipp_of
@@ -196,9 +196,7 @@ class FhirServer:
             if code >= 400:
                 raise SourceError(f"{url} answers {code}.", "Check that it is a FHIR R4 server.")
             return answer
-        raise SourceError(
-            f"{url} cannot be reached: {fault}.", "Check the address and the network, then read it again."
-        )
+        raise SourceAway(f"{url} cannot be reached: {fault}.", "Check the address and the network, then read it again.")
 
 
 def read_server(base: str, kind: str, kinds: frozenset[str], options: dict[str, Any], mark: Marks) -> Items:

@@ -23,7 +23,6 @@ _NO_DOCUMENT = re.compile(r"CORPSMAIL|CORPS_?MAIL", re.IGNORECASE)  # bodies of 
 _MAIL_SUBJECT = re.compile(r"^XDM/1\.0/DDM")
 _NUMBERS = ("NM", "SN", "ST", "CE", "CWE", "CF", "CNE", "IS", "ID", "NA", "DT", "TM", "TS", "DTM", "TX", "FT", "")
 _LONG_TEXT = 200  # characters: a longer « result » is a report
-_BOUNDS = re.compile(r"\s*(?P<low>-?[\d.,]+)?\s*(?:-|à|to)?\s*(?P<high>-?[\d.,]+)?\s*")
 
 Kinds = frozenset[str]
 FAMILIES = {
@@ -275,7 +274,7 @@ def _analysis(segment: Segment) -> tuple[str, str, str]:
 def _range(written: str) -> tuple[str, str]:
     """The bounds of OBX-7: `3,5-5`, `<5`, `>10`."""
     text = written.strip()
-    if text[:1] in "<>":
+    if text.startswith(("<", ">")):
         bound = measure(text.lstrip("<>= "))
         return ("", bound) if text[0] == "<" else (bound, "")
     if found := re.fullmatch(r"(-?[\d.,]+)\s*(?:-|à|to|;)\s*(-?[\d.,]+)", text):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 from consore.errors import RecordError
 
@@ -16,6 +18,25 @@ _BLOCKS = frozenset(
 )
 _UNSEEN = frozenset(("script", "style", "head", "template", "noscript", "svg", "object"))
 _SPACES = re.compile(r"[ \t\r\n\f\v]+")
+
+
+def parse_xml(content: bytes | str) -> Element:
+    """The root of an XML document. Raises RecordError where it defines entities (`xml_bomb`), ParseError on bad XML.
+
+    Only a document type can define entities: one without any is parsed by the fast parser, others by the careful one.
+    """
+    data = content.encode("utf-8", "replace") if isinstance(content, str) else content
+    if b"<!DOCTYPE" not in data and b"\x00" not in data[:64]:
+        return ElementTree.fromstring(data)
+    from defusedxml import DefusedXmlException
+    from defusedxml import ElementTree as careful
+
+    try:
+        return careful.fromstring(data)  # type: ignore[no-any-return]
+    except DefusedXmlException as error:
+        raise RecordError(
+            "The document defines XML entities, as an XML bomb does.", "Export it without a DTD.", reason="xml_bomb"
+        ) from error
 
 
 def html_text(page: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import re
 import shutil
 import subprocess
@@ -131,7 +132,7 @@ def _recognised(image: bytes) -> str:
             capture_output=True,
             timeout=PATIENCE,
             check=False,
-            env={"OMP_THREAD_LIMIT": "1", "PATH": "/usr/bin:/bin:/usr/local/bin"},
+            env={**os.environ, "OMP_THREAD_LIMIT": "1"},  # a page a process: more threads only wait for each other
         )
     except subprocess.TimeoutExpired as error:
         raise RecordError(

@@ -32,7 +32,7 @@ from consore.sources.links import ANO, ANO_HOSP, Links, read_links
 from consore.sources.options import scheme_of, shown
 from consore.sources.places import NO_MARK, Items, Marks, Place, each_file, opened, wanted
 from consore.sources.pmsi import read_rss
-from consore.sources.records import CUT_NOTE, KeyTable, Mark, Rejection, SourceRecord
+from consore.sources.records import CUT_NOTE, KeyTable, Mark, Rejection, SourceRecord, unforeseen
 from consore.sources.rsa import TRA, read_rsa, read_tra
 from consore.sources.tables import Line, Row, read_header, read_rows, read_table
 from consore.sources.workbooks import header_of, json_cells, json_rows, parquet_rows, read_mappings, xlsx_rows
@@ -222,7 +222,7 @@ def format_of(kind: SourceKind, place: Place, options: dict[str, Any]) -> str:
         return str(options["format"])
     if kind is SourceKind.DOCUMENTS and place.is_folder and place.state(INDEX) is not None:
         return "index"
-    name = next((name for name in place.names() if PurePosixPath(name).suffix.lower() in _TOLD), None)
+    name = _telling(kind, place)
     suffix = PurePosixPath(name or "").suffix.lower()
     if suffix in _SUFFIXES:
         found = _SUFFIXES[suffix]
@@ -231,11 +231,23 @@ def format_of(kind: SourceKind, place: Place, options: dict[str, Any]) -> str:
         return "fhir"
     if kind is SourceKind.DOCUMENTS and (place.is_folder or name is None):
         return "index"
-    if kind is SourceKind.PMSI:
+    if kind is SourceKind.PMSI and suffix not in (".csv", ".tsv", ".xlsx", ".parquet", ".ndjson", ".jsonl"):
         return "rsa" if "rsa" in PurePosixPath(name or place.name).name.lower() else "rss"
     return "table"
 
 
+def _telling(kind: SourceKind, place: Place) -> str | None:
+    """The file whose name tells the format: one of the kind's usual name, else the first."""
+    told = [
+        name
+        for name in islice(place.names(), _LOOKED_AT)
+        if PurePosixPath(name).suffix.lower() in _TOLD and PurePosixPath(name).name not in (INDEX, ANO, ANO_HOSP, TRA)
+    ]
+    usual = PurePosixPath(USUAL_LOCATIONS[kind]).stem
+    return next((name for name in told if PurePosixPath(name).name.lower().startswith(usual)), next(iter(told), None))
+
+
+_LOOKED_AT = 1_000  # files of a folder, to tell its format
 _TOLD = frozenset((*_SUFFIXES, ".csv", ".tsv", ".txt", ".xlsx", ".parquet", ".ndjson", ".jsonl", ".json"))
 
 
@@ -368,6 +380,8 @@ def _message(
                 yield record
     except RecordError as error:
         yield Rejection.of(error, position, raw)
+    except (LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        yield Rejection.of(unforeseen(error), position, raw)
 
 
 def _require_family(kind: SourceKind, taken: frozenset[str]) -> None:
@@ -468,8 +482,9 @@ def _rows_of_raw(
     unique = UNIQUE.get(kind, "id")
     index, cut, content = raw.partition(CONTENT_MARK)
     if index.lstrip().startswith(b"{"):
-        cells = json_cells(decode(index))
-        rows = read_mappings(kind, position, [(position, cells, index)], options, unique)
+        lines = [line for line in index.splitlines() if line.strip()]
+        held = [(position, json_cells(decode(line)), line) for line in lines]
+        rows = read_mappings(kind, position, held, options, unique)
     else:
         rows = read_rows(kind, position.rpartition(":")[0] or position, _lines(index), options, unique=unique)
     yield from _records(kind, rows, place, options, content if cut else None)

@@ -84,6 +84,15 @@ class Rejection:
         return cls(_shown(position), error.reason, _shown(str(error)), bounded(raw), ipp)
 
 
+def unforeseen(error: Exception) -> RecordError:
+    """What is said of a record that our reader stumbles over: it is kept, and the others go on."""
+    return RecordError(
+        f"The record cannot be read ({type(error).__name__}: {error}).",
+        "Look at its bytes; if they are right, report it.",
+        reason="unreadable_record",
+    )
+
+
 def _shown(text: str) -> str:
     """Text that any database can keep: what was found in a broken file may hold NUL bytes."""
     return text.replace("\x00", "␀").encode("utf-8", "replace").decode()

@@ -144,7 +144,7 @@ def _laid_out(line: str, edition: dict[str, int]) -> _Layout:
 
 def _wrong_length(line: str, layout: _Layout) -> RecordError:
     return RecordError(
-        f"The line has {len(line)} characters where edition {layout.edition['edition']} and its counts make {layout.end}.",
+        f"The line has {len(line)} characters where edition {layout.edition['edition']} makes them {layout.end}.",
         "Name the edition in the option “year”, or export it again.",
         reason="wrong_length",
     )

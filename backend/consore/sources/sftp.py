@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from consore.errors import SourceError
+from consore.errors import SourceAway, SourceError
 from consore.sources.options import secret_file, secret_of
 from consore.sources.places import settled
 
@@ -125,7 +125,7 @@ class SftpPlace:
                 with suppress(Exception):
                     self._leave()
                 if attempt == RETRIES:
-                    raise SourceError(
+                    raise SourceAway(
                         f"{self._host}:{self._port} cannot be reached: {str(error) or type(error).__name__}.",
                         "Check the address and the network, then read the source again.",
                     ) from error

@@ -225,11 +225,34 @@ def _status(written: str, column: str, today: dt.date) -> str:
     return word("status", written) or "unknown"
 
 
+def _cim10(written: str, column: str, today: dt.date) -> str:
+    return _each_code(written, column, cim10, "a CIM-10 code such as C50.4")[0]
+
+
+def _cim10_list(written: str, column: str, today: dt.date) -> str:
+    return "+".join(_each_code(written, column, cim10, "CIM-10 codes such as C77.3+Z51.1"))
+
+
+def _ccam_list(written: str, column: str, today: dt.date) -> str:
+    return "+".join(_each_code(written, column, ccam, "CCAM codes such as QEFA004"))
+
+
+def _each_code(written: str, column: str, read: Callable[[str], str | None], expected: str) -> list[str]:
+    """The codes of a cell, which `+`, a comma, a semicolon, a bar or a blank part."""
+    codes = [read(part) for part in re.split(r"[\s+,;|/]+", written) if part]
+    if not codes or None in codes:
+        raise _wrong_code(column, written, expected)
+    return [code for code in codes if code]
+
+
 _EXPECTED = {"sex": "M or F", "boolean": "0 or 1", "record": "a source such as documents"}
 _CHECKS: dict[str, Callable[[str, str, dt.date], str]] = {
     "text": _text,
     "measure": _measure,
     "record": _record,
+    "cim10": _cim10,
+    "cim10_list": _cim10_list,
+    "ccam_list": _ccam_list,
     "status": _status,
     "identifier": _identifier,
     "date": _date,

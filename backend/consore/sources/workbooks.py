@@ -45,7 +45,7 @@ def read_mappings(
                     if first:
                         require(name, columns, names)
                 values = columns.values([as_text(value) for value in cells.values()])
-                if not seen.add(values[unique]):
+                if unique and not seen.add(values[unique]):
                     raise already_seen(values[unique])
                 yield Row(position, values, raw or as_raw(cells))
             except RecordError as error:

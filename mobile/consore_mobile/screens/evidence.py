@@ -7,10 +7,11 @@ from typing import Any
 from kivy.properties import StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
-from consore_mobile.answers import Evidence
+from consore_mobile.answers import Belief, Evidence
 from consore_mobile.formatting import short_date
+from consore_mobile.screens.judging import because, judging_buttons, may_judge
 from consore_mobile.screens.page import rules_beside
-from consore_mobile.widgets.kit import PushButton, Quiet, Sheet
+from consore_mobile.widgets.kit import PushButton, Quiet, Sheet, TagFlow
 from consore_mobile.words import word, word_or
 
 
@@ -21,10 +22,27 @@ class Quote(BoxLayout):
     origin = StringProperty("")
 
 
-def evidence_sheet(app: Any, title: str, subtitle: str, evidence: list[Evidence]) -> Sheet:
-    """The sheet that explains an item."""
+def evidence_sheet(
+    app: Any, title: str, subtitle: str, evidence: list[Evidence], belief: Belief | None = None, patient_id: str = ""
+) -> Sheet:
+    """The sheet that explains an item; a physician may judge it there."""
     language = app.language
     sheet = Sheet(title=title, subtitle=subtitle)
+    if belief:
+        sure = word(language, "evidence.confidence", percent=round(belief.confidence * 100))
+        told = [word(language, "review.reviewed")] if belief.reviewed else []
+        tags = TagFlow()
+        tags.tags = [sure, *told]
+        sheet.put(tags, *because(app, belief))
+        if patient_id and may_judge(app):
+
+            def judged(verdict: str, review: str) -> None:
+                sheet.close()
+                app.say(word(language, "review.done"))
+                app.histories_changed(patient_id)
+                app.shell.render()
+
+            sheet.foot(*judging_buttons(app, patient_id, belief.key, judged))
     if not evidence:
         return sheet.put(Quiet(text=word(language, "evidence.none"), font_size="15sp"))
     sheet.put(Quiet(text=word(language, "evidence.title")))

@@ -78,6 +78,7 @@ class PatientPage(Page):
 
     patient = ObjectProperty(None, allownone=True)
     headline = StringProperty("")
+    summary = ListProperty()
     identity = StringProperty("")
     status = StringProperty("")
     tab = StringProperty("tumours")
@@ -97,19 +98,22 @@ class PatientPage(Page):
         kind = word_or(self.app.language, f"treatment_type.{item.kind}", "")
         kind = kind or word_or(self.app.language, f"event_type.{item.kind}", item.kind)
         when = period(self.app.language, item.start, item.end)
-        self._explain(item.label, f"{kind} · {when}", item.evidence)
+        self._explain(answers.drawable(item.label), f"{kind} · {when}", item.evidence, item.belief)
 
     def on_tab(self, *_: Any) -> None:
         if self.patient is not None:
             self._fill()
 
-    def _explain(self, title: str, subtitle: str, evidence: list[answers.Evidence]) -> None:
-        self.app.open_sheet(evidence_sheet(self.app, title, subtitle, evidence))
+    def _explain(
+        self, title: str, subtitle: str, evidence: list[answers.Evidence], belief: answers.Belief | None = None
+    ) -> None:
+        self.app.open_sheet(evidence_sheet(self.app, title, subtitle, evidence, belief, self.patient.id))
 
     def _show(self, patient: answers.Patient) -> None:
         language = self.app.language
         self.patient = patient
         self.headline = patient.headline
+        self.summary = [answers.drawable(line) for line in patient.summary] or [patient.headline]
         self.identity = identity(language, patient)
         if patient.death_date:
             self.status = word(language, "patient.died", date=long_date(language, patient.death_date))
@@ -151,10 +155,12 @@ class PatientPage(Page):
     def _none(self, what: str) -> None:
         self._put(Quiet(text=word(self.app.language, f"patient.none_{what}"), font_size="15sp"))
 
-    def _card(self, evidence: list[answers.Evidence], **given: Any) -> None:
+    def _card(self, evidence: list[answers.Evidence], belief: answers.Belief | None = None, **given: Any) -> None:
+        title, subtitle = given["title"], given.get("line", "")
+        if belief and belief.is_doubtful:
+            given["title"] = f"{title} (?)"
         card = FactCard(**given)
-        subtitle = given.get("line", "")
-        card.bind(on_release=lambda *_: self._explain(given["title"], subtitle, evidence))
+        card.bind(on_release=lambda *_: self._explain(title, subtitle, evidence, belief))
         self._put(card)
 
     def _fill_tumours(self, patient: answers.Patient) -> None:
@@ -178,14 +184,24 @@ class PatientPage(Page):
             line = word(language, "patient.tumour", rank=tumour.rank)
             if tumour.diagnosis_date:
                 line += " · " + word(language, "patient.diagnosed", date=long_date(language, tumour.diagnosis_date))
-            self._card(tumour.evidence, title=label, line=line, detail="  ".join(codes), tags=tags, icon="ribbon")
+            self._card(
+                tumour.evidence,
+                tumour.belief,
+                title=label,
+                line=line,
+                detail="  ".join(codes),
+                tags=tags,
+                icon="ribbon",
+            )
         if patient.events:
             self._put(Heading(text=word(language, "patient.events")))
         for event in sorted(patient.events, key=lambda event: (event.date is None, event.date)):
             kind = word_or(language, f"event_type.{event.type}", event.type)
             line = " · ".join(part for part in (kind, short_date(language, event.date)) if part)
             tags = [site.label for site in event.sites]
-            self._card(event.evidence, title=event.label or kind, line=line, tags=tags, icon="flag-outline")
+            self._card(
+                event.evidence, event.belief, title=event.label or kind, line=line, tags=tags, icon="flag-outline"
+            )
 
     def _fill_treatments(self, patient: answers.Patient) -> None:
         language = self.app.language
@@ -202,7 +218,15 @@ class PatientPage(Page):
             drugs = ", ".join(drug.name for drug in treatment.drugs)
             detail = drugs if drugs.lower() != treatment.name.lower() else ""
             icon = TREATMENT_ICONS.get(treatment.type, "medical-bag")
-            self._card(treatment.evidence, title=treatment.name, line=line, detail=detail, tags=tags, icon=icon)
+            self._card(
+                treatment.evidence,
+                treatment.belief,
+                title=treatment.name,
+                line=line,
+                detail=detail,
+                tags=tags,
+                icon=icon,
+            )
 
     def _fill_biomarkers(self, patient: answers.Patient) -> None:
         language = self.app.language
@@ -210,13 +234,25 @@ class PatientPage(Page):
             self._none("biomarkers")
         for biomarker in patient.biomarkers:
             title = f"{biomarker.label} : {result_of(language, biomarker)}"
-            self._card(biomarker.evidence, title=title, line=short_date(language, biomarker.date), icon="test-tube")
+            self._card(
+                biomarker.evidence,
+                biomarker.belief,
+                title=title,
+                line=short_date(language, biomarker.date),
+                icon="test-tube",
+            )
         if patient.alterations:
             self._put(Heading(text=word(language, "patient.alterations")))
         for alteration in patient.alterations:
             status = word_or(language, f"status.{alteration.status}", alteration.status)
             title = " ".join(part for part in (alteration.gene, alteration.variant or "", status) if part)
-            self._card([], title=title, line=short_date(language, alteration.date), icon="dna")
+            self._card(
+                alteration.evidence,
+                alteration.belief,
+                title=title,
+                line=short_date(language, alteration.date),
+                icon="dna",
+            )
         if patient.samples:
             self._put(Heading(text=word(language, "patient.samples")))
         for sample in patient.samples:

@@ -355,13 +355,13 @@ class SourcePage(Page):
         self.app.say(word(self.app.language, "sources.saved"))
         self._refresh_list()
 
-    def _started(self, _: IngestionRun) -> None:
+    def _started(self, run: IngestionRun) -> None:
         self.app.say(word(self.app.language, "sources.started"))
-        self._followed(_)
+        self._followed(run)
 
-    def _replayed(self, _: IngestionRun) -> None:
+    def _replayed(self, run: IngestionRun) -> None:
         self.app.say(word(self.app.language, "sources.replay_started"))
-        self._followed(_)
+        self._followed(run)
 
     def _followed(self, _: IngestionRun) -> None:
         self.busy = False

@@ -114,7 +114,7 @@ class SourcesPage(Page):
             "name": source.name,
             "kind": word_or(language, f"sources.kind.{source.kind}", source.kind),
             "icon": SOURCE_ICONS.get(source.kind, "database-outline"),
-            "counts": run_counts(language, run, with_rejected=False) if run else "",
+            "counts": run_counts(language, run, with_rejected=False) if run and run.seen else "",
             "schedule": sentence(source.schedule.words),
             "rejected": rejected(language, source.rejected_count),
             "has_rejected": source.rejected_count > 0,

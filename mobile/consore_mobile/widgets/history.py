@@ -361,6 +361,9 @@ def _point(shape: str, x: float, y: float, r: float) -> None:
     elif shape == "cross":
         Line(points=[x - r * 0.8, y - r * 0.8, x + r * 0.8, y + r * 0.8], width=dp(2.2), cap="square")
         Line(points=[x - r * 0.8, y + r * 0.8, x + r * 0.8, y - r * 0.8], width=dp(2.2), cap="square")
+    elif shape == "plus":
+        Line(points=[x - r * 0.85, y, x + r * 0.85, y], width=dp(2), cap="square")
+        Line(points=[x, y - r * 0.85, x, y + r * 0.85], width=dp(2), cap="square")
     elif shape == "bar":
         Rectangle(pos=(x - dp(2.5), y - r * 1.2), size=(dp(5), r * 2.4))
     else:

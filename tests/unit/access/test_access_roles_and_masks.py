@@ -23,7 +23,7 @@ def test_an_administrator_reads_no_patient_and_a_researcher_no_identity():
     may = role_permissions()
     assert not may[Role.ADMIN] & {Permission.CLINICAL, Permission.SEARCH, Permission.IDENTITIES, Permission.COHORT}
     assert Permission.IDENTITIES not in may[Role.RESEARCHER]
-    assert may[Role.RESEARCHER] | {Permission.IDENTITIES} == may[Role.PHYSICIAN]
+    assert may[Role.RESEARCHER] | {Permission.IDENTITIES, Permission.REVIEW} == may[Role.PHYSICIAN]
     assert not may[Role.INTEGRATOR] & {Permission.ACCOUNTS, Permission.SOURCES, Permission.AUDIT}
 
 

@@ -98,3 +98,17 @@ def test_a_folder_that_cannot_be_made_is_named_with_what_to_do(tmp_path: Path) -
     assert done.returncode == 2
     assert "CONSORE_HOME" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_schedule_is_said_back_and_one_that_cannot_be_says_what_to_write(tmp_path: Path) -> None:
+    consore(tmp_path, "source", "add", "pmsi", "pmsi", "/data/pmsi.txt")
+    cron = ("--cron", "30 2 * * mon,thu", "--blackout", "mon-fri 08:00-18:00")
+    said = consore(tmp_path, "source", "schedule", "pmsi", *cron).stdout
+    assert "pmsi: every Monday and Thursday at 02:30 (Europe/Paris)." in said
+    assert "No reading Monday to Friday from 08:00 to 18:00." in said
+    wrong = consore(tmp_path, "source", "schedule", "pmsi", "--cron", "30 2 * *")
+    assert wrong.returncode == 2
+    assert "30 2 * * mon,thu" in wrong.stderr
+    gone = consore(tmp_path, "runs", "--cancel", "7")
+    assert gone.returncode == 2
+    assert "There is no run 7" in gone.stderr

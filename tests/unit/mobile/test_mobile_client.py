@@ -49,7 +49,16 @@ def test_every_question_of_the_app_is_answered_and_read(server: Replay) -> None:
         assert patient.tumours[0].diagnosis_date == dt.date(2019, 3, 2)
         assert patient.timeline
         assert patient.timeline.lanes[3].items[0].end == dt.date(2019, 10, 1)
+        assert patient.summary[1].startswith("→ mastectomie")
+        assert [item.shown for item in patient.timeline.lanes[4].items][1] == "Progression hépatique (?)"
         assert (await client.patient_documents("0")).total == 9
+        queue = await client.review_queue()
+        assert [(item.kind, item.set_aside) for item in queue.items][:2] == [("TUMOUR", False), ("EVENT", True)]
+        assert [item.kind for item in (await client.review_queue("EVENT")).items] == ["EVENT"]
+        item = await client.item_for_review("0", queue.items[0].key)
+        assert [field.name for field in item.fields if field.others] == ["laterality", "diagnosis_date"]
+        review = await client.review_item("0", item.key, "CORRECT", {"laterality": "right"})
+        await client.withdraw_review(review)
         assert len((await client.similar("0"))[1]) == 3
         document = await client.document("d1")
         assert all(document.text[m.start : m.end] == m.text for m in document.mentions)

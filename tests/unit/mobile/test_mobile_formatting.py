@@ -128,7 +128,7 @@ def test_a_source_says_first_how_it_is_and_then_what_to_do() -> None:
     retried = source(state="RETRYING", message="Away.", attempts=2, retry_at=now)
     assert health_advice("en", retried) == "Away. Try 2: again on 28 Nov 2026, 13:00."
     late = source(state="LATE", late_since=ended)
-    assert health_line("en", late, now) == "Late · due 2 h ago"
+    assert health_line("en", late, now).replace("\xa0", " ") == "Late · due 2 h ago"
     assert "consore worker" in health_advice("en", late)
 
 

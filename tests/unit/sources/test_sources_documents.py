@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -179,6 +180,124 @@ def test_a_folder_without_index_says_which_columns_to_write(tmp_path: Path) -> N
         read(tmp_path / "documents")
     with pytest.raises(SourceError, match="There is no file or folder"):
         read(tmp_path / "nowhere")
+
+
+RTF = (
+    "{\\rtf1\\ansi\\ansicpg1252{\\fonttbl{\\f0 Arial;}}{\\info{\\title Secret}}\\f0 Ad\\'e9nocarcinome du sein gauche, "
+    "\\u339?strog\\'e8nes positifs.\\par}"
+)
+HTML = (
+    "<!DOCTYPE html><html><head><meta charset='{charset}'><title>Titre</title><style>p {{}}</style></head><body>"
+    "<div><p>Adénocarcinome du sein&nbsp;gauche,\n œstrogènes positifs.</p><script>alert(1)</script>"
+    "<table><tr><th>RE</th><td>90&nbsp;%</td></tr></table><ul><li>T1</li></ul>fin<br>suite</div></body></html>"
+)
+
+
+def odt(body: str) -> bytes:
+    content = (
+        '<office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" '
+        'xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0" '
+        'xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0">'
+        f"<office:body><office:text>{body}</office:text></office:body></office:document-content>"
+    )
+    head = "<!DOCTYPE x [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;'>]>" if "&b;" in body else ""
+    return archive(mimetype=b"application/vnd.oasis.opendocument.text", **{"content.xml": (head + content).encode()})
+
+
+def scan() -> bytes:
+    """A page image without text, as a scanner makes it."""
+    from PIL import Image, ImageDraw
+
+    image = Image.new("L", (1240, 400), 255)
+    ImageDraw.Draw(image).text((60, 120), "Carcinome du sein gauche", fill=0, font_size=64)
+    buffer = io.BytesIO()
+    canvas = Canvas(buffer, pagesize=(595, 200))
+    canvas.drawInlineImage(image, 0, 0, 595, 192)
+    canvas.showPage()
+    canvas.save()
+    return buffer.getvalue()
+
+
+def test_rtf_html_and_odt_give_the_text_that_is_seen(tmp_path: Path) -> None:
+    paragraph = (
+        "<text:h>Conclusion</text:h><text:p>RE<text:tab/>90<text:s text:c='2'/>%</text:p>"
+        "<table:table><table:table-row><table:table-cell><text:p>a</text:p></table:table-cell><table:table-cell>"
+        "<text:p>b</text:p></table:table-cell></table:table-row></table:table>"
+    )
+    rtf, html, latin, page = read(
+        folder(
+            tmp_path,
+            ("a.rtf", RTF.encode("latin-1")),
+            ("b.html", HTML.format(charset="utf-8").encode()),
+            ("c.htm", HTML.format(charset="windows-1252").encode("cp1252")),
+            ("d.odt", odt(paragraph)),
+        )
+    )
+    assert rtf.values["text"] == SENTENCE
+    assert html.values["text"] == latin.values["text"]
+    assert html.values["text"].replace("\xa0", " ") == f"{SENTENCE}\nRE\t90 %\n- T1\nfin\nsuite"
+    assert page.values["text"] == "Conclusion\nRE\t90  %\na\tb"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("x.odt", odt("<text:p>&b;</text:p>"), "xml_bomb"),
+        ("x.odt", odt(""), "odt_without_text"),
+        ("x.rtf", b"{\\rtf1 }", "rtf_without_text"),
+        ("x.html", b"<html><head><title>x</title></head><body></body></html>", "html_without_text"),
+        ("x.xml", b'<?xml version="1.0"?><invoice xmlns="x"><line/></invoice>', "unsupported_xml"),
+        ("x.xml", b'<?xml version="1.0" enc', "damaged_xml"),
+        ("x.docx", archive(**{"[Content_Types].xml": b"0" * 30_000_000, "word__document.xml": b"<a/>"}), "zip_bomb"),
+    ],
+)
+def test_other_bad_files_say_why_too(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
+    (rejection,) = read(folder(tmp_path, (name, content)))
+    assert rejection.reason == reason
+
+
+def test_a_scan_waits_for_character_recognition_where_none_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consore.sources.pdf.tesseract", lambda: None)
+    pdf_, image = read(folder(tmp_path, ("x.pdf", scan()), ("x.tif", b"II*\x00" + b"\x00" * 50)))
+    assert (pdf_.reason, image.reason) == ("ocr_needed", "ocr_needed")
+    assert "tesseract-ocr-fra" in pdf_.message
+
+
+@pytest.mark.skipif(not shutil.which("tesseract"), reason="tesseract-ocr is not installed")
+def test_a_scan_is_read_where_tesseract_is_installed(tmp_path: Path) -> None:
+    (record,) = read(folder(tmp_path, ("x.pdf", scan())))
+    assert "sein gauche" in record.values["text"]
+
+
+def test_ten_thousand_pages_and_two_gigabytes_are_refused_at_once(tmp_path: Path) -> None:
+    writer = PdfWriter()
+    page = writer.add_blank_page(100, 100)
+    for _ in range(9_999):
+        writer.add_page(page)
+    buffer = io.BytesIO()
+    writer.write(buffer)
+    root = folder(tmp_path, ("long.pdf", buffer.getvalue()), ("huge.txt", b"a"))
+    with (root / "huge.txt").open("r+b") as file:
+        file.truncate(2_000_000_000)
+    long, huge = read(root)
+    assert (long.reason, huge.reason) == ("text_too_long", "file_too_large")
+    assert len(huge.raw) < 1_001_000
+
+
+def test_documents_whose_names_say_whose_they_are_need_no_index(tmp_path: Path) -> None:
+    drop = tmp_path / "drop"
+    (drop / "2024").mkdir(parents=True)
+    (drop / "2024" / "000042_20240301_Compte_rendu_opératoire.txt").write_text(SENTENCE, encoding="utf-8")
+    (drop / "2024" / "notes.txt").write_text("rien", encoding="utf-8")
+    options = {"format": "files", "name": r"(?P<ipp>\d+)_(?P<date>\d{8})_(?P<kind>.+)\.\w+$"}
+    document, _, unnamed, *_ = read_source(SourceKind.DOCUMENTS, drop, options)
+    assert (document.ipp, document.values["date"], document.values["kind"]) == ("000042", "2024-03-01", "surgery")
+    assert document.values["title"] == "Compte rendu opératoire"
+    assert (unnamed.reason, unnamed.position) == ("missing_ipp", "2024/notes.txt")
+    (again,) = reread_record(SourceKind.DOCUMENTS, drop, options, "2024/7_20240101_Lettre.txt", unnamed.raw)
+    assert again.ipp == "7"
 
 
 @pytest.mark.parametrize(

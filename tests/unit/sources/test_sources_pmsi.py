@@ -139,3 +139,108 @@ def test_the_link_file_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "pmsi_ano.csv").unlink()
     with pytest.raises(SourceError, match=r"pmsi_ano\.csv"):
         read(file)
+
+
+def test_acts_of_before_2016_are_shorter_and_read_all_the_same(tmp_path: Path) -> None:
+    line = rum(version="116", acts=())
+    line = line[:137] + "001" + line[140:] + "02032014QEFA00401" + " " * 7 + "01"
+    (record,) = read(extract(tmp_path, line))[0]
+    assert record.values["acts"] == [{"code": "QEFA004", "phase": "0", "date": "2014-03-02"}]
+
+
+def rsa(
+    edition: int, *, year: int | None = None, key: str = "0000000001", acts: tuple[str, ...] = ("001QEFA004",)
+) -> str:
+    """An RSA line written from the published positions of an edition, independently of the reader."""
+    places = {  # sessions… are not read: principal, related, associated, acts, zone, unit, act
+        2013: (203, 209, 215, 219, 224, 58, 22),
+        2017: (203, 209, 215, 219, 239, 60, 24),
+        2021: (212, 218, 224, 228, 248, 61, 24),
+        2024: (212, 218, 224, 228, 263, 61, 24),
+        2025: (215, 221, 227, 231, 266, 61, 24),
+    }[edition]
+    principal, related, associated, count, zone, unit, act = places
+    line = [" "] * (zone - 1)
+    radiotherapy = 131 if edition < 2020 else 136
+    authorisations = 109 if edition < 2020 else 114
+    for position, text in (
+        (1, "590000001"),
+        (10, "999"),
+        (13, key),
+        (51, "01"),
+        (62, "03"),
+        (64, str(year or edition)),
+        (71, "0004"),
+        (authorisations, "1"),
+        (radiotherapy, "1"),
+        (principal, "C504  "),
+        (related, "Z511  "),
+        (associated, "0002"),
+        (count, f"{len(acts):05}"),
+    ):
+        line[position - 1 : position - 1 + len(text)] = text
+    tail = "XX" + "1234567" + " " * unit + "C773  " + "I10   "
+    if act == 24:
+        tail += "".join(f"{one}  01".ljust(21) + "011" for one in acts)
+    else:
+        tail += "".join(f"{one}01".ljust(20) + "01" for one in acts)
+    return "".join(line) + tail
+
+
+def sent(tmp_path: Path, *lines: str) -> Path:
+    """RSA with its TRA and an ANO-HOSP of 2022."""
+    file = tmp_path / "pmsi_rsa.txt"
+    file.write_text("".join(line + "\r\n" for line in lines), encoding="latin-1", newline="")
+    tra = "".join(
+        f"{n:010d}{1000 + n:<20}{n:010d}{7000 + n:<20}01032024" + "09C041" + "05032024\r\n" for n in range(1, 4)
+    )
+    (tmp_path / "pmsi_tra.txt").write_text(tra, newline="")
+    ano = []
+    for n in (1, 2):
+        line = [" "] * 505
+        for position, text in ((41, str(7000 + n)), (324, "01032024"), (332, "05032024"), (403, str(40 + n))):
+            line[position - 1 : position - 1 + len(text)] = text
+        ano.append("".join(line))
+    (tmp_path / "pmsi_ano_hosp.txt").write_text("\r\n".join(ano), newline="")
+    return file
+
+
+@pytest.mark.parametrize("edition", [2013, 2017, 2021, 2024, 2025])
+def test_rsa_of_each_edition_give_their_codes_and_days(tmp_path: Path, edition: int) -> None:
+    (record,) = read_source(SourceKind.PMSI, sent(tmp_path, rsa(edition)), {})
+    assert (record.external_id, record.ipp) == ("1001", "41")
+    assert (record.values["entry_date"], record.values["exit_date"]) == ("2024-03-01", "2024-03-05")
+    assert [(one["role"], one["code"]) for one in record.values["diagnoses"]] == [
+        ("DP", "C50.4"),
+        ("DR", "Z51.1"),
+        ("DAS", "C77.3"),
+        ("DAS", "I10"),
+    ]
+    assert record.values["acts"] == [{"code": "QEFA004", "phase": "0", "date": "2024-03-02"}]
+
+
+def test_an_rsa_written_in_a_newer_edition_than_its_year_is_known_by_its_shape(tmp_path: Path) -> None:
+    (record,) = read_source(SourceKind.PMSI, sent(tmp_path, rsa(2025, year=2019)), {})
+    assert record.values["diagnoses"][0]["code"] == "C50.4"
+
+
+def test_rsa_that_cannot_be_linked_or_measured_say_why(tmp_path: Path) -> None:
+    lines = (rsa(2025, key="0000000009"), rsa(2025, key="0000000003"), rsa(2025) + "X", rsa(2025))
+    no_tra, no_patient, long, good = read_source(SourceKind.PMSI, sent(tmp_path, *lines), {})
+    assert [no_tra.reason, no_patient.reason, long.reason] == ["missing_tra", "unlinked_stay", "wrong_length"]
+    mended = long.raw.replace(b"X\r", b"\r")
+    (again,) = reread_record(SourceKind.PMSI, tmp_path / "pmsi_rsa.txt", {}, long.position, mended)
+    assert again.external_id == good.external_id == "1001"
+
+
+def test_stays_are_linked_by_a_vid_hosp_whose_numbers_are_not_kept(tmp_path: Path) -> None:
+    file = extract(tmp_path, rum("1001"), rum("1002"))
+    (tmp_path / "pmsi_ano.csv").unlink()
+    line = "1790399351234" + "00" + "01" + "04031961" + "2" + f"{'1001':<20}" + "V015" + " " * 50 + f"{'42':<20}"
+    other = line.replace(f"{'1001':<20}", " " * 20)
+    (tmp_path / "vidhosp.txt").write_text(f"{line}\n{other}\n")
+    options = {"ano": "vidhosp.txt", "ano_positions": {"stay": [27, 20], "ipp": [101, 20]}}
+    unreadable, stay, unlinked = read_source(SourceKind.PMSI, file, options)
+    assert (unreadable.reason, stay.ipp, unlinked.reason) == ("missing_stay", "42", "unlinked_stay")
+    assert b"1790399351234" not in unreadable.raw
+    assert b"*****" in unreadable.raw

@@ -24,12 +24,15 @@ import pytest
 from lxml import etree
 from striprtf.striprtf import rtf_to_text
 
+from consore.model import SourceKind
+from consore.sources import SourceRecord, read_source
 from consore.synthetic import break_some, deltas, generate_centre
 from consore.synthetic.deltas import deliver
 from consore.synthetic.formats import FORMATS, Site, chosen
 from consore.synthetic.formats.codes import author_of
 from consore.synthetic.formats.hl7 import escape
 from consore.synthetic.formats.pharmacy import ucd13
+from consore.synthetic.formats.pmsi import VID_HOSP_POSITIONS
 from consore.synthetic.trajectory import Lab, draw_life
 
 CDA = {"h": "urn:hl7-org:v3"}
@@ -288,10 +291,12 @@ def test_mdm_messages_carry_the_report_in_base64(root: Path, texts: dict[str, st
 def test_a_month_of_mdm_replaces_and_deletes_and_of_adt_changes_and_merges(tmp_path: Path) -> None:
     seen: Counter[str] = Counter()
     writers = {made.name: made for made in chosen(("mdm", "adt"))[0]}
-    site = Site("mois", "Centre du mois", 5, "train", 150)
+    site = Site("mois", "Centre du mois", 5, "train", 600)
     from consore.synthetic.centre import dossier_of
 
-    for number in range(1, 151):
+    for number in range(1, 600):  # a document is entered for the wrong patient in one dossier of eighty
+        if number > 150 and seen["T04"] + seen["T11"]:
+            break
         dossier = dossier_of(site, number)
         for day in range(1, deltas.LAST_DAY + 1):
             delivery = deliver(dossier, day)
@@ -361,6 +366,31 @@ def test_rsa_lines_have_the_length_that_their_counters_announce_and_lead_back_to
         assert links[line[12:22]] in stays
         assert re.fullmatch(r"\d\d[CKMZ]\d\d[1-4Z]", line[30:36])
     assert {line[30:36] for line in rsa} >= {"28Z07Z"}
+
+
+@pytest.mark.parametrize(
+    ("link", "positions"), [("pmsi_ano_hosp.txt", None), ("pmsi_vid_hosp.txt", VID_HOSP_POSITIONS)]
+)
+def test_a_node_links_stays_to_patients_by_the_files_that_hospitals_have(
+    root: Path, link: str, positions: dict[str, tuple[int, int]] | None
+) -> None:
+    def read(options: dict[str, object]) -> dict[str, str]:
+        items = list(read_source(SourceKind.PMSI, root / "pmsi_rss.txt", options))
+        assert all(isinstance(item, SourceRecord) for item in items)
+        return {item.external_id: item.ipp for item in items if isinstance(item, SourceRecord)}
+
+    by_csv = read({})
+    assert len(by_csv) > 20
+    assert read({"ano": link, **({"ano_positions": positions} if positions else {})}) == by_csv
+
+
+def test_social_security_numbers_are_of_a_place_that_does_not_exist(root: Path) -> None:
+    lines = (root / "pmsi_vid_hosp.txt").read_text(encoding="latin-1").splitlines()
+    assert lines
+    for line in lines:
+        assert re.fullmatch(r"[12]\d{4}00000\d{3}", line[:13])
+        assert int(line[13:15]) == 97 - int(line[:13]) % 97
+        assert line[0] == line[25]
 
 
 def test_positions_of_the_pmsi_are_those_of_the_official_formats(shared_data: Path) -> None:

@@ -10,8 +10,9 @@ from random import Random
 
 import pytest
 
+from consore.export import osiris
 from consore.model import EventType, TreatmentType
-from consore.synthetic.knowledge import cancers, health, read_table
+from consore.synthetic.knowledge import cancers, health
 from consore.synthetic.osiris import pivot_files, write_osiris
 from consore.synthetic.pairs import RESERVOIR, PairSampler, Portrait, grade
 from consore.synthetic.trajectory import Life, draw_life
@@ -170,7 +171,7 @@ def test_an_altered_gene_is_a_variant_a_copy_number_or_a_fusion_with_its_annotat
 
 
 def test_every_gene_that_a_life_may_have_altered_has_its_chromosome() -> None:
-    codes = read_table("osiris.toml")
+    codes = osiris.codes()
     profiles = [profile for cancer in cancers().values() for profile in cancer.raw["profiles"]]
     genes = {gene for profile in profiles for gene in profile.get("alterations", {})} | set(health()["predispositions"])
     assert genes <= set(codes["gene"])

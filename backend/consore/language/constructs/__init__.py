@@ -128,7 +128,9 @@ class ConstructReport:
 
     def text(self) -> str:
         """The table as people read it."""
-        head = f"{'sentences by hand':22}{'':6}{'sent.':>6}{'right':>6} {'ment.':>6}{'found':>7}{'code':>7}{'assert':>7}"
+        head = (
+            f"{'sentences by hand':22}{'':6}{'sent.':>6}{'right':>6} {'ment.':>6}{'found':>7}{'code':>7}{'assert':>7}"
+        )
         lines = [f"{head}{'all':>7}{'extra':>6}"]
         for (construct, kept), s in sorted(self.scores.items()):
             n = max(1, s.mentions)
@@ -159,9 +161,7 @@ def _count(score: ConstructScore, sentence: Sentence, mentions: list[Mention]) -
     for expected in sentence.mentions:
         score.mentions += 1
         written = sentence.text[expected.start : expected.end]
-        near = [
-            m for m in mentions if m.kind is expected.kind and m.start < expected.end and expected.start < m.end
-        ]
+        near = [m for m in mentions if m.kind is expected.kind and m.start < expected.end and expected.start < m.end]
         if not near:
             yield f"{expected.kind} « {written} » is missed"
             continue

@@ -19,10 +19,13 @@ _WRITERS = {
         hl7.ADT,
         pmsi.PMSI,
         pmsi.RSA,
+        pmsi.VID_HOSP,
         tables.TUMOUR_SHEET,
         sheets.TUMOUR_SHEET_XLSX,
         tables.CHEMOTHERAPY,
         pharmacy.PHARMACY,
+        tables.BIOLOGY,
+        tables.MOLECULAR,
         tables.BIOBANK,
         hl7.ORU,
         cda.MOLECULAR,
@@ -38,9 +41,10 @@ FORMATS: dict[str, str] = {
     **{name: made.says for name, made in _WRITERS.items()},
     **{name: f"documents: {says}" for name, (says, *_) in documents.CARRIERS.items()},
 }
-# What a node reads today; and what is quick to make.
-DEFAULT = ("administrative", "pmsi", "tumour_sheet", "chemotherapy", "biobank", "txt", "pdf", "docx")
-TEXT_ONLY = ("administrative", "pmsi", "tumour_sheet", "chemotherapy", "biobank", "txt")
+# The nine sources in the exchange format; and what is quick to make of them.
+_TABLES = ("administrative", "pmsi", "tumour_sheet", "chemotherapy", "pharmacy", "biology", "molecular", "biobank")
+DEFAULT = (*_TABLES, "txt", "pdf", "docx")
+TEXT_ONLY = (*_TABLES, "txt")
 
 
 def chosen(names: tuple[str, ...]) -> tuple[list[Format], tuple[str, ...]]:

@@ -13,17 +13,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from consore.export.fhir import ATC, CCAM, HL7, LOINC, concept, condition, laboratory, logical_id, subject, variant
 from consore.synthetic import deltas
 from consore.synthetic.deltas import Cycle, Delivery, Issue, Molecular
 from consore.synthetic.extracts import Stay
 from consore.synthetic.formats.base import Format, Piece
-from consore.synthetic.formats.codes import analysis, document_type, stamp
+from consore.synthetic.formats.codes import document_type, stamp
 from consore.synthetic.formats.site import Site
 from consore.synthetic.trajectory import TODAY, Lab, Tumour
 
-LOINC, CIM10 = "http://loinc.org", "http://hl7.org/fhir/sid/icd-10"
-CCAM, ATC, ICDO3 = "urn:oid:1.2.250.1.215.300.1", "http://www.whocc.no/atc", "urn:oid:2.16.840.1.113883.6.43.1"
-_HL7 = "http://terminology.hl7.org/CodeSystem"
 _TYPES = (
     "Patient",
     "Encounter",
@@ -36,19 +34,6 @@ _TYPES = (
 _MOLECULAR = ("DiagnosticReport", "Observation")
 
 
-def _concept(system: str, code: str, display: str) -> dict[str, Any]:
-    return {"coding": [{"system": system, "code": code, "display": display}], "text": display}
-
-
-def _id(key: str) -> str:
-    """A logical id: letters, digits, dots and hyphens, at most 64."""
-    return "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in key)[:64]
-
-
-def _subject(ipp: str) -> dict[str, str]:
-    return {"reference": f"Patient/{_id(ipp)}"}
-
-
 def _patient(ipp: str, row: Mapping[str, Any], site: Site) -> dict[str, Any]:
     birth, usual = row["nom_naissance"] or row["nom_usage"], row["nom_usage"]
     names = [{"use": "official", "family": birth, "given": [row["prenom"]]}]
@@ -56,11 +41,11 @@ def _patient(ipp: str, row: Mapping[str, Any], site: Site) -> dict[str, Any]:
         names.append({"use": "usual", "family": usual, "given": [row["prenom"]]})
     patient = {
         "resourceType": "Patient",
-        "id": _id(ipp),
+        "id": logical_id(ipp),
         "identifier": [
             {
                 "use": "usual",
-                "type": _concept(f"{_HL7}/v2-0203", "PI", "IPP"),
+                "type": concept(f"{HL7}/v2-0203", "PI", "IPP"),
                 "system": f"urn:oid:{site.oid}.1",
                 "value": ipp,
             }
@@ -81,72 +66,42 @@ def _patient(ipp: str, row: Mapping[str, Any], site: Site) -> dict[str, Any]:
 
 def _encounter(stay: Stay, ipp: str, site: Site) -> dict[str, Any]:
     ambulatory = bool(stay.sessions)
-    kind = {"system": f"{_HL7}/v3-ActCode", "code": "AMB" if ambulatory else "IMP"}
+    kind = {"system": f"{HL7}/v3-ActCode", "code": "AMB" if ambulatory else "IMP"}
     return {
         "resourceType": "Encounter",
-        "id": _id(stay.number),
+        "id": logical_id(stay.number),
         "identifier": [{"system": f"urn:oid:{site.oid}.3", "value": stay.number}],
         "status": "finished",
         "class": {**kind, "display": "ambulatory" if ambulatory else "inpatient encounter"},
-        "subject": _subject(ipp),
+        "subject": subject(ipp),
         "period": {"start": stay.entry.isoformat(), "end": stay.leave.isoformat()},
         "serviceProvider": {"display": site.name},
     }
 
 
 def _condition(tumour: Tumour, ipp: str, key: str) -> dict[str, Any]:
-    condition = {
-        "resourceType": "Condition",
-        "id": _id(key),
-        "clinicalStatus": {"coding": [{"system": f"{_HL7}/condition-clinical", "code": "active"}]},
-        "verificationStatus": {"coding": [{"system": f"{_HL7}/condition-ver-status", "code": "confirmed"}]},
-        "category": [{"coding": [{"system": f"{_HL7}/condition-category", "code": "problem-list-item"}]}],
-        "code": _concept(CIM10, tumour.cancer.cim10, tumour.place.words[0]),
-        "bodySite": [_concept(ICDO3, tumour.place.code, tumour.place.words[0])],
-        "subject": _subject(ipp),
-        "onsetDateTime": tumour.date.isoformat(),
-        "evidence": [{"code": [_concept(ICDO3, tumour.histology.code, tumour.histology.words[0])]}],
-    }
-    if tumour.stage:
-        condition["stage"] = [{"summary": {"text": tumour.ptnm or tumour.ctnm or tumour.stage}}]
-    return condition
+    site = tumour.place.code, tumour.place.words[0]
+    histology = tumour.histology.code, tumour.histology.words[0]
+    code = tumour.cancer.cim10, tumour.place.words[0]
+    stage = (tumour.ptnm or tumour.ctnm or tumour.stage) if tumour.stage else None
+    return condition(key, ipp, code, site, histology, tumour.date.isoformat(), stage)
 
 
 def _administration(cycle: Cycle, ipp: str, key: str) -> Iterator[dict[str, Any]]:
     for place, drug in enumerate(cycle.care.drugs, start=1):
         yield {
             "resourceType": "MedicationAdministration",
-            "id": _id(f"{key}-{place}"),
+            "id": logical_id(f"{key}-{place}"),
             "status": "completed",
-            "medicationCodeableConcept": _concept(ATC, drug.atc, drug.name),
-            "subject": _subject(ipp),
+            "medicationCodeableConcept": concept(ATC, drug.atc, drug.name),
+            "subject": subject(ipp),
             "effectiveDateTime": cycle.row["date"],
             "note": [{"text": f"{cycle.row['protocole']} C{cycle.row['cycle']}J{cycle.row['jour']}".strip()}],
         }
 
 
 def _observation(lab: Lab, ipp: str, key: str) -> dict[str, Any]:
-    loinc = analysis(lab.code)
-    code = _concept(LOINC, loinc.code, loinc.label) if loinc else {"text": lab.code}
-    quantity: dict[str, Any] = {"value": lab.value, "unit": lab.unit}
-    if loinc and loinc.unit:
-        quantity |= {"system": "http://unitsofmeasure.org", "code": loinc.unit}
-    bounds: dict[str, Any] = {}
-    if lab.low is not None:
-        bounds["low"] = {"value": lab.low, "unit": lab.unit}
-    if lab.high is not None:
-        bounds["high"] = {"value": lab.high, "unit": lab.unit}
-    observation = {
-        "resourceType": "Observation",
-        "id": _id(f"LAB-{key}"),
-        "status": "final",
-        "category": [{"coding": [{"system": f"{_HL7}/observation-category", "code": "laboratory"}]}],
-        "code": code,
-        "subject": _subject(ipp),
-        "effectiveDateTime": lab.date.isoformat(),
-        "valueQuantity": quantity,
-    }
-    return {**observation, "referenceRange": [bounds]} if bounds else observation
+    return laboratory(f"LAB-{key}", ipp, lab.code, lab.date.isoformat(), lab.value, lab.unit, lab.low, lab.high)
 
 
 def _document(issue: Issue, ipp: str, key: str, first: bool) -> dict[str, Any]:
@@ -154,12 +109,12 @@ def _document(issue: Issue, ipp: str, key: str, first: bool) -> dict[str, Any]:
     kind = document_type(report.kind)
     return {
         "resourceType": "DocumentReference",
-        "id": _id(key),
+        "id": logical_id(key),
         "meta": {"versionId": str(issue.version)},
         "status": "current",
         "docStatus": ("final" if first else "amended") if issue.final else "preliminary",
-        "type": _concept(LOINC, kind.code, kind.label),
-        "subject": _subject(ipp),
+        "type": concept(LOINC, kind.code, kind.label),
+        "subject": subject(ipp),
         "date": stamp(report.date, key).isoformat(),
         "author": [{"display": report.author}],
         "description": report.title,
@@ -182,8 +137,8 @@ def _bulk(delivery: Delivery, site: Site) -> Iterator[Piece]:
     for item in tables[deltas.PATIENTS]:
         yield _line(_patient(item.ipp, item.values, site))
     for merge in delivery.merges:
-        links = [{"other": _subject(merge.kept), "type": "replaced-by"}]
-        yield _line({"resourceType": "Patient", "id": _id(merge.old), "active": False, "link": links})
+        links = [{"other": subject(merge.kept), "type": "replaced-by"}]
+        yield _line({"resourceType": "Patient", "id": logical_id(merge.old), "active": False, "link": links})
     for item in tables[deltas.SHEETS]:
         tumour = next(tumour for tumour in life.tumours if item.key.endswith(str(tumour.rank)))
         yield _line(_condition(tumour, item.ipp, item.key))
@@ -194,11 +149,11 @@ def _bulk(delivery: Delivery, site: Site) -> Iterator[Piece]:
             yield _line(
                 {
                     "resourceType": "Procedure",
-                    "id": _id(f"{item.key}-{place}"),
+                    "id": logical_id(f"{item.key}-{place}"),
                     "status": "completed",
-                    "code": _concept(CCAM, code, act.words[0]),
-                    "subject": _subject(item.ipp),
-                    "encounter": {"reference": f"Encounter/{_id(item.key)}"},
+                    "code": concept(CCAM, code, act.words[0]),
+                    "subject": subject(item.ipp),
+                    "encounter": {"reference": f"Encounter/{logical_id(item.key)}"},
                     "performedDateTime": date.isoformat(),
                 }
             )
@@ -212,7 +167,7 @@ def _bulk(delivery: Delivery, site: Site) -> Iterator[Piece]:
         yield _line(_document(item.values, item.ipp, item.key, item.first))
     for table, version in delivery.removals:
         if table == deltas.DOCUMENTS:
-            request = {"method": "DELETE", "url": f"DocumentReference/{_id(version.key)}"}
+            request = {"method": "DELETE", "url": f"DocumentReference/{logical_id(version.key)}"}
             bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [{"request": request}]}
             yield "fhir/deleted.ndjson", _json(bundle)
 
@@ -227,11 +182,11 @@ def _molecular(delivery: Delivery, site: Site) -> Iterator[Piece]:
             yield _line(variant, "fhir/molecular/")
         report = {
             "resourceType": "DiagnosticReport",
-            "id": _id(item.key),
+            "id": logical_id(item.key),
             "status": "final",
-            "category": [{"coding": [{"system": f"{_HL7}/v2-0074", "code": "GE", "display": "Genetics"}]}],
-            "code": _concept(LOINC, "51969-4", "CR de génétique moléculaire"),
-            "subject": _subject(item.ipp),
+            "category": [{"coding": [{"system": f"{HL7}/v2-0074", "code": "GE", "display": "Genetics"}]}],
+            "code": concept(LOINC, "51969-4", "CR de génétique moléculaire"),
+            "subject": subject(item.ipp),
             "effectiveDateTime": date,
             "issued": stamp(found.date, item.key).isoformat(),
             "performer": [{"display": site.name}],
@@ -242,23 +197,7 @@ def _molecular(delivery: Delivery, site: Site) -> Iterator[Piece]:
 
 def _variant(gene: str, value: str, ipp: str, key: str, date: str) -> dict[str, Any]:
     absent = value in ("wild_type", "negative")
-    answer = ("LA9634-2", "Absent") if absent else ("LA9633-4", "Present")
-    parts = [{"code": _concept(LOINC, "48018-6", "Gene studied [ID]"), "valueCodeableConcept": {"text": gene}}]
-    if not absent and value != "positive":
-        parts.append(
-            {"code": _concept(LOINC, "48005-3", "Amino acid change (pHGVS)"), "valueCodeableConcept": {"text": value}}
-        )
-    return {
-        "resourceType": "Observation",
-        "id": _id(key),
-        "status": "final",
-        "category": [{"coding": [{"system": f"{_HL7}/observation-category", "code": "laboratory"}]}],
-        "code": _concept(LOINC, "69548-6", "Genetic variant assessment"),
-        "subject": _subject(ipp),
-        "effectiveDateTime": date,
-        "valueCodeableConcept": {"coding": [{"system": LOINC, "code": answer[0], "display": answer[1]}]},
-        "component": parts,
-    }
+    return variant(key, ipp, gene, None if absent else "" if value == "positive" else value, date)
 
 
 def _line(resource: dict[str, Any], folder: str = "fhir/") -> Piece:

@@ -2,8 +2,9 @@
 
 Formats of the edition 2025 (ATIH), positions in `sources/formats`: RSS 122 with RUM 022 (`rss`, `rss_act`), RSA (`rsa`,
 `rsa_um`, `rsa_act`), TRA (`tra`: RSA → RSS and stay) and ANO-HOSP (`ano_hosp`: stay → anonymous number and IPP, what
-VID-HOSP becomes). VID-HOSP itself is not written: it holds social security numbers, and any number of their form may
-be somebody's. The grouping is plausible, not the official one; the number of the RSA format (229) is extrapolated.
+VID-HOSP becomes). The head of VID-HOSP, up to the stay, stands where the node looks for it; no table of ATIH at hand
+gives the rest, so the IPP has a place of this project's own, `VID_HOSP_POSITIONS`. The grouping is plausible, not the
+official one; the number of the RSA format (229) is extrapolated.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ _SURGERY = {
     "C64": "11C02",
 }
 _UNGROUPED = "90Z00Z"
+# Where `vid_hosp_line` puts the stay and the IPP: the option `ano_positions` of a source.
+VID_HOSP_POSITIONS = {"stay": (27, 20), "ipp": (47, 20)}
 _ANO_HOSP_LENGTH = 505  # up to the enciphered zone
 
 
@@ -181,6 +184,19 @@ def ano_hosp_line(stay: Stay, life: Life, ipp: str, site: Site) -> str:
     return fixed("ano_hosp", fields, _ANO_HOSP_LENGTH)
 
 
+def vid_hosp_line(stay: Stay, life: Life, ipp: str, site: Site) -> str:
+    """The line that says whose stay it is, with the number of the insured, its key, grand régime, birth and sex."""
+    insured = social_security_number(life, site)
+    head = f"{insured}{97 - int(insured) % 97:02d}01{life.birth:%d%m%Y}{_sex(life)}"
+    return f"{head}{stay.number:<20}{ipp:<20}"
+
+
+def social_security_number(life: Life, site: Site) -> str:
+    """A number of the form of a NIR, 13 digits, that nobody can have: department 00 and commune 000 do not exist."""
+    order = int(hashlib.sha256(f"nir/{site.code}/{site.seed}/{life.ipp}".encode()).hexdigest()[:8], 16) % 999 + 1
+    return f"{_sex(life)}{life.birth:%y%m}00000{order:03d}"
+
+
 def _sex(life: Life) -> str:
     return "1" if life.sex == "M" else "2"
 
@@ -198,6 +214,11 @@ def _rsa(delivery: Delivery, site: Site) -> Iterator[Piece]:
         yield "pmsi_ano_hosp.txt", _line(ano_hosp_line(item.values, delivery.life, item.ipp, site))
 
 
+def _vid_hosp(delivery: Delivery, site: Site) -> Iterator[Piece]:
+    for item in delivery.tables[deltas.STAYS]:
+        yield "pmsi_vid_hosp.txt", _line(vid_hosp_line(item.values, delivery.life, item.ipp, site))
+
+
 def _line(text: str) -> bytes:
     return (text + "\r\n").encode("latin-1")
 
@@ -213,4 +234,10 @@ RSA = Format(
     "the same stays as RSA, with TRA and ANO-HOSP to link them",
     _rsa,
     {"pmsi_rsa.txt": b"", "pmsi_tra.txt": b"", "pmsi_ano_hosp.txt": b""},
+)
+VID_HOSP = Format(
+    "vid_hosp",
+    "the link of stays to patients as VID-HOSP, with social security numbers that nobody has",
+    _vid_hosp,
+    {"pmsi_vid_hosp.txt": b""},
 )

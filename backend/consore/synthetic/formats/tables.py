@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from consore.synthetic import deltas, extracts
-from consore.synthetic.deltas import Delivery
+from consore.synthetic.deltas import Delivery, Molecular
 from consore.synthetic.formats.base import Format, Piece, csv_format, csv_header, csv_line
+from consore.synthetic.formats.codes import analysis
 from consore.synthetic.formats.site import Site
+from consore.synthetic.trajectory import Lab
 
 
 def _rows(table: str) -> Any:
@@ -26,6 +28,41 @@ def _rows(table: str) -> Any:
 def _cycles(delivery: Delivery) -> Iterator[Mapping[str, Any]]:
     for item in delivery.tables[deltas.CYCLES]:
         yield {**item.values.row, "ipp": item.ipp}
+
+
+def _results(delivery: Delivery) -> Iterator[Mapping[str, Any]]:
+    for item in delivery.tables[deltas.LABS]:
+        lab: Lab = item.values
+        loinc = analysis(lab.code)
+        yield {
+            "id": item.key,
+            "ipp": item.ipp,
+            "date": lab.date.isoformat(),
+            "loinc": loinc.code if loinc else "",
+            "analyse": loinc.label if loinc else lab.code,
+            "valeur": f"{lab.value:g}",
+            "unite": loinc.unit if loinc else lab.unit,
+            "borne_basse": "" if lab.low is None else f"{lab.low:g}",
+            "borne_haute": "" if lab.high is None else f"{lab.high:g}",
+        }
+
+
+_WORDS = {"wild_type": "sauvage", "negative": "négatif", "positive": "positif"}
+
+
+def _genes(delivery: Delivery) -> Iterator[Mapping[str, Any]]:
+    for item in delivery.tables[deltas.MOLECULAR]:
+        found: Molecular = item.values
+        for gene, result in found.tumour.alterations.items():
+            yield {
+                "id": f"{item.key}-{gene}",
+                "ipp": item.ipp,
+                "date": found.date.isoformat(),
+                "gene": gene,
+                "statut": _WORDS.get(result, "muté"),
+                "variant": "" if result in _WORDS else result,
+                "technique": "séquençage haut débit",
+            }
 
 
 def _administrative(delivery: Delivery, site: Site) -> Iterator[Piece]:
@@ -56,3 +93,17 @@ CHEMOTHERAPY = csv_format(
     "chemotherapy", "prescribed cycles (CSV)", "chimiotherapie.csv", extracts.CHEMOTHERAPIES, _cycles
 )
 BIOBANK = csv_format("biobank", "samples (CSV)", "biobanque.csv", extracts.SAMPLES, _rows(deltas.SAMPLES))
+BIOLOGY = csv_format(
+    "biology",
+    "results of biology, with LOINC (CSV)",
+    "biologie.csv",
+    ["id", "ipp", "date", "loinc", "analyse", "valeur", "unite", "borne_basse", "borne_haute", "interpretation"],
+    _results,
+)
+MOLECULAR = csv_format(
+    "molecular",
+    "genes studied, a line a gene (CSV)",
+    "biologie_moleculaire.csv",
+    ["id", "ipp", "date", "gene", "statut", "variant", "frequence_allelique", "technique", "prelevement", "conclusion"],
+    _genes,
+)
