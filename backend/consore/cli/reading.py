@@ -118,7 +118,7 @@ def train(
     if profile == "accurate":
         training.train_accurate(out, corpus or [], epochs=epochs or 2, seed=seed)
         return
-    recipe = training.Recipe(epochs=epochs or (8 if anew else 4), seed=seed)
+    recipe = training.Recipe(epochs=epochs or (8 if anew else 10), seed=seed)
     if anew:
         texts = (text for path in unannotated or [] for text in training.texts_of(path))
         report = training.train(out, corpus or [], recipe=recipe, unannotated=texts, teacher=teacher, chosen=chosen)

@@ -428,7 +428,7 @@ class Comparison:
 
 _FEWEST_TO_MEASURE = 10
 # A site's documents are few: small steps, so that what the tagger knows already is not lost.
-_FURTHER_RATE = 1e-3
+_FURTHER_RATE, _FURTHER_AT_ONCE = 1e-3, 8
 
 
 def fine_tune(
@@ -436,7 +436,7 @@ def fine_tune(
     corpora: Iterable[Path],
     settings: Settings,
     *,
-    recipe: Recipe = Recipe(epochs=4),
+    recipe: Recipe = Recipe(epochs=10),
     progress: Callable[[str], None] = print,
 ) -> Comparison:
     """Teach the weights in use on this node further on the site's own annotations, into `out`; compare both on the
@@ -457,7 +457,11 @@ def fine_tune(
         )
     terms = terminology(settings.referentials, settings.cache, settings.site_referentials)
     used = weights_in_use(settings)
-    careful = replace(recipe, learning_rate=min(recipe.learning_rate, _FURTHER_RATE))
+    careful = replace(
+        recipe,
+        learning_rate=min(recipe.learning_rate, _FURTHER_RATE),
+        windows_at_once=min(recipe.windows_at_once, _FURTHER_AT_ONCE),
+    )
     train_on(out, taught, recipe=careful, further=used, terms=terms, progress=progress)
     _keep_codes(used / CODES_FILE, out / CODES_FILE)
     before, after = (exact_f1(Reader(terms, weights), kept) for weights in (used, out))
