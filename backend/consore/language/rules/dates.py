@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from consore.language.anchored import anchored
 from consore.model import Mention, MentionKind
 
 _MONTHS = {
@@ -30,6 +31,9 @@ _COUNT = r"(?P<count>\d{1,3}|" + "|".join(_NUMBER_WORDS) + ")"
 _NUMERIC = re.compile(
     r"(?<![\d/.,-])(?P<a>\d{1,4})(?P<sep>[/.-])(?P<b>\d{1,2})(?P=sep)(?P<c>\d{4}|\d{2})(?![\d/]|[.,-]\d)"
 )
+_NUMERIC_AT = re.compile(r"[/.-]\d")
+_MONTH_AT = re.compile("|".join(sorted({month[:3] for month in _MONTHS})))
+_MONTH_YEAR_AT = re.compile(r"[/-]\s?(?:19|20)")
 _MONTH_YEAR = re.compile(rf"(?<![\d/.,-])(?P<month>0[1-9]|1[0-2])\s?[/-]\s?{_YEAR}(?![\d/]|[.,-]\d)")
 _WRITTEN = re.compile(
     rf"(?<!\w)(?:(?P<day>\d{{1,2}}|1er)\s+)?{_MONTH}(?:\s+(?P<year>(?:19|20)\d\d)|\s+'?(?P<short>\d\d)(?!\w|"
@@ -135,17 +139,17 @@ def _distance(mention: Mention, date: Mention, plain: str) -> int:
 
 
 def _candidates(plain: str, calendar: Calendar) -> Iterator[tuple[int, int, dt.date, str]]:
-    for match in _NUMERIC.finditer(plain):
+    for match in anchored(_NUMERIC, _NUMERIC_AT, 4, plain):
         if day := _numeric_day(match["a"], match["b"], match["c"]):
             yield match.start(), match.end(), day, "day"
-    for match in _WRITTEN.finditer(plain):
+    for match in anchored(_WRITTEN, _MONTH_AT, 8, plain):
         year = int(match["year"]) if match["year"] else _full_year(match["short"])
         if match["day"]:
             if day := _day(year, _MONTHS[match["month"]], int(match["day"].removesuffix("er"))):
                 yield match.start(), match.end(), day, "day"
         elif match["year"]:
             yield match.start(), match.end(), dt.date(year, _MONTHS[match["month"]], 1), "month"
-    for match in _MONTH_YEAR.finditer(plain):
+    for match in anchored(_MONTH_YEAR, _MONTH_YEAR_AT, 3, plain):
         yield match.start(), match.end(), dt.date(int(match["year"]), int(match["month"]), 1), "month"
     for match in _YEAR_ALONE.finditer(plain):
         group = "year" if match["year"] else "bracketed"

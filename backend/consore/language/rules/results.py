@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from consore.language.anchored import anchored
 from consore.model import BiomarkerStatus, Mention, MentionKind, System
 from consore.referentials import Match, grammar_of
 
@@ -108,6 +109,9 @@ _HGVS = re.compile(
     r"_[A-Za-z]{1,3}\d{1,4})?(?:fs|del|ins|dup|\*|Ter)?\w{0,10}\)?"
     r"|c\.\s?[\d_+*-]{1,14}(?:[ACGT]>[ACGT]|del|dup|ins|inv)\w{0,12})"
 )
+_HGVS_AT = re.compile(r"[pc]\.")
+_SHORT_VARIANT_AT = re.compile(r"[ACDEFGHIKLMNPQRSTVWY]\d\d")
+_EXON_AT = re.compile(r"exon")
 _SHORT_VARIANT = re.compile(r"(?<![\w.])[ACDEFGHIKLMNPQRSTVWY]\d{2,4}[ACDEFGHIKLMNPQRSTVWYX*](?!\w)")
 _SHORT_VARIANT_BESIDE = re.compile(r"[\s:(]{1,3}(?:p\.\(?)?[a-z]\d{2,4}[a-z*](?!\w)")
 _EXON = re.compile(
@@ -342,8 +346,12 @@ def _one_per_place(genes: list[Match]) -> list[Match]:
 
 
 def _variants(text: str, plain: str) -> Iterator[tuple[int, int, str]]:
-    for pattern, source in ((_HGVS, text), (_SHORT_VARIANT, text), (_EXON, plain)):
-        for match in pattern.finditer(source):
+    for pattern, anchor, reach, source in (
+        (_HGVS, _HGVS_AT, 0, text),
+        (_SHORT_VARIANT, _SHORT_VARIANT_AT, 0, text),
+        (_EXON, _EXON_AT, 40, plain),
+    ):
+        for match in anchored(pattern, anchor, reach, source):
             yield match.start(), match.end(), _balanced(text[match.start() : match.end()].strip())
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from consore.language.anchored import anchored
 from consore.model import Mention, MentionKind, System
 
 _PREFIX = r"(?:[yra]{0,2}[cp]|y|us?|(?-i:y?[ra]))"
@@ -40,8 +41,6 @@ _NOT_TNM = re.compile(
 )
 
 
-# A pattern that may begin with many things is slow to look for: these letters are looked for first, and the pattern is
-# tried at each place where it could begin before them.
 _T_AT = re.compile(r"[Tt][ ]?(?:[iI][sS]|[xX0-4])")
 _N_AT = re.compile(r"[Nn][ ]?[xX+0-3]")
 _M_AT = re.compile(r"M[ ]?[x01]")
@@ -57,22 +56,9 @@ def find_tnm(text: str) -> Iterator[Mention]:
         (_FROM_N, _N_AT, _n_is_sure),
         (_ONLY_M, _M_AT, _m_is_sure),
     ):
-        for match in _each(pattern, at, text):
+        for match in anchored(pattern, at, _LONGEST_PREFIX, text):
             if alone(text, match):
                 yield _mention(match)
-
-
-def _each(pattern: re.Pattern[str], at: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-    """What `pattern.finditer` gives, four times as fast."""
-    reached = 0
-    for letter in at.finditer(text):
-        if letter.start() < reached:
-            continue
-        for start in range(max(reached, letter.start() - _LONGEST_PREFIX), letter.start() + 1):
-            if match := pattern.match(text, start):
-                reached = match.end()
-                yield match
-                break
 
 
 def _t_is_sure(text: str, match: re.Match[str]) -> bool:
