@@ -132,6 +132,7 @@ class Reading:
     dossier: Dossier
     pages: list[Page]
     rows: dict[str, list[StructuredRow]]
+    denials: list[dt.date] = field(default_factory=list)  # of the documents that deny a recurrence and tell none
 
     def clues(self, *kinds: MentionKind) -> list[Clue]:
         """The clues of these kinds, by document date, then place in the document."""
@@ -159,7 +160,15 @@ def read(dossier: Dossier, terminology: Terminology) -> Reading:
     rows: dict[str, list[StructuredRow]] = defaultdict(list)
     for row in sorted(dossier.structured, key=_row_order):
         rows[row.kind].append(row)
-    return Reading(dossier, pages, dict(rows))
+    return Reading(
+        dossier, pages, dict(rows), [page.document.date for page in pages if page.document.date and _denies(page)]
+    )
+
+
+def _denies(page: Page) -> bool:
+    """Whether the document denies a recurrence, and states none."""
+    told = {one.assertion for one in page.document.mentions if one.kind is MentionKind.RECURRENCE}
+    return Assertion.NEGATED in told and Assertion.PRESENT not in told
 
 
 def row_evidence(row: StructuredRow) -> EvidenceRef:

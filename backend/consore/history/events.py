@@ -78,6 +78,7 @@ class Happening:
     type: EventType
     period: Period
     tellings: list[Telling] = field(default_factory=list)
+    retold: bool = False  # metastases that later documents go on telling
     sites: set[str] = field(default_factory=set)
 
     def add(self, telling: Telling, *, with_sites: bool = True) -> None:
@@ -91,11 +92,15 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What happens around the events: visits, decisions (boards, specimens, operations), drugs first told, death."""
+    """What happens around the events: visits, decisions (boards, specimens, operations), drugs first told, death.
+
+    `denials`: the days of the documents that deny a recurrence.
+    """
 
     visits: list[dt.date]
     decisions: list[dt.date]
     turns: list[dt.date]
+    denials: list[dt.date]
 
     @classmethod
     def of(cls, reading: Reading, table: Rules) -> Course:
@@ -106,7 +111,10 @@ class Course:
                 first[clue.code] = min(first.get(clue.code, clue.date), clue.date)
         turns = [*first.values(), *([reading.dossier.death_date] if reading.dossier.death_date else [])]
         return cls(
-            reading.visits(table.events["told_kinds"]), reading.visits(table.events["deciding_kinds"]), sorted(turns)
+            reading.visits(table.events["told_kinds"]),
+            reading.visits(table.events["deciding_kinds"]),
+            sorted(turns),
+            reading.denials,
         )
 
 
@@ -419,6 +427,9 @@ def _metastatic(
     clusters = _clusters(_sited(tellings, table), table.events["merge"])
     diagnosed = item.diagnosis_date
     window = table.events["synchronous"]
+    documents = {telling.clue.page.document.id for one in clusters for telling in one.tellings if telling.clue}
+    for one in clusters:
+        one.retold = len(documents) >= table.support["documents"]
     confirmed = [one for one in clusters if _is_confirmed(one, visits, table)]
     doubtful.extend(one for one in clusters if one not in confirmed)
     first = _first_metastases(confirmed, diagnosed, window, table)
@@ -500,7 +511,23 @@ def _has_consequence(happening: Happening, course: Course, table: Rules) -> bool
     strong = table.events["proving_kinds"]
     if any(one.row or one.source in strong for one in happening.tellings):
         return True
+    documents = {one.clue.page.document.id for one in happening.tellings if one.clue}
+    until = happening.period.end + dt.timedelta(days=table.events["denied_within"])
+    if sum(happening.period.start <= day <= until for day in course.denials) >= len(documents):
+        return False
+    if happening.retold:
+        return True
     if any(one.is_dated and not one.is_vague and one.clue and _is_retold(one, table) for one in happening.tellings):
+        return True
+    days = [one.clue.page.document.date for one in happening.tellings if one.clue and one.clue.page.document.date]
+    told = max(days, default=None)
+    later = sum(told is not None and (day - told).days > table.events["same_visit"] for day in course.visits)
+    in_blood = is_spread(happening.tellings[0].tumour.morphology)
+    sited = bool(happening.sites) and happening.type is not EventType.LOCAL_RECURRENCE
+    if later < table.events["consequence_visits"] and (sited or in_blood):
+        return True  # there was no time yet
+    documents = {one.clue.page.document.id for one in happening.tellings if one.clue}
+    if len(documents) >= table.support["documents"]:
         return True
     first = happening.period.start - dt.timedelta(days=table.events["same_visit"] * 2)
     last = happening.period.end + dt.timedelta(days=table.events["consequence"])
