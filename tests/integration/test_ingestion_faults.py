@@ -362,6 +362,20 @@ def test_a_long_file_takes_no_more_memory_than_a_short_one(node: Settings, opene
     assert _resident() - small < 120  # MB; all of it at once would be more
 
 
+def test_a_file_of_two_gigabytes_of_nothing_is_refused_without_being_held(
+    node: Settings, opened: Store, tmp_path: Path
+) -> None:
+    file = tmp_path / "administratif.csv"
+    with file.open("wb") as stream:
+        stream.truncate(2 * 2**30)  # it takes no room on the disk
+    catch_up(node, opened)  # what any run loads is loaded
+    small = _resident()
+    run = run_source(node, opened, _one(opened, SourceKind.ADMINISTRATIVE, file))
+    assert run.state == "failed"
+    assert "lacks the columns ipp" in run.message
+    assert _resident() - small < 120
+
+
 def test_empty_records_by_the_thousand_are_rejected_one_by_one_and_told_once(
     node: Settings, opened: Store, tmp_path: Path
 ) -> None:

@@ -99,6 +99,9 @@ def train(
         typer.Option(help="Annotated: BRAT folder, CoNLL file, JSON lines (plain or .gz); may be repeated."),
     ] = None,
     anew: Annotated[bool, typer.Option("--anew", help="From nothing, not from the weights in use.")] = False,
+    chosen: Annotated[
+        bool, typer.Option("--chosen", help="With --anew: teach FRACCO's part for choices too, none being left.")
+    ] = False,
     adopt: Annotated[bool, typer.Option("--adopt", help="Read with the new weights on this node from now on.")] = False,
     profile: Annotated[str, typer.Option(help="fast, or accurate: its encoder is taught anew.")] = "fast",
     unannotated: Annotated[
@@ -115,10 +118,11 @@ def train(
     if profile == "accurate":
         training.train_accurate(out, corpus or [], epochs=epochs or 2, seed=seed)
         return
-    recipe = training.Recipe(epochs=epochs or (9 if anew else 4), seed=seed)
+    recipe = training.Recipe(epochs=epochs or (8 if anew else 10), seed=seed)
     if anew:
         texts = (text for path in unannotated or [] for text in training.texts_of(path))
-        console.print(training.train(out, corpus or [], recipe=recipe, unannotated=texts, teacher=teacher))
+        report = training.train(out, corpus or [], recipe=recipe, unannotated=texts, teacher=teacher, chosen=chosen)
+        console.print(report)
         return
     comparison = training.fine_tune(out, corpus or [], settings, recipe=recipe)
     console.print(comparison.text(), markup=False, soft_wrap=True)

@@ -89,16 +89,36 @@ class Happening:
             self.period = telling.period
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What happens around the events: visits, decisions (boards, specimens, operations), drugs first told, death."""
+
+    visits: list[dt.date]
+    decisions: list[dt.date]
+    turns: list[dt.date]
+
+    @classmethod
+    def of(cls, reading: Reading, table: Rules) -> Course:
+        """Read once for the patient."""
+        first: dict[str, dt.date] = {}
+        for clue in reading.clues(MentionKind.DRUG, MentionKind.REGIMEN):
+            if clue.code and clue.date:
+                first[clue.code] = min(first.get(clue.code, clue.date), clue.date)
+        turns = [*first.values(), *([reading.dossier.death_date] if reading.dossier.death_date else [])]
+        return cls(
+            reading.visits(table.events["told_kinds"]), reading.visits(table.events["deciding_kinds"]), sorted(turns)
+        )
+
+
 def find_events(reading: Reading, tumours: Tumours) -> tuple[list[EventItem], list[SetAside]]:
     """The events of all tumours, by date, each with the one that it follows; and what was told and not believed."""
     table = rules()
     tellings = _tellings(reading, tumours, table)
-    visits = reading.visits(table.events["told_kinds"])
     events: list[EventItem] = []
     aside: list[SetAside] = []
     for item in tumours.items:
         own = [telling for telling in tellings if telling.tumour is item]
-        found, doubtful = _events_of(item, own, visits, table)
+        found, doubtful = _events_of(item, own, Course.of(reading, table), table)
         events.extend(found)
         aside.extend(_set_aside(one, item, table) for one in doubtful)
     return events, aside
@@ -331,7 +351,7 @@ def _is_regional_node(clue: Clue) -> bool:
 
 
 def _events_of(
-    item: TumourItem, tellings: list[Telling], visits: list[dt.date], table: Rules
+    item: TumourItem, tellings: list[Telling], visits: Course, table: Rules
 ) -> tuple[list[EventItem], list[Happening]]:
     doubtful: list[Happening] = []
     by_type: dict[EventType, list[Telling]] = defaultdict(list)
@@ -391,7 +411,7 @@ def _metastatic(
     item: TumourItem,
     tellings: list[Telling],
     start: EventItem,
-    visits: list[dt.date],
+    visits: Course,
     table: Rules,
     doubtful: list[Happening],
 ) -> Happening | None:
@@ -470,6 +490,30 @@ def _clusters(tellings: list[Telling], window: int) -> list[Happening]:
     return sorted(found, key=lambda one: one.period)
 
 
+def _has_consequence(happening: Happening, course: Course, table: Rules) -> bool:
+    """Whether a recurrence is proven, retold with its date, or followed by something: a board, a treatment, a death.
+
+    What one visit seems to tell, what no specimen shows, nobody discusses and nobody treats was a fear or a denial.
+    """
+    if happening.type not in RELAPSES:
+        return True
+    strong = table.events["proving_kinds"]
+    if any(one.row or one.source in strong for one in happening.tellings):
+        return True
+    if any(one.is_dated and not one.is_vague and one.clue and _is_retold(one, table) for one in happening.tellings):
+        return True
+    first = happening.period.start - dt.timedelta(days=table.events["same_visit"] * 2)
+    last = happening.period.end + dt.timedelta(days=table.events["consequence"])
+    if any(first <= day <= last for day in course.decisions):
+        return True
+    return any(happening.period.start - dt.timedelta(days=5) <= day <= last for day in course.turns)
+
+
+def _is_retold(telling: Telling, table: Rules) -> bool:
+    own = telling.clue.page.document.date if telling.clue else None
+    return own is None or (own - telling.period.end).days > table.events["same_visit"]
+
+
 def _is_weak(happening: Happening, table: Rules) -> bool:
     """Whether only images or notes tell it, and with little confidence; of a progression, images are the proof."""
     if happening.type is EventType.PROGRESSION:
@@ -479,12 +523,12 @@ def _is_weak(happening: Happening, table: Rules) -> bool:
     return all(one.source in weak for one in said) and confidence(said, table=table) < table.events["believed_from"]
 
 
-def _is_confirmed(happening: Happening, visits: list[dt.date], table: Rules) -> bool:
+def _is_confirmed(happening: Happening, visits: Course, table: Rules) -> bool:
     """Whether more than one document tells it, or nobody had the occasion to tell it again, or it is told as long past.
 
     What one report believes to see and no later one repeats was not so.
     """
-    if _is_weak(happening, table):
+    if _is_weak(happening, table) or not _has_consequence(happening, visits, table):
         return False
     documents = {one.clue.page.document.id: one.clue.page.document.date for one in happening.tellings if one.clue}
     if len(documents) != 1 or any(one.row for one in happening.tellings):
@@ -496,7 +540,7 @@ def _is_confirmed(happening: Happening, visits: list[dt.date], table: Rules) -> 
     told = next(iter(documents.values()))
     if told is None or (told - happening.period.end).days > table.events["long_past"]:
         return True
-    later = sum((visit - told).days > table.events["same_visit"] for visit in visits)
+    later = sum((visit - told).days > table.events["same_visit"] for visit in visits.visits)
     return bool(later < table.events["later_visits"])
 
 

@@ -96,7 +96,9 @@ def same_primary(
     other_laterality: Laterality | None,
 ) -> bool:
     """Whether two statements speak of one primary tumour; what is absent agrees with all."""
-    if not same_histology(morphology, other_morphology):
+    if not same_histology(morphology, other_morphology) and not _is_variant(
+        topography, morphology, other_topography, other_morphology
+    ):
         return False
     if is_spread(morphology) and is_spread(other_morphology):
         return True
@@ -110,6 +112,19 @@ def same_primary(
             other_topography, topography, morphology or other_morphology
         )
     return not (site(topography).side_makes_another and opposite(laterality, other_laterality))
+
+
+def _is_variant(
+    topography: str | None, morphology: str | None, other_topography: str | None, other_morphology: str | None
+) -> bool:
+    """Whether two histologies of one organ are variants of one tumour there (`one_histology.csv`)."""
+    place = topography or other_topography
+    if place is None or morphology is None or other_morphology is None:
+        return False
+    if topography and other_topography and site_group(topography) != site_group(other_topography):
+        return False
+    ranges = _one_histology().get(site_group(place), ())
+    return _within(morphology, ranges) and _within(other_morphology, ranges)
 
 
 @cache
@@ -201,6 +216,11 @@ def _vague_sites() -> dict[str, list[tuple[frozenset[str], tuple[tuple[int, int]
         entry = (frozenset(row["may_be"].split()), _ranges(row["histologies"]))
         found.setdefault(row["topography"], []).append(entry)
     return found
+
+
+@cache
+def _one_histology() -> dict[str, tuple[tuple[int, int], ...]]:
+    return {row["site"]: _ranges(row["ranges"]) for row in _rows("one_histology.csv")}
 
 
 @cache

@@ -171,10 +171,8 @@ def _measured(clue: Clue) -> str | None:
     value = clue.mention.value
     if not value or not value[0].isdigit():
         return value
-    words = clue.words_after(30)
-    place = words.find(value)
-    sign = words[:place].rstrip()[-1:] if place > 0 else ""
-    return sign + value if sign in ("<", "≤") else value
+    found = re.search(rf"([<≤])\s*{re.escape(value)}(?!\d)", clue.words_after(30))
+    return found[1] + value if found else value
 
 
 def _biomarkers(item: TumourItem, clues: list[Clue], table: Rules, terminology: Terminology) -> list[BiomarkerItem]:

@@ -385,6 +385,8 @@ def _holds(morphology: Clue, topography: Clue) -> bool:
 
 
 def _joined(clue: Clue, topography: str | None, morphology: str | None, side: Laterality | None) -> Statement:
+    if topography and topography[:3] in UNSPECIFIED_SITES:
+        topography = usual_site(topography, morphology)
     return Statement(
         clue.source, clue.page.document.id, topography, morphology, side, clue.date, is_dated=clue.is_dated, clue=clue
     )
@@ -617,7 +619,9 @@ def _item(draft: Draft, table: Rules) -> TumourItem:
 
 def _is_of_unknown(draft: Draft, table: Rules) -> bool:
     """Whether its documents say "primitif inconnu" more often than they name a site."""
-    if is_spread(draft.morphology) or draft.has_sheet:
+    if draft.has_sheet:
+        return any(one.source == "tumour_sheet" and (one.topography or "")[:3] == "C80" for one in draft.statements)
+    if is_spread(draft.morphology):
         return False
     pages = {one.origin: one.clue.page for one in draft.statements if one.clue}
     unknown = {origin for origin, page in pages.items() if table.unknown_primary.search(page.document.text)}

@@ -5,9 +5,9 @@ acts inside its sentence, up to the next boundary (« mais », « en revanche »
 that opens a new statement; an enumeration (« pas de métastase hépatique, pulmonaire ni osseuse ») stays under its cue.
 Cues about plans act on treatments only. Some phrases look like cues and are not (« pas seulement », « lymphome non
 hodgkinien »): they are found first and silence what they cover. A relative makes a family only where no companion is
-meant (« avec sa fille », « sa fille a été informée »). Sections (`sections.py`) speak where no cue of the sentence does.
+meant (« avec sa fille », « sa fille a été informée »). Sections (`sections.py`) speak where no cue does.
 
-Measured: README.md of this room.
+On a generated hospital of the test split: negated F1 .89, hypothetical .78, family .99, history .84 (README.md).
 """
 
 from __future__ import annotations
@@ -33,23 +33,30 @@ TREATMENT_KINDS = frozenset(
 _NEVER_TURNED = frozenset({MentionKind.DATE, MentionKind.MEASUREMENT})
 _RESULTS = frozenset({MentionKind.BIOMARKER, MentionKind.ALTERATION, MentionKind.PERFORMANCE_STATUS})
 _NEVER_NEGATED = frozenset({*_RESULTS, MentionKind.TNM, MentionKind.STAGE, MentionKind.GRADE, MentionKind.LATERALITY})
+_OF_THE_TUMOUR = frozenset({MentionKind.MORPHOLOGY, MentionKind.TOPOGRAPHY})
 _OF_THE_PATIENT_TODAY = frozenset({MentionKind.PERFORMANCE_STATUS})
-# Without these a drug is taken for something else than the cancer: it is in use, not planned (« paracétamol si douleur »).
+# A drug without one of these is for something else than the cancer: in use, not planned (« paracétamol si douleur »).
 _AGAINST_CANCER = ("L01", "L02", "L03AX03", "L03AC01", "L04AX02", "L04AX04", "L04AX06", "V10", "H01CB", "L03AB")
 # Operations of the past that no cancer report is about.
 _OF_THE_PAST = frozenset({"PROC:appendicectomy", "PROC:cholecystectomy"})
-_SPECIMEN = re.compile(r"piece|specimen|operatoire|anatomopath|recu ")
+_SPECIMEN = re.compile(
+    r"piece|specimen|operatoire|anatomopath|recu |hysterectom|colectom|curage|omentectom|hepatectom|pancreat|"
+    r"gastrectom"
+)
 _ASKED = re.compile(r"[^.;:,\n?]{0,25}\?(?!\w)")
 _FAR_REACH = 20
 _FAR_BACK = 260
 _NEW_STATEMENT = re.compile(
-    r",\s*(?:avec|mais|il|elle|ils|elles|on|nous|le|la|les|l'|un|une|ce|cet|cette|ces|presence|patiente?|sous|traitee?|"
-    r"opere|confirm|qui|dont|a|est|d'autre part|par ailleurs|prend|dyspnee|apparition|persistance|progression|stabilite|"
+    r",\s*(?:avec|mais|il|elle|ils|elles|on|nous|le|la|les|l'|un|une|ce|cet|cette|ces|presence|patiente?|sous|"
+    r"traitee?|"
+    r"opere|confirm|qui|dont|a|est|d'autre part|par ailleurs|prend|dyspnee|apparition|persistance|progression|"
+    r"stabilite|"
     r"poursuite|reprise|puis)(?![a-z-])"
 )
 # « …dont la mère a eu un cancer, suivie pour un lymphome » : from here on it is the patient again.
 _THE_PATIENT = re.compile(
-    r"[,;]\s*(?:est |a ete )?(?:suivie?|adressee?|porteuse|porteur|hospitalisee?|prise? en charge|traitee? (?:pour|par)|operee? (?:pour|d)|"
+    r"[,;]\s*(?:est |a ete )?(?:suivie?|adressee?|porteuse|porteur|hospitalisee?|prise? en charge|"
+    r"traitee? (?:pour|par)|operee? (?:pour|d)|"
     r"consulte|vue? (?:pour|en)|presente|decouverte? (?:d|chez)|chez (?:qui|un|une))(?![a-z-])"
 )
 _AFFIRMED = re.compile(
@@ -57,25 +64,42 @@ _AFFIRMED = re.compile(
     r"evolutiv\w+|en progression|de \d|d'apparition)(?!\w)"
 )
 _DEFINITE = re.compile(r"(?:^|\W)(?:son|sa|ses|notre|votre|ce|cet|cette|mon) (?:\w+ )?$")
+_ANOTHER_NEGATION = re.compile(r"(?:^|\W)(?:aucune?|pas|ni|sans)\W")
+_IMAGING = re.compile(
+    r"image|scanner|tdm|tep|irm|echo|radio|opacite|mammo|nodul|masse|foyer|fixation|endoscop|colosco|hypermeta|"
+    r"scinti|densit"
+)
 _NI_OR = re.compile(r"(?:^|\W)(?:ni|ou)\W")
 _LISTED = re.compile(r"\s*(?:ni|ou|et|de|d'|aucune?|sans)(?:\W|$)")
 _HEAD = re.compile(
-    r"met|mets|lesion|local|second|nodul|carcin|adeno|recid|rech|progr|tumeu|attein|envah|cancer|lymph|sarco|mela|reprise"
+    r"met|mets|lesion|local|second|nodul|carcin|adeno|recid|rech|progr|tumeu|attein|envah|cancer|lymph|sarco|"
+    r"mela|reprise"
 )
 _LIST_GOES_ON = re.compile(r"[^.;:(]{0,60}?\W(?:ni|ou)\W")
 _COMPANION = re.compile(
-    r"(?:\w{3,}er|avec|ac|av|par|aide de|presence de|aupres de|vit chez|vit avec|habite chez|accompagn\w+|assist\w+ de|entre|compagnie de|a|"
-    r"chez|pour|que|confie a|vue?)\s(?:l'aide de\s)?(?:sa|son|ses|une?|l'un de ses|une de ses|leur|le|la)\s(?:[a-z]+\s)?$"
+    r"(?:\w{3,}er|avec|ac|av|par|aide de|presence de|aupres de|vit chez|vit avec|habite chez|accompagn\w+|"
+    r"assist\w+ de|entre|compagnie de|a|"
+    r"chez|pour|que|confie a|vue?)\s(?:l'aide de\s)?(?:sa|son|ses|une?|l'un de ses|une de ses|leur|le|"
+    r"la)\s(?:[a-z]+\s)?$"
 )
 _AT_A_RELATIVE = re.compile(
-    r"(?<!vit )(?<!habite )(?<!loge )chez\s(?:sa|son|ses|une?|l'un de ses|le|la|les|un de ses|\d|deux)\s?(?:[a-z]+\s)?$"
+    r"(?<!vit )(?<!habite )(?<!loge )chez\s(?:sa|son|ses|une?|l'un de ses|le|la|les|un de ses|\d|"
+    r"deux)\s?(?:[a-z]+\s)?$"
 )
 _SPEAKS = re.compile(
-    r"(?:\s\w+)?,?\s(?:(?:ne|n'|en|l'|le|la|lui|y|s'|se|nous|m'|qui|a|est|ont|etait|ayant|avait|aussi|bien|toujours|egalement|fut|"
-    r"puisse|pas)\s?){0,4}(?:ete\s)?(?:assist|confirm|rapport|signal|demand|souhait|inquiet|inform|present a|present au|present\w* (?:lors|pendant)|"
-    r"accompagn|aid|vi[tv]|occup|appel|decri|not[ea]|expliqu|ger[ea]|condui|verifi|prepar|particip|compr|entend|pos[ea]|insist|"
-    r"pense|trouv|redout|crain|evoqu|interrog|prevenu|averti|joint|joignable|habit|mari|age|en bonne sante|entour|gard|travaill|attend|prend)"
+    r"(?:\s\w+)?,?\s(?:(?:ne|n'|en|l'|le|la|lui|y|s'|se|nous|m'|qui|a|est|ont|etait|ayant|avait|aussi|bien|"
+    r"toujours|egalement|fut|"
+    r"puisse|pas)\s?){0,4}(?:ete\s)?(?:assist|confirm|rapport|signal|demand|souhait|inquiet|inform|present a|"
+    r"present au|present\w* (?:lors|pendant)|"
+    r"accompagn|aid|vi[tv]|occup|appel|decri|not[ea]|expliqu|ger[ea]|condui|verifi|prepar|particip|compr|entend|"
+    r"pos[ea]|insist|"
+    r"pense|trouv|redout|crain|evoqu|interrog|prevenu|averti|joint|joignable|habit|mari|age|en bonne sante|"
+    r"entour|gard|travaill|attend|prend)"
 )
+_CYCLE_BEFORE = re.compile(
+    r"(?<!\w)c(?:ures?|ycles?)?\s?(?:n°\s?)?(?:[2-9]|1\d)(?:\s?[dj]\s?\d+)?\s(?:de\s|du\s|d'|par\s)?$"
+)
+_CYCLE_AFTER = re.compile(r"[\s,(]{1,3}c(?:ure|ycle)?\s?(?:n°\s?)?(?:[2-9]|1\d)(?![\w-])")
 _CLAUSE_STOPS = re.compile(r"[;:]|\.\s")
 
 
@@ -112,7 +136,7 @@ class Context:
 
     @classmethod
     def of(cls, plain_text: str, sections: list[Section], text: str = "") -> Context:
-        """Find the cues of a text given in its `layout.plain` form; `text` itself tells « confirmé » from « confirme »."""
+        """Find the cues of a text given in its `layout.plain` form; `text` itself has the accents."""
         lexicon = _lexicon()
         found = lexicon.find(plain_text)
         cues = list(_read(plain_text, text, found, lexicon))
@@ -134,14 +158,21 @@ class Context:
             name = "certain" if cue.assertion == "certain" and gap == "before" else cue.assertion
             distance = 0 if name == "certain" and gap == "before" else distance
             said[name] = min(distance, said.get(name, 999))
+        if kind in (MentionKind.DRUG, MentionKind.REGIMEN) and self._is_under_way(start, end):
+            said["certain"] = 0
         if _ASKED.match(self.text, end):
             said["doubt"] = 0
+        if "aspect" in said:
+            # A pathologist's « compatible avec un adénocarcinome » is the diagnosis, a radiologist's is not.
+            gap = said.pop("aspect")
+            if kind not in _OF_THE_TUMOUR or _IMAGING.search(self.text, sentence[0], end):
+                said["hypothetical"] = min(gap, said.get("hypothetical", 999))
         if kind in _NEVER_NEGATED:
             said.pop("negated", None)
-        if kind in _RESULTS:
-            for name in ("hypothetical", "condition", "doubt"):
+        if kind in _NEVER_NEGATED and kind is not MentionKind.LATERALITY:
+            for name in ("hypothetical", "doubt", *(("condition",) if kind in _RESULTS else ())):
                 said.pop(name, None)
-        if kind is MentionKind.DRUG and not (code or "").startswith(_AGAINST_CANCER):
+        if kind is MentionKind.DRUG and not _is_against_cancer(code):
             return Assertion.NEGATED if said.get("negated", 99) <= 12 else Assertion.PRESENT
         return self._decided(said, start, end, kind, sentence, code)
 
@@ -163,6 +194,10 @@ class Context:
         if code in _OF_THE_PAST and not _SPECIMEN.search(self.text, sentence[0], sentence[1]):
             return Assertion.HISTORY
         return Assertion.PRESENT if "present" in said else self._of_section(start, kind)
+
+    def _is_under_way(self, start: int, end: int) -> bool:
+        """Whether a cycle after the first is named beside: « C3 FOLFOX », « docétaxel, cure 4 »."""
+        return bool(_CYCLE_BEFORE.search(self.text[max(0, start - 16) : start]) or _CYCLE_AFTER.match(self.text, end))
 
     def _refuted_later(self, end: int) -> bool:
         """Whether the next words answer (« cette option n'a pas été retenue », « nous avons répondu que non »)."""
@@ -205,7 +240,9 @@ class Context:
             return True
         stop = _CLAUSE_STOPS.search(gap)
         if side == "before":
-            return stop is None and (parenthetical or "," not in gap)
+            if cue.assertion == "negated" and _ANOTHER_NEGATION.search(gap):
+                return False
+            return (stop is None or gap.strip() == ":") and (parenthetical or "," not in gap)
         if stop is not None and stop.start() > 1 and cue.assertion != "family":
             return False
         if cue.assertion == "negated":
@@ -213,13 +250,13 @@ class Context:
         return cue.assertion == "family" or "(" not in gap
 
     def _goes_on(self, gap: str, treatment: bool, reach: int, span: tuple[int, int]) -> bool:
-        """Whether a negation still holds after what it was said of: « pas de métastase hépatique, pulmonaire ni osseuse »."""
+        """Whether a negation goes on behind what it was said of (« pas de métastase hépatique, ni osseuse »)."""
         if _DEFINITE.search(gap):
             return False
+        if reach <= 1:
+            return not gap.strip()
         if "," not in gap:
             return True
-        if reach <= 1:
-            return False
         tail = gap[gap.rfind(",") + 1 :]
         if treatment:
             return bool(_NI_OR.search(tail))
@@ -241,6 +278,15 @@ class Context:
         if section is SectionKind.PLAN and kind in TREATMENT_KINDS:
             return Assertion.HYPOTHETICAL
         return Assertion.PRESENT
+
+
+def is_against_cancer(mention: Mention) -> bool:
+    """Whether a drug or regimen is one against cancer, by its ATC code."""
+    return mention.kind is MentionKind.REGIMEN or _is_against_cancer(mention.code)
+
+
+def _is_against_cancer(code: str | None) -> bool:
+    return (code or "").startswith(_AGAINST_CANCER)
 
 
 def sentence_assertions(
@@ -268,7 +314,8 @@ def sentence_assertions(
 
 
 def _read(plain: str, text: str, found: Sequence[_Found], lexicon: _Lexicon) -> Iterator[_Found]:
-    """The phrases that act, in order: verbs read in their form, and negations that belong to such a verb left to it."""
+    """The phrases that act, in order: verbs read in their form; the negation of a verb that denies nothing (« n'exclut
+    pas », « n'avons pas modifié ») is left to it."""
     accents = len(text) == len(plain) and not text.isascii()
     taken: list[tuple[int, int]] = []
     read: list[_Found] = []
@@ -282,7 +329,8 @@ def _read(plain: str, text: str, found: Sequence[_Found], lexicon: _Lexicon) -> 
             (verb.verb_class, SAME_AS.get(row, row))
         ):
             read.append(_Found(first, last, one.phrase, cues))
-            taken.append((first, last))
+            if all(cue.assertion != "negated" for cue in cues):
+                taken.append((first, last))
     place = 0
     for one in found:
         if not one.cues:
@@ -355,12 +403,14 @@ class _Lexicon:
     def find(self, text: str) -> list[_Found]:
         """Phrases on whole words, longest first, not overlapping, in order."""
         whole: list[tuple[int, int, str]] = []
-        flat = text.replace("\n", " ")
+        flat = text.replace("\n", " ")  # a phrase may run over the end of a line
         length = len(flat)
         for index, start, end in self._automaton.find_matches_as_indexes(flat, overlapping=True):
             if start and not self._open[index] and flat[start - 1].isalnum():
                 continue
             if end < length and not self._elided[index] and flat[end].isalnum():
+                continue
+            if flat[start] == ":" and not _ENDS_HERE.match(flat, end):
                 continue
             whole.append((start, -end, self._phrases[index]))
         whole.sort()
@@ -371,6 +421,9 @@ class _Lexicon:
                 reached = -minus_end
                 kept.append(_Found(start, reached, phrase, self.cues.get(phrase, ())))
         return kept
+
+
+_ENDS_HERE = re.compile(r"\s*(?:[.;,)]|$|\s[-–•*A-Z])")
 
 
 def _spelt_out(phrase: str) -> Iterator[str]:

@@ -83,7 +83,10 @@ def _place(span: Any) -> tuple[int, int]:
 def _assertions(judging: Any, request: dict[str, Any]) -> list[str | None]:
     """What the rules say of the spans given; null where a span cannot be laid on words."""
     document = judging.make_doc(request["text"])
-    spans = [document.char_span(start, end, label="given", alignment_mode="expand") for start, end in request["spans"]]
+    spans = [
+        document.char_span(start, end, label="given", alignment_mode="expand") if start < end else None
+        for start, end in request["spans"]
+    ]
     document.spans["given"] = [span for span in spans if span is not None]
     for _, pipe in judging.pipeline:
         document = pipe(document)

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 import consore
 from consore.errors import ConfigurationError
-from consore.language.context import Context
+from consore.language.calibration import calibrated
+from consore.language.context import Context, is_against_cancer
 from consore.language.examples import Cut
 from consore.language.exported import ACCURATE_FILE, DESCRIPTION_FILE, GRAPH_FILE, TABLE_FILE
 from consore.language.layout import Layout, plain
@@ -50,6 +51,7 @@ SITE_WEIGHTS = "tagger"
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _DOCUMENTS_AT_ONCE = 200
 _SIDE_REACH = 28
+_JOINED = re.compile(r"\s*(?:\+|-|/|,|et|avec|ac|av|associee? (?:a|au))\s*(?:la |le |l')?")
 
 Request = tuple[str, DocumentKind | str | None, dt.date | None]
 
@@ -166,6 +168,7 @@ class Reader:
         where = [bisect_right(starts, mention.start) - 1 for mention in mentions]
         dated = attach_dates(mentions, where, page.plain)
         beside: Mention | None = None
+        given: Mention | None = None
         for mention, sentence in zip(dated, where, strict=True):
             assertion = context.assertion(
                 mention.start, mention.end, mention.kind, page.sentences[sentence], mention.code
@@ -174,7 +177,15 @@ class Reader:
                 assertion = beside.assertion  # a side belongs to its organ or act, planned or not
             elif mention.kind in SIDED:
                 beside = mention.asserted(assertion)
-            yield mention if assertion is mention.assertion else mention.asserted(assertion)
+            if mention.kind in (MentionKind.DRUG, MentionKind.REGIMEN):
+                if given and not is_against_cancer(mention) and _JOINED.fullmatch(page.plain, given.end, mention.start):
+                    assertion = given.assertion  # « docétaxel + prednisone » : given or not together
+                given = mention.asserted(assertion) if is_against_cancer(mention) else given
+            confidence = calibrated(mention)
+            if confidence != mention.confidence:
+                yield replace(mention, assertion=assertion, confidence=confidence)
+            else:
+                yield mention if assertion is mention.assertion else mention.asserted(assertion)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ _ITEM = re.compile(r"[ \t]*[-–•*·]")
 _OTHER_HEADING = re.compile(
     r"[a-z][a-z'/.-]*(?: [a-z'/.-]+){0,3} ?:|[a-z][a-z' -]{2,28}(?=\n|$)|=> ?|au total,|en conclusion,"
 )
+_BULLET = re.compile(r"[-–•*]")  # a short item of a list is no heading
 _LINE_START = re.compile(r"(?:^|\n)[ \t]*(?:[-–•*#=]+[ \t]*|\d{1,2}[.)/-][ \t]*)*")
 
 
@@ -78,7 +79,8 @@ def _headings(text: str) -> Iterator[tuple[int, int, SectionKind]]:
     for line in _LINE_START.finditer(text):
         match = pattern.match(text, line.end())
         if match is None:
-            if other := _OTHER_HEADING.match(text, line.end()):
+            other = _OTHER_HEADING.match(text, line.end())
+            if other and not (_BULLET.search(line.group()) and other.group()[-1].isalpha()):
                 yield line.end(), other.end(), SectionKind.NEUTRAL
             continue
         line_end = text.find("\n", match.end())

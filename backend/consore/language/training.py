@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 class Recipe:
     """How a tagger is taught. The sizes hold for a new model; one that is taught further keeps its own."""
 
-    epochs: int = 9
+    epochs: int = 8
     seed: int = 1
     threads: int = 1
     learning_rate: float = 4e-3
@@ -72,17 +72,19 @@ def train(
     unannotated: Iterable[str] = (),
     teacher: Path | None = None,
     most_generated: int = 1_500,
+    chosen: bool = False,
     terms: Terminology | None = None,
     progress: Callable[[str], None] = print,
 ) -> TrainingReport:
     """Train anew on annotated corpora; write `out`/tagger.pt (Flair), its export for the reader, and the codes learned.
 
-    `corpora`: FRACCO files, whose kept-out fifth and part for choices are never read here, and truth files of generated
-    centres, of which at most `most_generated` documents are taken each: real text must outweigh them. `unannotated`:
-    texts that the profile `accurate` of the folder `teacher` annotates. CPU; about a minute an epoch for FRACCO.
+    `corpora`: FRACCO files, whose kept-out fifth is never read here, and whose part for choices is read only once all
+    is `chosen`; and truth files of generated centres, of which at most `most_generated` documents are taken each: real
+    text must outweigh them. `unannotated`: texts that the profile `accurate` of the folder `teacher` annotates. CPU;
+    about a minute an epoch for FRACCO.
     Raises InputError when there is nothing to learn from, ComponentError without the `language` extra.
     """
-    documents = _documents(corpora, recipe.seed, most_generated)
+    documents = _documents(corpora, recipe.seed, most_generated, chosen)
     terms = terms or terminology()
     taught: list[Example] = []
     tags = None
@@ -94,11 +96,13 @@ def train(
     return train_on(out, documents, recipe=recipe, taught=taught, tags=tags, terms=terms, progress=progress)
 
 
-def _documents(corpora: Iterable[Path], seed: int, most_generated: int) -> list[AnnotatedDocument]:
+def _documents(
+    corpora: Iterable[Path], seed: int, most_generated: int, chosen: bool = False
+) -> list[AnnotatedDocument]:
     """What may be learned from: nothing that is kept out, and not too much that is generated."""
     documents: list[AnnotatedDocument] = []
     for corpus in corpora:
-        read = [d for d in read_corpus(corpus) if not is_kept_out(d.id) and not is_for_choices(d.id)]
+        read = [d for d in read_corpus(corpus) if not is_kept_out(d.id) and (chosen or not is_for_choices(d.id))]
         if read and read[0].origin == "generated":
             random.Random(seed).shuffle(read)
             read = read[:most_generated]
@@ -424,7 +428,7 @@ class Comparison:
 
 _FEWEST_TO_MEASURE = 10
 # A site's documents are few: small steps, so that what the tagger knows already is not lost.
-_FURTHER_RATE = 1e-3
+_FURTHER_RATE, _FURTHER_AT_ONCE = 1e-3, 8
 
 
 def fine_tune(
@@ -432,7 +436,7 @@ def fine_tune(
     corpora: Iterable[Path],
     settings: Settings,
     *,
-    recipe: Recipe = Recipe(epochs=4),
+    recipe: Recipe = Recipe(epochs=10),
     progress: Callable[[str], None] = print,
 ) -> Comparison:
     """Teach the weights in use on this node further on the site's own annotations, into `out`; compare both on the
@@ -453,7 +457,11 @@ def fine_tune(
         )
     terms = terminology(settings.referentials, settings.cache, settings.site_referentials)
     used = weights_in_use(settings)
-    careful = replace(recipe, learning_rate=min(recipe.learning_rate, _FURTHER_RATE))
+    careful = replace(
+        recipe,
+        learning_rate=min(recipe.learning_rate, _FURTHER_RATE),
+        windows_at_once=min(recipe.windows_at_once, _FURTHER_AT_ONCE),
+    )
     train_on(out, taught, recipe=careful, further=used, terms=terms, progress=progress)
     _keep_codes(used / CODES_FILE, out / CODES_FILE)
     before, after = (exact_f1(Reader(terms, weights), kept) for weights in (used, out))

@@ -16,21 +16,119 @@ PARTICIPLE, FINITE, EITHER, INFINITIVE, FUTURE = "participle", "finite", "either
 
 _FINITE_ENDINGS = {
     True: ("e", "es", "ons", "ent", "ait", "aient", "ions", "ais", "ant", "a", "ai", "erent", "ez"),
-    False: ("", "t", "s", "d", "ds", "ons", "ent", "ait", "aient", "ais", "ant", "e", "es", "it", "irent", "ut", "urent", "ez"),
-}  # fmt: skip
+    False: (
+        "",
+        "t",
+        "s",
+        "d",
+        "ds",
+        "ons",
+        "ent",
+        "ait",
+        "aient",
+        "ais",
+        "ant",
+        "e",
+        "es",
+        "it",
+        "irent",
+        "ut",
+        "urent",
+        "ez",
+    ),
+}
 _FUTURE_ENDINGS = ("a", "ai", "as", "ons", "ez", "ont", "ait", "ais", "aient", "ions")
 _WORDS = re.compile(r"[a-z]+'|[\w-]+|[.,;:()?!]")
 _LOOK_BACK = 60
 _NEGATIVE = frozenset({"pas", "plus", "jamais", "guere", "aucunement", "nullement", "point"})
-_TO_BE = frozenset("est sont etait etaient fut furent soit etant etre ete".split())
-_TO_HAVE = frozenset("a ai ont avons avait avaient avions ayant avoir eu aura auront".split())
-_HAD = frozenset("avait avaient avions avais".split())
-_WILL_BE = frozenset("sera seront serait seraient".split())
-_WOULD_HAVE = frozenset("aurait auraient".split())
-_CAN = frozenset(
-    "pouvant peut peuvent peut-on pouvait pouvaient pourra pourront pourrait pourraient doit doivent devra".split()
+_TO_BE = frozenset(
+    [
+        "est",
+        "sont",
+        "etait",
+        "etaient",
+        "fut",
+        "furent",
+        "soit",
+        "etant",
+        "etre",
+        "ete",
+    ]
 )
-_COULD = frozenset("vient viennent venait venant permis permet permettent permettant permit pu permettait".split())
+_TO_HAVE = frozenset(
+    [
+        "a",
+        "ai",
+        "ont",
+        "avons",
+        "avait",
+        "avaient",
+        "avions",
+        "ayant",
+        "avoir",
+        "eu",
+        "aura",
+        "auront",
+    ]
+)
+_HAD = frozenset(
+    [
+        "avait",
+        "avaient",
+        "avions",
+        "avais",
+    ]
+)
+_WILL_BE = frozenset(
+    [
+        "sera",
+        "seront",
+        "serait",
+        "seraient",
+    ]
+)
+_WOULD_HAVE = frozenset(
+    [
+        "aurait",
+        "auraient",
+    ]
+)
+_CAN = frozenset(
+    [
+        "saurait",
+        "sait",
+        "pouvoir",
+        "puisse",
+        "pouvant",
+        "peut",
+        "peuvent",
+        "peut-on",
+        "pouvait",
+        "pouvaient",
+        "pourra",
+        "pourront",
+        "pourrait",
+        "pourraient",
+        "doit",
+        "doivent",
+        "devra",
+    ]
+)
+_COULD = frozenset(
+    [
+        "vient",
+        "viennent",
+        "venait",
+        "venant",
+        "permis",
+        "permet",
+        "permettent",
+        "permettant",
+        "permit",
+        "pu",
+        "permettait",
+    ]
+)
 _LIGHT = frozenset(
     [
         "de",
@@ -63,6 +161,7 @@ _LIGHT = frozenset(
         "encore",
         "toujours",
         "bien",
+        "que",
         "fait",
         "font",
         "faisait",
@@ -91,7 +190,7 @@ _LIGHT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class VerbForm:
-    """A written form: of which class, and what it may be; `regular`: its participle is its present but for an accent."""
+    """A written form of a verb: of which class, and what form it may be."""
 
     verb_class: str
     kind: str
@@ -178,14 +277,14 @@ def read_form(form: VerbForm, plain: str, start: int, end: int, accented: bool |
     elif kind == INFINITIVE or can:
         row = "finite" if could else "infinitive"
     elif passive:
-        row = "passive" if to_be else "attributive"
+        row = "past" if had else "passive" if to_be else "attributive"
     else:
         row = "past" if had else "finite"
     return row, begins, end
 
 
 # Where a class says nothing of a form, it is as this other form.
-SAME_AS = {"no_longer": "not", "attributive": "passive", "past": "finite"}
+SAME_AS = {"no_longer": "not", "attributive": "passive", "past": "passive"}
 
 _ONLY = re.compile(r" (?:que|qu')")
 _NOT_AFTER = re.compile(r" (?:pas|plus|jamais|guere|aucunement|nullement|point)(?!\w)(?: (?:de|d'))?")

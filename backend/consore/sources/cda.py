@@ -25,7 +25,7 @@ from consore.sources.values import document_kind, instant, measure, parse_moment
 # Identifiers that name a person in the whole country: the matricule INS in its six OIDs. An IPP is none of these.
 NATIONAL = ("1.2.250.1.213.1.4.",)
 _NAMED = "ClinicalDocument"
-_NATIONAL_TYPES = ("INS", "INS-C", "NI", "NH", "SS")  # HL7 table 0203, and the French ones
+_NATIONAL_TYPES = ("INS", "INS-NIR", "INS-NIA", "INS-C", "NI", "NH", "SS")  # HL7 table 0203, and the French ones
 _TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _SUFFIXES = {
     "application/pdf": ".pdf",
@@ -141,9 +141,7 @@ def choose_identifier(found: list[tuple[str, str, str]], authority: str = "") ->
     local = [
         (kind, identifier)
         for whose, identifier, kind in found
-        if not any(root in whose for root in NATIONAL)
-        and "INS-N" not in whose
-        and kind not in ("INS", "NI", "SS", "NH")
+        if not any(root in whose for root in NATIONAL) and kind not in _NATIONAL_TYPES
     ]
     for wanted in (("PI",), ("MR", "PT", "")):
         for kind, identifier in local:

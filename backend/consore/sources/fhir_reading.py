@@ -67,6 +67,8 @@ def reread_resource(kinds: frozenset[str], options: dict[str, Any], position: st
         yield from reader.records(resource, position, attached)
     except RecordError as error:
         yield Rejection.of(error, position, raw)
+    except (TypeError, AttributeError, KeyError, ValueError) as error:
+        yield Rejection.of(_misshapen(error), position, raw)
 
 
 def resources_of(path: Path, name: str) -> Iterator[tuple[str, Resource | RecordError, bytes]]:
@@ -254,6 +256,8 @@ def _changed(server: FhirServer, reader: Reader, resource_type: str, kinds: froz
             yield from reader.records(resource, position, came)
         except RecordError as error:
             yield Rejection.of(error, position, _raw(resource, came))
+        except (TypeError, AttributeError, KeyError, ValueError) as error:
+            yield Rejection.of(_misshapen(error), position, _raw(resource, came))
         in_order = in_order and _moment(moment) >= _moment(latest)
         latest = max(latest, moment, key=_moment)
         if page_ends and in_order and latest:
@@ -281,11 +285,15 @@ def _records(
         yield from reader.records(resource, position, came)
     except RecordError as error:
         yield Rejection.of(error, position, raw if isinstance(resource, RecordError) else _raw(resource, came))
-    except (TypeError, AttributeError, KeyError, ValueError) as error:  # a field of another shape than FHIR says
-        fault = RecordError(
-            f"The resource is not shaped as FHIR R4 says ({error}).", "Correct the export.", reason="invalid_resource"
-        )
-        yield Rejection.of(fault, position, raw)
+    except (TypeError, AttributeError, KeyError, ValueError) as error:
+        yield Rejection.of(_misshapen(error), position, raw)
+
+
+def _misshapen(error: Exception) -> RecordError:
+    """What is said of a resource that has a field of another shape than FHIR says."""
+    return RecordError(
+        f"The resource is not shaped as FHIR R4 says ({error}).", "Correct the export.", reason="invalid_resource"
+    )
 
 
 def _raw(resource: Resource, came: list[Resource]) -> bytes:

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import fnmatch
 import os
-import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from consore.errors import InputError, RecordError, SourceError
-from consore.sources.options import digest, is_url, scheme_of
+from consore.sources.options import digest, scheme_of
 from consore.sources.records import RAW_LIMIT, Mark, Rejection, SourceRecord
 
 Marks = Callable[[str], str | None]
@@ -165,21 +163,6 @@ def head_of(place: Place, name: str) -> bytes:
             return stream.read(RAW_LIMIT + 1)
     except (OSError, InputError):
         return b""
-
-
-def local_path(location: Path | str) -> Path | None:
-    """The path of a location on this machine; None for a URL."""
-    return None if is_url(location) else Path(location)
-
-
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """A folder that is gone afterwards, for files fetched from elsewhere."""
-    folder = Path(tempfile.mkdtemp(prefix="consore-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def settled(name: str) -> bool:

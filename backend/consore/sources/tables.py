@@ -185,7 +185,7 @@ def _header(kind: str, name: str, lines: Iterator[Line], options: dict[str, Any]
     separators = options.get("separator") or SEPARATORS
     best: Header | None = None
     for separator in separators:
-        found = tuple(cell.strip() for cell in next(csv.reader([first[1].rstrip("\r\n")], delimiter=separator), []))
+        found = tuple(cell.strip() for cell in _split([first[1].rstrip("\r\n")], separator) or ())
         columns = Columns(kind, found, options)
         raw = first[2] if first[2].endswith(b"\n") else first[2] + b"\n"
         if best is None or len(columns.places) > len(best.columns.places):

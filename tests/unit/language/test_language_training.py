@@ -270,7 +270,8 @@ def test_a_site_teaches_its_own_words_compares_and_adopts_them(tmp_path: Path) -
     adopt(out, settings)
     reader = Reader.load(settings)
     assert reader.version != Reader.load().version
-    assert [m.code for m in reader.read("Zorglubome du bras, dossier 99.") if m.kind is MentionKind.MORPHOLOGY] == ["8800/3"]
+    mentions = reader.read("Zorglubome du bras, dossier 99.")
+    assert [m.code for m in mentions if m.kind is MentionKind.MORPHOLOGY] == ["8800/3"]
 
 
 def test_the_profile_accurate_says_what_to_install_when_it_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from consore.language.anchored import anchored
 from consore.model import Mention, MentionKind
 
 _MONTHS = {
@@ -30,6 +31,9 @@ _COUNT = r"(?P<count>\d{1,3}|" + "|".join(_NUMBER_WORDS) + ")"
 _NUMERIC = re.compile(
     r"(?<![\d/.,-])(?P<a>\d{1,4})(?P<sep>[/.-])(?P<b>\d{1,2})(?P=sep)(?P<c>\d{4}|\d{2})(?![\d/]|[.,-]\d)"
 )
+_NUMERIC_AT = re.compile(r"[/.-]\d")
+_MONTH_AT = re.compile("|".join(sorted({month[:3] for month in _MONTHS})))
+_MONTH_YEAR_AT = re.compile(r"[/-]\s?(?:19|20)")
 _MONTH_YEAR = re.compile(rf"(?<![\d/.,-])(?P<month>0[1-9]|1[0-2])\s?[/-]\s?{_YEAR}(?![\d/]|[.,-]\d)")
 _WRITTEN = re.compile(
     rf"(?<!\w)(?:(?P<day>\d{{1,2}}|1er)\s+)?{_MONTH}(?:\s+(?P<year>(?:19|20)\d\d)|\s+'?(?P<short>\d\d)(?!\w|"
@@ -50,8 +54,13 @@ _AGO = re.compile(
     rf"plus de\s+)?{_COUNT}\s+(?P<unit>jours?|semaines?|mois|ans?|annees?)(?!\w)"
 )
 _NEAR = re.compile(
-    r"(?<!\w)(?P<near>ce jour|aujourd'hui|hier|avant-hier|la semaine derniere|le mois dernier|"
-    r"l'annee derniere|l'an dernier)(?!\w)"
+    r"(?<!\w)(?P<near>ce jour|aujourd'hui|hier|avant-hier|semaine derniere|mois dernier|"
+    r"annee derniere|an dernier|an passe|annee passee|mois passe)(?!\w)"
+)
+# « En mars dernier » ; « de mars à juin 2021 » lends its year to its beginning.
+_LAST_MONTH = re.compile(rf"(?<!\w){_MONTH}\s(?:dernier|passe|de cette annee)(?!\w)")
+_FROM_MONTH = re.compile(
+    rf"(?<!\w)(?:de|d'|en|entre|debut|fin)\s?{_MONTH}(?=\s(?:a|et|jusqu'en|au)\s(?:\w{{3,9}})\.?\s(?P<later>(?:19|20)\d\d))"
 )
 _BIRTH = re.compile(r"(?:(?<!\w)nee?(?:\s*\(e\))?(?:\s+le)?|naissance|ddn)\s*:?\s*(?:le\s)?$")
 _CENTURY_PIVOT = 30
@@ -130,21 +139,28 @@ def _distance(mention: Mention, date: Mention, plain: str) -> int:
 
 
 def _candidates(plain: str, calendar: Calendar) -> Iterator[tuple[int, int, dt.date, str]]:
-    for match in _NUMERIC.finditer(plain):
+    for match in anchored(_NUMERIC, _NUMERIC_AT, 4, plain):
         if day := _numeric_day(match["a"], match["b"], match["c"]):
             yield match.start(), match.end(), day, "day"
-    for match in _WRITTEN.finditer(plain):
+    for match in anchored(_WRITTEN, _MONTH_AT, 8, plain):
         year = int(match["year"]) if match["year"] else _full_year(match["short"])
         if match["day"]:
             if day := _day(year, _MONTHS[match["month"]], int(match["day"].removesuffix("er"))):
                 yield match.start(), match.end(), day, "day"
         elif match["year"]:
             yield match.start(), match.end(), dt.date(year, _MONTHS[match["month"]], 1), "month"
-    for match in _MONTH_YEAR.finditer(plain):
+    for match in anchored(_MONTH_YEAR, _MONTH_YEAR_AT, 3, plain):
         yield match.start(), match.end(), dt.date(int(match["year"]), int(match["month"]), 1), "month"
     for match in _YEAR_ALONE.finditer(plain):
         group = "year" if match["year"] else "bracketed"
         yield match.start(group), match.end(group), dt.date(int(match[group]), 1, 1), "year"
+    for match in _FROM_MONTH.finditer(plain):
+        yield (
+            match.start("month"),
+            match.end("month"),
+            dt.date(int(match["later"]), _MONTHS[match["month"]], 1),
+            "month",
+        )
     if calendar.today:
         yield from _relative(plain, calendar.today)
 
@@ -163,10 +179,14 @@ def _relative(plain: str, today: dt.date) -> Iterator[tuple[int, int, dt.date, s
         day, precision = _before(today, count, match["unit"])
         if day:
             yield match.start(), match.end(), day, precision
+    for match in _LAST_MONTH.finditer(plain):
+        month = _MONTHS[match["month"]]
+        year = today.year if month <= today.month else today.year - 1
+        yield match.start(), match.end(), dt.date(year, month, 1), "month"
     for match in _NEAR.finditer(plain):
         days, precision = {
             "ce jour": (0, "day"), "aujourd'hui": (0, "day"), "hier": (1, "day"), "avant-hier": (2, "day"),
-            "la semaine derniere": (7, "month"), "le mois dernier": (today.day, "month"),
+            "semaine derniere": (7, "month"), "mois dernier": (today.day, "month"), "mois passe": (today.day, "month"),
         }.get(match["near"], (today.timetuple().tm_yday, "year"))  # fmt: skip
         day = today - dt.timedelta(days=days)
         yield match.start(), match.end(), _first_of(day, precision), precision

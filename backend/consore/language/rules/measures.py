@@ -13,8 +13,8 @@ from consore.model import Mention, MentionKind
 _NUMBER = r"\d{1,5}(?:[.,]\d{1,3})?"
 _DOSE = re.compile(
     rf"(?<![\w.,/])(?P<value>{_NUMBER})\s?(?P<unit>mg/m2|mg/m²|mg/kg|mg/j|g/m2|g/m²|µg|ug|mg|mcg|gy|mbq|gbq|mui|ui)"
-    r"(?!\w|/[ldm]|/\d)"
-    r"(?P<fractions>,?\s?(?:en|par|/|,)\s?(?P<count>\d{1,2})\s?(?:fractions?|seances?|fr\b))?"
+    r"(?!\w|/[ldm]|(?<!gy)/\d)"
+    r"(?P<fractions>,?\s?(?:en|par|/|,)\s?(?P<count>\d{1,2})\s?(?:fractions?|seances?|fr\b|f\b|x\b))?"
 )
 _AUC = re.compile(rf"(?<!\w)auc\s?[:=]?\s?(?P<value>{_NUMBER})(?!\w)")
 _SIZE = re.compile(

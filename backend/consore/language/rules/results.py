@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from consore.language.anchored import anchored
 from consore.model import BiomarkerStatus, Mention, MentionKind, System
 from consore.referentials import Match, grammar_of
 
@@ -22,7 +23,8 @@ _NUMBER = re.compile(
     r"nucleaire|intense|modere|faible|index|de|du|d'|a|au|environ|superieur a|inferieur a|cellules|"
     r"tumorales|des|sur|des|"
     r"proliferation|actuel|initial|total)[\s:=(]*){0,6}"
-    r"[\s:=(]*[<>≥≤~]?\s?(?P<number>\d{1,5}(?:[.,]\d{1,3})?)(?:\s?(?:-|a)\s?\d{1,3})?\s?(?P<unit>%|"
+    r"[\s:=(]*[<>≥≤~]?\s?(?P<number>\d{1,3}(?: \d{3})+(?=\s?(?:ng|ui|u/|kui|mui|µg|ug))|"
+    r"\d{1,5}(?:[.,]\d{1,3})?)(?:\s?(?:-|a)\s?\d{1,3})?\s?(?P<unit>%|"
     r"pourcent|pour cent|ng/ml|ug/l|µg/l|pg/ml|"
     r"kui/l|kui/ml|mui/ml|ui/ml|ui/l|u/ml|u/l|pmol/l|nmol/l|mg/l|g/l|mg/24\s?h|g/24\s?h|mut/mb|ng/mg|mm|"
     r"mois)?(?![\w+]|\s?\+|/\d|[.,]\d)"
@@ -34,6 +36,11 @@ _SCORE = re.compile(
 _ISH = re.compile(
     r"(?:fish|cish|sish|dish|ish|hybridation)[^;.]{0,30}?(?P<no>non[\s-]|pas d'|absence d'|sans |-$|"
     r"neg)?\s?(?:amplifi|ampli|negati|positi|\+|-)"
+)
+# « Le dernier PSA, dosé en mars, est à 0,05 » , « PD-L1 (clone 22C3) : 50 % ».
+_ASIDE = re.compile(r",[^,;.()\d]{0,30},|\s?\([^()]{0,30}\)")
+_ISH_AFTER = re.compile(
+    r"(?P<no>non[\s-]|pas\s(?:d')?)?amplifi\w*\s(?:en|par|au|a la)\s(?:fish|cish|dish|sish|ish|hybridation)"
 )
 _SIGN = re.compile(r"\s?(?:[(:=]\s?)?(?P<sign>\+{1,3}|-(?!\s?\d|\w)|⊕|⊖)\)?")
 _WORDS: tuple[tuple[BiomarkerStatus, re.Pattern[str]], ...] = (
@@ -47,7 +54,8 @@ _WORDS: tuple[tuple[BiomarkerStatus, re.Pattern[str]], ...] = (
     (
         BiomarkerStatus.NEGATIVE,
         re.compile(
-            r"negati|(?<!\w)neg(?!\w)|non[\s-](?:exprim|amplifi|surexprim|rearrang|transloqu|detect)|(?:pas|"
+            r"negati|(?<!\w)neg(?!\w)|indetectable|indosable|non[\s-](?:methyl|retrouve|identifie|exprim|"
+            r"amplifi|surexprim|rearrang|transloqu|detect)|(?:pas|"
             r"absence|sans|aucune?)[^,;.]{0,14}(?:expression|surexpression|amplification|rearrangement|"
             r"translocation|fusion|marquage)|perte d'expression|eteint|normal|(?<!\w)absente?s?(?!\w)|"
             r"(?<!\w)pas\s(?:ete\s)?(?:detect|retrouv|identifi|mise?\sen\sevidence)"
@@ -63,17 +71,23 @@ _WORDS: tuple[tuple[BiomarkerStatus, re.Pattern[str]], ...] = (
     (
         BiomarkerStatus.POSITIVE,
         re.compile(
-            r"positi|(?<!\w)pos(?!\w)|amplifi|surexprim|surexpression|rearrang|transloqu|fusion|(?<!\w)exprim|"
+            r"positi|(?<!\w)pos(?!\w)|amplifi|(?<!\w)methyl|surexprim|surexpression|rearrang|transloqu|fusion|"
+            r"(?<!\w)exprim|"
             r"expression conservee|conserve|(?<!\w)detecte|(?<!\w)mise?s?\sen\sevidence"
         ),
     ),
 )
 _BEFORE = re.compile(
-    r"(?P<no>(?:pas|absence|sans|aucune?|non|recherche|statut)\s[^,;.:]{0,24})?(?P<what>mutation|mute|"
-    r"variant|amplification|surexpression|"
-    r"expression|rearrangement|fusion|translocation|perte d'expression|negativite|"
-    r"positivite)s?\s(?:activatrice\s|somatique\s|"
-    r"constitutionnelle\s|pathogene\s|germinale\s|activant\s|des\s|du\s|de\s|d'|l'|la\s|le\s|gene\s|"
+    r"(?P<no>(?:pas|absence|sans|aucune?|non|recherche|statut)\s[^,;.:]{0,24}|"
+    r"n')?(?P<what>variant de signification\s(?:inconnue|"
+    r"indeterminee)|mutation|mute|variant|amplification|surexpression|"
+    r"expression|rearrangement|fusion|translocation|perte d'expression|perte|deletion homozygote|deletion|"
+    r"methylation|negativite|"
+    r"negati(?:f|ve)s? (?:pour|avec)|positi(?:f|ve)s? (?:pour|avec)|exprim(?:ent|ant|e)(?P<not>\spas|\sni)?|"
+    r"marquage positif (?:pour|avec|de)|"
+    r"positivite)s?\s(?:activatrice\s|somatique\s|nucleaire\s|focale?\s|diffuse\s|intense\s|promoteur\s|"
+    r"anticorps\s|anti-|a\s|pour\s|"
+    r"constitutionnelle\s|pathogene\s|germinale\s|activant\s|des\s|du\s|de\s|d'|l'|la\s|le\s|les\s|gene\s|"
     r"genes\s|proteine\s|recepteurs?\s){0,6}$"
 )
 # « Pas d'instabilité microsatellitaire », « délétion 17p non retrouvée »: words that state a result, denied.
@@ -85,7 +99,7 @@ _DENIED_AFTER = re.compile(
 _OPPOSITE = {"positive": "negative", "negative": "positive", "mutated": "wild_type"}
 _LIST = re.compile(r"\s?(?:,|/|et|ou|&|ni|-)?\s?(?:des |les |l'|le |la |de )?$")
 _WINDOW, _LOOK_BACK = 70, 60
-_CLAUSE_END = re.compile(r"[;\n]|\.(?=\s)")
+_CLAUSE_END = re.compile(r";|\n(?!\d|a \d)|\.(?=\s)")
 _SCORED = frozenset({"HER2"})
 _USUAL_UNITS = {"PSA": "ng/ml", "ER": "%", "PR": "%", "KI67": "%", "PDL1": "%", "BRESLOW": "mm"}
 _TRIPLE_NEGATIVE = ("ER", "PR", "HER2")
@@ -95,6 +109,9 @@ _HGVS = re.compile(
     r"_[A-Za-z]{1,3}\d{1,4})?(?:fs|del|ins|dup|\*|Ter)?\w{0,10}\)?"
     r"|c\.\s?[\d_+*-]{1,14}(?:[ACGT]>[ACGT]|del|dup|ins|inv)\w{0,12})"
 )
+_HGVS_AT = re.compile(r"[pc]\.")
+_SHORT_VARIANT_AT = re.compile(r"[ACDEFGHIKLMNPQRSTVWY]\d\d")
+_EXON_AT = re.compile(r"exon")
 _SHORT_VARIANT = re.compile(r"(?<![\w.])[ACDEFGHIKLMNPQRSTVWY]\d{2,4}[ACDEFGHIKLMNPQRSTVWYX*](?!\w)")
 _SHORT_VARIANT_BESIDE = re.compile(r"[\s:(]{1,3}(?:p\.\(?)?[a-z]\d{2,4}[a-z*](?!\w)")
 _EXON = re.compile(
@@ -109,6 +126,7 @@ class _Result:
     end: int
     value: str | None
     unit: str | None = None
+    lists: bool = False
 
 
 def find_results(text: str, plain: str, matches: Sequence[Match]) -> Iterator[Mention]:
@@ -129,7 +147,18 @@ def find_results(text: str, plain: str, matches: Sequence[Match]) -> Iterator[Me
         ):
             shared = results[index + 1]
             results[index] = _Result(names[index].end, shared.value, shared.unit) if shared and shared.value else None
-    for name, result in zip(names, results, strict=True):
+    repeated: set[int] = set()
+    for index in range(1, len(names)):
+        before, name, result = names[index - 1], names[index], results[index - 1]
+        gap = plain[before.end : name.start]
+        if result is not None and result.lists and results[index] is None and _LIST.fullmatch(gap):
+            results[index] = _Result(name.end, result.value, lists=True)
+        if before.code == name.code and len(gap) <= 25 and results[index - 1] is None and not _CLAUSE_END.search(gap):
+            results[index - 1] = results[index]  # « PD-L1 (clone 22C3) : TPS 50 % » names it twice
+            repeated.add(index)
+    for index, (name, result) in enumerate(zip(names, results, strict=True)):
+        if index in repeated:
+            continue
         if name.code == "TNBC":
             yield from _triple_negative(text, name)
         elif result is not None or not name.ambiguous:
@@ -143,7 +172,9 @@ def _short_receptors(text: str, names: Sequence[Match]) -> Iterator[Match]:
     taken = {name.start for name in names}
     for match in _RECEPTOR.finditer(text):
         if match.start() not in taken:
-            code, label = _RECEPTORS[match["name"]]
+            name = match["name"]
+            spelt = "oestrogenes" if name.lower().endswith("nes") else "progesterone" if len(name) > 4 else name
+            code, label = _RECEPTORS[spelt]
             yield Match(
                 match.start(), match.end("name"), match["name"], System.LOCAL, code, label, MentionKind.BIOMARKER
             )
@@ -154,10 +185,13 @@ _RECEPTORS = {
     "RO": ("ER", "Récepteurs aux estrogènes"),
     "RP": ("PR", "Récepteurs à la progestérone"),
     "RPg": ("PR", "Récepteurs à la progestérone"),
+    "oestrogenes": ("ER", "Récepteurs aux estrogènes"),
+    "progesterone": ("PR", "Récepteurs à la progestérone"),
     "RH": ("HR", "Récepteurs hormonaux"),
 }
 _RECEPTOR = re.compile(
-    r"(?<![\w-])(?P<name>RE|RO|RPg?|RH)(?=\s?(?:[:=(]\s?|à\s)?(?:\+|[-–−](?![\s]?\w)|\d{1,3}\s?%|"
+    r"(?<![\w-])(?P<name>RE|RO|RPg?|RH|[œŒEeé]strog[eè]nes|[oO]estrog[eè]nes|"
+    r"[Pp]rogest[ée]rone)(?=\s?(?:[:=(]\s?|à\s)?(?:\+|[-–−](?![\s]?\w)|\d{1,3}\s?%|"
     r"(?:faiblement |fortement )?(?:positif|n[ée]gatif))|\s?(?:,|/|et)\s?(?:les\s)?(?:RP|RO|RE|"
     r"HER-?2)(?!\w))"
 )
@@ -177,10 +211,12 @@ def _result(plain: str, name: Match, following: Match | None) -> _Result | None:
     if name.code in _SCORED and (score := _her2(plain, name.end, limit)):
         return score
     number = _NUMBER.match(plain, name.end, limit) if grammar else None
+    if grammar and not number and (aside := _ASIDE.match(plain, name.end, limit)):
+        number = _NUMBER.match(plain, aside.end(), limit)
     if grammar and grammar.is_number and number:
         return _Result(
             number.end(),
-            number["number"].replace(",", "."),
+            number["number"].replace(",", ".").replace(" ", ""),
             _unit(number["unit"], name.code or "", plain[name.start : number.start("number")]),
         )
     if name.code not in _SCORED and _SHORT_VARIANT_BESIDE.match(plain, name.end, limit):
@@ -188,11 +224,15 @@ def _result(plain: str, name: Match, following: Match | None) -> _Result | None:
     if sign := _SIGN.match(plain, name.end, limit):
         status = BiomarkerStatus.POSITIVE if sign["sign"][0] in "+⊕" else BiomarkerStatus.NEGATIVE
         return _Result(sign.end(), status.value)
-    said = _said_after(plain, name.end, limit) or _said_before(plain, name)
+    said = _said_before(plain, name)
+    if said is None or not said.lists:
+        before, said = said, _said_after(plain, name.end, limit) or said
+        if before and before.value in ("mutated", "wild_type") and said and said.value == "negative":
+            said = _Result(said.end, "wild_type")  # « mutation BRAF non retrouvée »
     if said is None and grammar and grammar.is_share and number and number["unit"]:
         return _Result(
             number.end(),
-            number["number"].replace(",", "."),
+            number["number"].replace(",", ".").replace(" ", ""),
             _unit(number["unit"], name.code or "", plain[name.start : number.start("number")]),
         )
     return said
@@ -200,6 +240,8 @@ def _result(plain: str, name: Match, following: Match | None) -> _Result | None:
 
 def _her2(plain: str, start: int, limit: int) -> _Result | None:
     score = _SCORE.match(plain, start, limit)
+    if amplified := _ISH_AFTER.search(plain, start, limit):
+        return _Result(amplified.end(), "negative" if amplified["no"] else "positive")
     hybridisation = _ISH.search(plain, start, limit)
     if hybridisation:
         tail = hybridisation.group()
@@ -226,16 +268,25 @@ def _said_after(plain: str, start: int, limit: int) -> _Result | None:
 
 
 def _said_before(plain: str, name: Match) -> _Result | None:
+    """What stands before the name: « mutation de », « perte d'expression de », « les cellules expriment »."""
     before = _BEFORE.search(plain, max(0, name.start - _LOOK_BACK), name.start)
     if before is None:
         return None
     what, no = before["what"], before["no"]
     if no and no.startswith(("recherche", "statut")):
         return None
-    if what in ("mutation", "mute", "variant"):
-        return _Result(name.end, "wild_type" if no else "mutated")
-    lost = what in ("perte d'expression", "negativite")
-    return _Result(name.end, "negative" if lost or no else "positive")
+    denied = bool(no or before["not"] or _DENIED_AFTER.match(plain, name.end))
+    lists = what.startswith(_OF_LISTS)
+    if what.startswith("variant de"):
+        return _Result(name.end, "unknown")
+    if what in ("mutation", "mute", "variant", "deletion", "deletion homozygote"):
+        return _Result(name.end, "wild_type" if denied else "mutated")
+    lost = what.startswith(("perte", "negati"))
+    return _Result(name.end, "negative" if lost or denied else "positive", lists=lists)
+
+
+# Heads of an enumeration of names: what they state holds for each of them.
+_OF_LISTS = ("exprim", "positi", "negati", "perte", "marquage", "expression")
 
 
 def _biomarker(text: str, name: Match, result: _Result | None) -> Mention:
@@ -295,8 +346,12 @@ def _one_per_place(genes: list[Match]) -> list[Match]:
 
 
 def _variants(text: str, plain: str) -> Iterator[tuple[int, int, str]]:
-    for pattern, source in ((_HGVS, text), (_SHORT_VARIANT, text), (_EXON, plain)):
-        for match in pattern.finditer(source):
+    for pattern, anchor, reach, source in (
+        (_HGVS, _HGVS_AT, 0, text),
+        (_SHORT_VARIANT, _SHORT_VARIANT_AT, 0, text),
+        (_EXON, _EXON_AT, 40, plain),
+    ):
+        for match in anchored(pattern, anchor, reach, source):
             yield match.start(), match.end(), _balanced(text[match.start() : match.end()].strip())
 
 
@@ -311,14 +366,14 @@ def _variant_of(plain: str, gene: Match, next_start: int, variants: Sequence[tup
     A short form (`V600E`) is given as the protein change that it is (`p.V600E`).
     """
     near = [v for v in variants if gene.end <= v[0] <= min(gene.end + _WINDOW, next_start)]
-    near = near or [v for v in variants if 0 <= gene.start - v[1] <= 30 and _OF.search(plain, v[1], gene.start)]
+    near = near or [v for v in variants if 0 <= gene.start - v[1] <= 30 and _OF.fullmatch(plain, v[1], gene.start)]
     for start, end, written in near:
         if not _CLAUSE_END.search(plain, min(end, gene.end), max(start, gene.start)):
             return f"p.{written}" if _SHORT_VARIANT.fullmatch(written) else written
     return None
 
 
-_OF = re.compile(r"^[\s(]*(?:de|du|d'|sur|dans)[\s']*(?:l'|le |la )?(?:gene |l')?$")
+_OF = re.compile(r"[\s(]*(?:de|du|d'|sur|dans)[\s']*(?:l'|le |la )?(?:gene |l')?")
 
 
 def _gene(match: Match) -> str:

@@ -9,20 +9,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from consore.language.anchored import anchored
 from consore.model import Mention, MentionKind, System
 
-_PREFIX = r"(?:[yra]{0,2}[cp]|y|us?)"
+_PREFIX = r"(?:[yra]{0,2}[cp]|y|us?|(?-i:y?[ra]))"
 _T = rf"(?P<tp>{_PREFIX})?[ ]?T[ ]?(?P<t>is|x|0|[1-4](?:[ ]?mi(?![a-z])|[a-d][1-3]?)?)(?P<tm>[ ]?\((?:m|\d|is|s)\))?"
 _N = (
     rf"(?P<np>{_PREFIX})?[ ]?N[ ]?(?P<n>x|\+|[0-3](?:[ ]?mi(?![a-z])|[a-c][1-3]?)?(?:[ ]?-[ ]?[1-3])?)"
     r"(?P<nm>[ ]?\((?:sn|i[+-]|mol[+-]|f)\))?(?:[ ]?\(\d{1,3}[ ]?[N/][+]?[ ]?(?:/[ ]?)?\d{1,3}[^)]{0,6}\))?"
 )
-_M = rf"(?:{_PREFIX})?[ ]?M[ ]?(?P<m>x|[01](?:[a-d][1-3]?)?)(?![0-9])"
-_GAP = r"[ ,;/-]{0,3}"
+_M = rf"(?:{_PREFIX})?[ ]?M[ ]?(?P<m>x|[01](?:[a-d][1-3]?)?|(?-i:O)(?![A-Za-z]))(?![0-9])"
+_GAP = r"[ ,;/\n-]{0,3}"
 _WHOLE = re.compile(rf"(?<![\w-])(?:{_T}(?:{_GAP}{_N})?(?:{_GAP}{_M})?)(?![a-z0-9])", re.IGNORECASE)
 _FROM_N = re.compile(rf"(?<![\w-])(?:{_N}(?:{_GAP}{_M})?)(?![a-z0-9])", re.IGNORECASE)
 _ONLY_M = re.compile(rf"(?<![\w-])(?:{_M})(?![a-z0-9/-])")
 
+# One a line or a cell: « T : 2   N : 1   M : 0 ».
+_TABLE = re.compile(
+    r"(?<!\w)(?P<tp>[cp])?T\s?[:=|]\s?(?P<t>is|x|[0-4][a-d]?)[\s,;|]{1,4}(?P<np>[cp])?N\s?[:=|]\s?(?P<n>x|[0-3][a-c]?)"
+    r"[\s,;|]{1,4}M\s?[:=|]\s?(?P<m>x|[01][a-c]?)(?!\w)",
+    re.IGNORECASE,
+)
 _CLASSED = re.compile(
     r"(?:class[ée]e?s?|stade|tnm|stadifi[ée]e?|tumeur|l[ée]sion|usTN?|en)\s?:?\s?(?:clinique|path\w*|radiologique|écho\w*)?\s?$",
     re.IGNORECASE,
@@ -34,8 +41,6 @@ _NOT_TNM = re.compile(
 )
 
 
-# A pattern that may begin with many things is slow to look for: these letters are looked for first, and the pattern is
-# tried at each place where it could begin before them.
 _T_AT = re.compile(r"[Tt][ ]?(?:[iI][sS]|[xX0-4])")
 _N_AT = re.compile(r"[Nn][ ]?[xX+0-3]")
 _M_AT = re.compile(r"M[ ]?[x01]")
@@ -44,27 +49,16 @@ _LONGEST_PREFIX = len("yrp ")
 
 def find_tnm(text: str) -> Iterator[Mention]:
     """TNM mentions, in order. `T2` alone counts only where it cannot be an MRI sequence or a vertebra."""
+    for match in _TABLE.finditer(text):
+        yield _mention(match)
     for pattern, at, alone in (
         (_WHOLE, _T_AT, _t_is_sure),
         (_FROM_N, _N_AT, _n_is_sure),
         (_ONLY_M, _M_AT, _m_is_sure),
     ):
-        for match in _each(pattern, at, text):
+        for match in anchored(pattern, at, _LONGEST_PREFIX, text):
             if alone(text, match):
                 yield _mention(match)
-
-
-def _each(pattern: re.Pattern[str], at: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-    """What `pattern.finditer` gives, four times as fast."""
-    reached = 0
-    for letter in at.finditer(text):
-        if letter.start() < reached:
-            continue
-        for start in range(max(reached, letter.start() - _LONGEST_PREFIX), letter.start() + 1):
-            if match := pattern.match(text, start):
-                reached = match.end()
-                yield match
-                break
 
 
 def _t_is_sure(text: str, match: re.Match[str]) -> bool:
@@ -131,7 +125,7 @@ def _mention(match: re.Match[str]) -> Mention:
 
 def _value(written: str) -> str:
     compact = written.replace(" ", "").lower()
-    return "X" if compact == "x" else compact
+    return {"x": "X", "o": "0"}.get(compact, compact)
 
 
 def _suffix(written: str | None) -> str:

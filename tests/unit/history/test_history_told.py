@@ -1,0 +1,280 @@
+"""What the words around a fact say of its date, of its organ, of whether it was so."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from history_dossiers import (
+    act,
+    day_,
+    document,
+    dossier,
+    drug,
+    marker,
+    mets,
+    morph,
+    rec,
+    regimen,
+    resp,
+    side,
+    tnm,
+    topo,
+)
+
+from consore.history import structure
+from consore.model import EventType, TreatmentType
+from consore.referentials import terminology
+
+
+def read(*parts, death=None):
+    return structure(dossier(*parts, death=death), terminology())
+
+
+def lung(identifier="ap", date="2020-02-05"):
+    return document(
+        identifier,
+        "pathology",
+        date,
+        "Carcinome épidermoïde du lobe supérieur droit du poumon.",
+        morph("Carcinome épidermoïde", "8070/3"),
+        topo("lobe supérieur droit du poumon", "C34.1"),
+        side("droit", None, "right"),
+    )
+
+
+def of(history, kind):
+    return [one for one in history.treatments if one.type is kind]
+
+
+def test_the_date_of_a_scan_that_shows_progression_is_not_the_first_day_of_the_drug():
+    text = "Progression au scanner du 22/08/2022 sous sunitinib."
+    began = "Début du sunitinib le 06/01/2022."
+    found = read(
+        lung(),
+        document("c1", "consultation", "2022-01-10", began, drug("sunitinib", "L01EX01", date="2022-01-06")),
+        document("c2", "consultation", "2022-08-30", text, drug("sunitinib", "L01EX01", date="2022-08-22")),
+    )
+    assert [(one.start, one.end) for one in of(found, TreatmentType.TARGETED)] == [
+        (dt.date(2022, 1, 6), dt.date(2022, 8, 22))
+    ]
+
+
+def test_a_treatment_that_stops_for_toxicity_says_so_and_is_not_begun_again():
+    found = read(
+        lung(),
+        document(
+            "c1", "consultation", "2020-03-10", "Début de docétaxel ce jour.", drug("docétaxel", "L01CD02", date=None)
+        ),
+        document(
+            "c2",
+            "consultation",
+            "2020-06-10",
+            "Arrêt du docétaxel pour neuropathie.",
+            drug("docétaxel", "L01CD02", date=None),
+        ),
+    )
+    (course,) = of(found, TreatmentType.CHEMOTHERAPY)
+    assert (course.start, course.end, course.stop_reason) == (dt.date(2020, 3, 10), dt.date(2020, 6, 10), "toxicity")
+
+
+def test_two_dates_joined_are_the_first_and_the_last_day_of_a_protocol():
+    text = "R-CHOP du 04/04/2020 au 25/07/2020."
+    found = read(
+        document("ap", "pathology", "2020-03-13", "Lymphome diffus à grandes cellules B.", morph("Lymphome", "9680/3")),
+        document(
+            "c",
+            "consultation",
+            "2020-08-22",
+            text,
+            regimen("R-CHOP", "REG:R_CHOP", date="2020-04-04"),
+            day_("04/04/2020", value="2020-04-04", date="2020-04-04"),
+            day_("25/07/2020", value="2020-07-25", date="2020-07-25"),
+        ),
+    )
+    (course,) = of(found, TreatmentType.CHEMOTHERAPY)
+    assert (course.start, course.end, course.line) == (dt.date(2020, 4, 4), dt.date(2020, 7, 25), None)
+
+
+def test_two_protocols_that_were_weighed_are_not_one_that_was_given():
+    text = "Entre docétaxel et gemcitabine, nous avons hésité."
+    found = read(
+        lung(),
+        document("c", "consultation", "2020-03-10", text, drug("docétaxel", "L01CD02"), drug("gemcitabine", "L01BC05")),
+    )
+    assert found.treatments == []
+
+
+def test_a_lymphoma_that_comes_back_relapses_and_has_no_metastases():
+    found = read(
+        document("ap", "pathology", "2017-03-13", "Lymphome diffus à grandes cellules B.", morph("Lymphome", "9680/3")),
+        document(
+            "c",
+            "consultation",
+            "2018-10-09",
+            "Rechute ganglionnaire et hépatique.",
+            rec("Rechute", "REC:regional"),
+            mets("hépatique", "C22.0"),
+        ),
+    )
+    assert [(one.type, one.sites) for one in found.events] == [
+        (EventType.INITIAL, []),
+        (EventType.LOCAL_RECURRENCE, []),
+    ]
+    assert found.tumours[0].topography == "C77.9"
+
+
+def test_a_hepatocellular_carcinoma_is_a_second_cancer_after_a_colon_cancer_and_not_its_metastasis():
+    found = read(
+        document(
+            "a",
+            "pathology",
+            "2009-04-20",
+            "Adénocarcinome du côlon droit.",
+            morph("Adénocarcinome", "8140/3"),
+            topo("côlon droit", "C18.2"),
+        ),
+        document(
+            "b", "pathology", "2021-10-04", "Segment VIII : carcinome hépatocellulaire.",
+            morph("carcinome hépatocellulaire", "8170/3"),
+        ),
+    )  # fmt: skip
+    assert [(one.topography, one.morphology) for one in found.tumours] == [("C18.2", "8140/3"), ("C22.0", "8170/3")]
+    assert found.events[-1].type is EventType.SECOND_CANCER
+
+
+def test_a_mouth_without_more_and_a_tongue_are_one_tumour():
+    found = read(
+        document(
+            "a",
+            "pathology",
+            "2020-01-20",
+            "Carcinome épidermoïde de la cavité buccale.",
+            morph("Carcinome épidermoïde", "8070/3"),
+            topo("cavité buccale", "C06.9"),
+        ),
+        document(
+            "b",
+            "rcp",
+            "2020-02-04",
+            "Carcinome épidermoïde de la langue mobile.",
+            morph("Carcinome épidermoïde", "8070/3"),
+            topo("langue mobile", "C02.3"),
+        ),
+    )
+    assert [one.topography for one in found.tumours] == ["C02.3"]
+
+
+def test_one_report_that_writes_another_year_does_not_move_the_diagnosis():
+    late = document(
+        "z",
+        "consultation",
+        "2023-01-10",
+        "Carcinome épidermoïde du poumon diagnostiqué en 2012.",
+        morph("Carcinome épidermoïde", "8070/3", date="2012-01-01"),
+        topo("poumon", "C34.9", date="2012-01-01"),
+        day_("2012", value="2012", date="2012-01-01"),
+    )
+    found = read(lung(), document("r", "rcp", "2020-02-18", "Carcinome épidermoïde du poumon, cT2N0M0.",
+                                  morph("Carcinome épidermoïde", "8070/3"), topo("poumon", "C34.9"),
+                                  tnm("cT2N0M0", "T2N0M0", "cT2N0M0")), late)  # fmt: skip
+    assert found.tumours[0].diagnosis_date == dt.date(2020, 2, 5)
+    assert ("diagnosis_date", "2012-01-01") in [(one.attribute, one.value) for one in found.tumours[0].conflicts]
+
+
+def test_the_side_of_a_kidney_is_that_of_its_operation():
+    found = read(
+        document(
+            "a",
+            "pathology",
+            "2019-03-12",
+            "Pièce de néphrectomie droite. Carcinome rénal à cellules claires.",
+            act("néphrectomie", "PROC:nephrectomy"),
+            side("droite", None, "right"),
+            morph("Carcinome rénal à cellules claires", "8310/3"),
+        ),
+    )
+    assert (found.tumours[0].topography, found.tumours[0].laterality.value) == ("C64.9", "right")
+
+
+def test_a_fear_of_cancer_in_one_letter_is_no_tumour():
+    found = read(
+        document("a", "letter", "2018-02-01", "Inquiète d'un cancer du sein.", morph("cancer", "8000/3"),
+                 topo("sein", "C50.9")),
+        document("b", "pathology", "2018-02-20", "Fibroadénome."),
+    )  # fmt: skip
+    assert found.tumours == []
+
+
+def test_a_stage_four_of_the_mouth_without_metastasis_is_not_metastatic():
+    found = read(
+        document(
+            "r",
+            "rcp",
+            "2020-02-04",
+            "Carcinome épidermoïde de la langue, cT4N1M0, stade IVA.",
+            morph("Carcinome épidermoïde", "8070/3"),
+            topo("langue", "C02.9"),
+            tnm("cT4N1M0", "T4N1M0", "cT4N1M0"),
+        ),
+        document("c", "chemotherapy", "2020-03-10", "Cisplatine ce jour.", drug("Cisplatine", "L01XA01")),
+    )
+    assert [one.line for one in found.treatments] == [None]
+
+
+def test_a_complete_response_of_the_specimen_is_not_a_remission():
+    found = read(
+        lung(),
+        document(
+            "p", "pathology", "2020-09-05", "Réponse complète sur la pièce.", resp("Réponse complète", "RESP:complete")
+        ),
+        document("c", "consultation", "2021-03-05", "Rémission complète.", resp("Rémission complète", "RESP:complete")),
+    )
+    assert [(one.type, one.date) for one in found.events][1:] == [(EventType.REMISSION, dt.date(2021, 3, 5))]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Cher confrère, décès de votre patient à son domicile.", dt.date(2022, 11, 8)),
+        ("Sa mère est décédée d'un cancer.", None),
+        ("Pas de décès lié au traitement dans cette étude.", None),
+    ],
+)
+def test_a_death_is_announced_by_a_letter_and_not_that_of_a_relative(text, expected):
+    found = read(lung(), document("l", "letter", "2022-11-08", text))
+    assert found.death_date == expected
+    assert found.last_news == dt.date(2022, 11, 8)
+
+
+def test_nobody_is_seen_after_their_death():
+    found = read(
+        lung(),
+        document("l", "letter", "2021-11-08", "Décès annoncé."),
+        document("c", "consultation", "2022-06-01", "Va bien."),
+    )
+    assert found.death_date is None
+
+
+def test_an_event_follows_another_and_a_treatment_treats_one():
+    found = read(
+        lung(),
+        document(
+            "c", "consultation", "2021-06-15", "Récidive métastatique hépatique. Début du pembrolizumab.",
+            rec("Récidive métastatique", "REC:metastatic"), mets("hépatique", "C22.0"),
+            drug("pembrolizumab", "L01FF02"),
+        ),
+        document("d", "rcp", "2021-06-20", "Récidive métastatique hépatique.",
+                 rec("Récidive métastatique", "REC:metastatic"), mets("hépatique", "C22.0")),
+    )  # fmt: skip
+    first, relapse = found.events
+    assert (first.parent, relapse.parent) == (None, first.key)
+    assert found.treatments[0].event == relapse.key
+
+
+def test_a_value_under_its_threshold_is_under_it():
+    found = read(
+        lung(), document("m", "pathology", "2020-02-06", "PD-L1 < 1 %.", marker("PD-L1", "PDL1", "1", unit="%"))
+    )
+    (pdl1,) = found.tumours[0].biomarkers
+    assert (pdl1.status.value, pdl1.value) == ("negative", "<1")
