@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 from strawberry.scalars import JSON
 
 from consore import model
-from consore.access import Action, Permission
+from consore.access import Action, Permission, audit
 from consore.api.bounds import LONGEST_TEXT, row_id, short, within
 from consore.api.context import Info, RequestContext, in_thread
 from consore.api.document import PageInfo
@@ -84,8 +84,12 @@ class ReviewItem:
     set_aside: bool
 
     @strawberry.field
-    def patient(self) -> Patient:
-        return Patient.of(self.of)
+    def patient_id(self) -> strawberry.ID:
+        return strawberry.ID(str(self.of.id))
+
+    @strawberry.field(description="Whose it is; null without the right to histories.")
+    def patient(self, info: Info) -> Patient | None:
+        return _readable(info.context, self.of)
 
     @strawberry.field
     def belief(self, info: Info) -> Belief:
@@ -128,11 +132,14 @@ class ReviewConnection:
     page_info: PageInfo
 
 
-@strawberry.type(description="What was said, and the patient as they are now. `id` takes it back.")
+@strawberry.type(
+    description="What was said, and the patient as they are now (null without the right to histories). "
+    "`id` takes it back."
+)
 class Reviewed:
     id: strawberry.ID
     key: str
-    patient: Patient
+    patient: Patient | None
 
 
 ReviewResult = Annotated[Reviewed | NotFound | InputProblem, strawberry.union("ReviewResult")]
@@ -202,7 +209,7 @@ class ReviewMutation:
                 short("comment", comment, LONGEST_TEXT, empty=True),
             )
             detail = {"key": key, "verdict": said.verdict, "correction": said.id}
-            context.trace(session, Action.REVIEWED, [row.id or 0], detail)
+            audit(session, context.principal, Action.REVIEWED, row.id, detail, context.address)
             return said.id or 0
 
         try:
@@ -223,7 +230,7 @@ class ReviewMutation:
             taken = withdraw(session, row_id(id) or 0, context.terminology)
             if taken is not None:
                 detail = {"key": taken.key, "verdict": "withdrawn", "correction": taken.id}
-                context.trace(session, Action.REVIEWED, [taken.patient_id], detail)
+                audit(session, context.principal, Action.REVIEWED, taken.patient_id, detail, context.address)
             return taken
 
         taken = await context.read(write)
@@ -385,7 +392,13 @@ async def _reviewed(context: RequestContext, said: int, key: str, patient_id: in
     await in_thread(index)
     context.loaders.forget()
     row = await context.loaders.patient.load(patient_id)
-    return Reviewed(id=strawberry.ID(str(said)), key=key, patient=Patient.of(row))  # type: ignore[arg-type]
+    return Reviewed(id=strawberry.ID(str(said)), key=key, patient=_readable(context, row))
+
+
+def _readable(context: RequestContext, row: model.Patient | None) -> Patient | None:
+    """The patient for who may read histories: whoever reviews without that right sees coded items alone."""
+    may = context.principal is not None and context.principal.may(Permission.CLINICAL)
+    return Patient.of(row) if row is not None and may else None
 
 
 def _cursor_of(row: model.Belief) -> str:

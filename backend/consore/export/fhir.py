@@ -39,6 +39,7 @@ Resource = dict[str, Any]
 
 _MCODE = "http://hl7.org/fhir/us/mcode/StructureDefinition"
 _SNOMED = "http://snomed.info/sct"
+SURE_FROM = 0.6  # below, what is read is told as provisional; the summary marks it "(?)"
 _STARTS = (EventType.INITIAL, EventType.SECOND_CANCER)
 _WORSE, _ABSENT = ("271299001", "Patient's condition worsened"), ("260415000", "Not detected")
 _DISEASE = {  # SNOMED CT, as in the value set of mCODE (*Condition Status Trend*)
@@ -109,14 +110,19 @@ def condition(
     morphology: tuple[str, str] | None,
     onset: str | None,
     stage: str | None = None,
+    *,
+    is_sure: bool = True,
 ) -> Resource:
-    """A tumour. `code` is CIM-10, `site` and `morphology` ICD-O-3, each with its label; `stage` as people write it."""
+    """A tumour. `code` is CIM-10, `site` and `morphology` ICD-O-3, each with its label; `stage` as people write it.
+
+    One that is not sure is `provisional`.
+    """
     display = (site or morphology or ("", "Tumeur"))[1]
     found: Resource = {
         "resourceType": "Condition",
         "id": logical_id(key),
         "clinicalStatus": category("condition-clinical", "active")[0],
-        "verificationStatus": category("condition-ver-status", "confirmed")[0],
+        "verificationStatus": category("condition-ver-status", "confirmed" if is_sure else "provisional")[0],
         "category": category("condition-category", "problem-list-item"),
         "code": concept(CIM10, *code) if code else {"text": display},
     }
@@ -233,7 +239,8 @@ def _tumour(record: Record, tumour: TumourItem, terminology: Terminology) -> Ite
     code = terminology.cim10_of(tumour.topography, tumour.morphology) if tumour.morphology else None
     onset = _iso(tumour.diagnosis_date)
     written = tumour.ptnm or tumour.ctnm or tumour.stage
-    resource = condition(key, record.id, _labelled(terminology, "CIM-10", code), site, morphology, onset, written)
+    told, sure = _labelled(terminology, "CIM-10", code), tumour.confidence >= SURE_FROM
+    resource = condition(key, record.id, told, site, morphology, onset, written, is_sure=sure)
     if morphology:
         resource["extension"] = [
             {
@@ -311,7 +318,8 @@ def _event(record: Record, place: int, happened: Happened, terminology: Terminol
             site = _labelled(terminology, "ICD-O-3-T", code)
             secondary = terminology.cim10_of(code, "8000/6")
             told = _labelled(terminology, "CIM-10", secondary)
-            resource = condition(f"{key}-site-{number}", record.id, told, site, None, date)
+            sure = item.confidence >= SURE_FROM
+            resource = condition(f"{key}-site-{number}", record.id, told, site, None, date, is_sure=sure)
             if not told:
                 resource["code"] = {"text": f"Métastase : {site[1] if site else code}"}
             if known:
@@ -322,6 +330,8 @@ def _event(record: Record, place: int, happened: Happened, terminology: Terminol
         return
     answer, display = _DISEASE[item.type]
     resource = _observation(record, key, "97509-4", "Cancer disease status", date, category_code="exam")
+    if item.confidence < SURE_FROM:
+        resource["status"] = "preliminary"
     if known:
         resource["focus"] = [_focus(record, item.tumour_rank or 0)]
     words = {"text": item.label or item.type.value.replace("_", " ")}

@@ -111,6 +111,12 @@ class _Shelf:
                         EvidenceRef(row.quote, row.confidence, document, row.start, row.end)
                     )
         self._evidence = found
+        beliefs = _of(session, model.Belief, "patient_id", ids, model.Belief.id)
+        self._sure = {(one.item, one.item_id): one.confidence for rows in beliefs.values() for one in rows}
+
+    def sure(self, item: EvidenceItem, row: Any) -> float:
+        """How sure a derived row is, 0 to 1."""
+        return float(self._sure.get((item.value, row.id), 1.0))
 
     def evidence(self, item: EvidenceItem, row: Any) -> list[EvidenceRef]:
         """The sentences behind a derived row."""
@@ -189,6 +195,7 @@ def _tumour(row: model.Tumour, shelf: _Shelf) -> TumourItem:
             for one in shelf.alterations[row.patient_id]
             if one.tumour_id == row.id
         ],
+        confidence=shelf.sure(EvidenceItem.TUMOUR, row),
         evidence=shelf.evidence(EvidenceItem.TUMOUR, row),
     )
 
@@ -200,6 +207,7 @@ def _happened(row: model.TumourEvent, ranks: dict[Any, int], places: dict[Any, i
         ranks.get(row.tumour_id),
         [site.code for site in shelf.sites[row.id or 0]],
         row.label,
+        confidence=shelf.sure(EvidenceItem.EVENT, row),
         evidence=shelf.evidence(EvidenceItem.EVENT, row),
     )
     return Happened(item, places.get(row.parent_id))
@@ -224,6 +232,7 @@ def _care(
         cycles=row.cycles,
         dose=row.dose,
         stop_reason=row.stop_reason,
+        confidence=shelf.sure(EvidenceItem.TREATMENT, row),
         evidence=shelf.evidence(EvidenceItem.TREATMENT, row),
     )
     brachytherapy = terminology.label(System.LOCAL.value, "PROC:brachytherapy")

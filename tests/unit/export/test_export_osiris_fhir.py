@@ -166,3 +166,13 @@ def test_a_code_that_osiris_does_not_list_is_left_out_and_told(store, settings, 
     writer = write_osiris([record], tmp_path)
     assert writer.left_out["TumorPathologyEvent_MorphologyCode", "ICDO3:9999/9"] == 2
     assert writer.missing["TumorPathologyEvent_MorphologyCode"] == 2
+
+
+def test_what_is_not_sure_leaves_as_provisional(store, settings, words, keys):
+    record = taken(store, settings, words, keys[:1])[0]
+    told = {one["resource"]["id"]: one["resource"] for one in bundle(record, words)["entry"]}
+    assert told[f"{record.id}-tumour-1"]["verificationStatus"]["coding"][0]["code"] == "confirmed"
+    record.tumours[0].confidence = record.events[1].item.confidence = 0.4
+    told = {one["resource"]["id"]: one["resource"] for one in bundle(record, words)["entry"]}
+    assert told[f"{record.id}-tumour-1"]["verificationStatus"]["coding"][0]["code"] == "provisional"
+    assert told[f"{record.id}-event-2"]["status"] == "preliminary"
