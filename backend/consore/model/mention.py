@@ -124,7 +124,7 @@ def unpack_mentions(payload: bytes) -> list[Mention]:
 def unpack_page(payload: bytes) -> tuple[list[Mention], list[tuple[int, int]] | None]:
     """The inverse of `pack_mentions`: mentions and sentences, null where none were kept."""
     whole = json.loads(zlib.decompress(payload))
-    if isinstance(whole, list):  # as they were kept before version 0.4
+    if isinstance(whole, list):  # as the first nodes kept them
         return [Mention.from_json(item) for item in whole], None
     places = whole["sentences"]
     return [_mention(item) for item in whole["mentions"]], list(zip(places[::2], places[1::2], strict=True)) or None
