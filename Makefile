@@ -1,4 +1,4 @@
-# Two commands do everything: `make demo` runs three fictional centres, `make test` proves the whole.
+# Two commands do everything: `make demo` runs three fictional centres, `make test` proves it.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test test-fast lint format bench schema clean
+.PHONY: help install demo test test-slow lint format bench schema clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
@@ -26,11 +26,11 @@ $(INSTALLED): pyproject.toml constraints.txt ops/debian-packages.txt
 demo: install    ## three fictional centres from nothing to a running network, and the app
 	@$(BIN)/consore demo $(ARGS)
 
-test: install    ## the whole test suite
-	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
-
-test-fast: install  ## without the tests marked slow
+test: install    ## the test suite, but for what takes long
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m 'not slow' $(ARGS)
+
+test-slow: install  ## the tests that take long: whole nights, kills, months, three centres; CI runs them too
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m slow $(ARGS)
 
 lint: install    ## style, types and the direction of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -6,6 +6,7 @@ by side. Each destination keeps its own stack of details, so that coming back fi
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 from dataclasses import dataclass, field
@@ -243,11 +244,10 @@ class ConsoreApp(MDApp):
     def on_stop(self) -> None:
         """Close the session and the network thread."""
         Window.unbind(width=self._follow_width, on_keyboard=self._on_key)
-        if self.client:
-            try:
-                self.network.run(self._leave(self.client))
-            except Exception:  # closing must not fail because the server has gone
-                self.client = None
+        client, self.client = self.client, None  # an answer that comes meanwhile asks nothing more
+        if client:
+            with contextlib.suppress(Exception):  # closing must not fail because the server has gone
+                self.network.run(self._leave(client))
         self.network.stop()
 
     def ask(self, work: Any, then: Any, otherwise: Any) -> Call:

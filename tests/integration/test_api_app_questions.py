@@ -25,6 +25,7 @@ VALUES = {
     "limit": 10,
     "id": "1",
     "sourceId": "1",
+    "runId": "1",
     "frequency": "NIGHTLY",
     "input": {"frequency": "NIGHTLY", "hour": 3},
     "refreshToken": "none",
@@ -37,9 +38,13 @@ VALUES = {
 OF_AN_ADMINISTRATOR = {
     "sources",
     "set_schedule",
+    "schedule_preview",
     "run_ingestion",
     "ingestion_runs",
     "rejected_records",
+    "rejected_reasons",
+    "replay_rejected",
+    "cancel_run",
     "referentials",
     "activate_edition",
 }

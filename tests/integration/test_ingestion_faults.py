@@ -252,6 +252,7 @@ def test_an_engine_that_comes_back_is_waited_for(
     assert indexed(picture(node, opened)) == searched(opened)
 
 
+@pytest.mark.slow
 def test_an_engine_that_stays_away_is_told_of_and_caught_up_with(
     centre: Path, node: Settings, opened: Store, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from app_network import AppNetwork
 from kivy_driver import Hand, sign_in
 from sqlmodel import select
 
+from consore.cli.fictional import SOURCES
 from consore.ingestion.lease import Lease
 from consore.model import IngestionRun, RejectedRecord, RunProgress, Schedule, now
 
@@ -36,7 +37,7 @@ def _open(hand: Hand, name: str) -> None:
 def test_the_admin_sees_the_sources_and_nothing_of_a_patient(admin: Hand) -> None:
     assert admin.app.shell.destinations == ["sources", "referentials", "settings"]
     cards = {card.name: card for card in admin.all("SourceCard")}
-    assert set(cards) == {"administratif", "pmsi", "fiches-tumeur", "chimiotherapie", "biobanque", "comptes-rendus"}
+    assert set(cards) == set(SOURCES)
     assert cards["administratif"].last.startswith("À jour")
     assert cards["pmsi"].schedule.startswith("Le ")
     assert not any(card.running for card in cards.values())
