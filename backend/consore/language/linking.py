@@ -20,6 +20,12 @@ from consore.language.tokens import fold
 from consore.model import Mention, MentionKind, System
 from consore.referentials import Match, Terminology
 
+# « maladie de Paget de l'hémibassin », « maladie osseuse de Paget »: a disease of bone, no tumour.
+_OF_BONE = re.compile(
+    r"osseuse de paget|paget osseu|"
+    r"paget (?:du |de la |de l'|d'un |d'une )(?:hemi)?(?:bassin|os|femur|tibia|rachis|crane|sacrum|aile)"
+)
+_OF_BONE_REACH = 30
 CODES_FILE = "codes.csv"
 UNCERTAIN, MALIGNANT, METASTATIC, PRIMARY_OR_METASTATIC = "8000/1", "8000/3", "8000/6", "8000/9"
 _GENERIC = frozenset({"8000/1", "8001/1"})
@@ -165,11 +171,14 @@ class Linker:
             return [mention(MentionKind.RESPONSE, System.LOCAL, code, label)]
         if span.tag == "lesion":
             return [tumour(self._learned_code(written, span) or UNCERTAIN)]
+        if _OF_BONE.search(fold(text[span.start : span.end + _OF_BONE_REACH])):
+            return []
         return [tumour(self._code(written, span, MentionKind.MORPHOLOGY, terms) or MALIGNANT)]
 
     def _code(self, written: str, span: Tagged, kind: MentionKind, terms: _Terms) -> str | None:
         inside = terms.touching(kind, span.start, span.end)
-        exact = next((m.code for m in inside if m.start == span.start and m.end == span.end), None)
+        # « maladie de Paget du mamelon » tells more than the « maladie de Paget » that was seen of it.
+        exact = next((m.code for m in inside if m.start == span.start and m.end >= span.end), None)
         # « tumeur » is of uncertain behaviour in the dictionary, but the tagger saw that this one is a cancer.
         learned = self._learned_code(written, span)
         if exact and exact not in _GENERIC and not _is_more_specific(learned, exact):

@@ -166,3 +166,14 @@ def test_sentences_are_told_apart_by_what_they_assert(reader: Reader) -> None:
     text = "Métastases hépatiques. Pas de métastase osseuse. Consultation de contrôle."
     assertions = [assertion for _, _, assertion in sentence_assertions(text, reader.read(text))]
     assert assertions == [Assertion.PRESENT, Assertion.NEGATED, Assertion.PRESENT]
+
+
+def test_a_disease_of_bone_named_after_paget_is_no_tumour(reader: Reader) -> None:
+    said = "La fenêtre osseuse ne montre qu'une maladie de Paget de l'hémibassin."
+    assert not of_kind(reader.read(said), MentionKind.MORPHOLOGY)
+    assert one(reader, "Maladie de Paget du mamelon gauche.", MentionKind.MORPHOLOGY).code == "8540/3"
+
+
+def test_a_score_of_pain_is_no_change_of_chromosomes(reader: Reader) -> None:
+    assert not of_kind(reader.read("Énergie cotée 7/10, douleur à 7/10."), MentionKind.BIOMARKER)
+    assert "CHR710" in {m.code for m in of_kind(reader.read("Gliome avec +7/-10."), MentionKind.BIOMARKER)}
