@@ -31,6 +31,7 @@ LONGEST_QUOTE = 300
 
 _LOCAL = System.LOCAL.value
 _OF_BLOOD = {"serum", "psa", "ca125", "ca153", "ca199", "ace", "cyfra", "thyroglobulin"}  # grammars of `values.csv`
+_AS_FRENCH = {"10*3/uL": "G/L", "10*6/uL": "T/L", "m[IU]/L": "mUI/L", "m[IU]/mL": "mUI/mL"}
 _NUMBER = re.compile(r"[<>≤≥=~≈ ]*\d+(?:[.,]\d+)?")
 
 
@@ -77,8 +78,9 @@ class Measure:
 
     @property
     def written(self) -> str:
-        """Value and unit as French people write them."""
-        return f"{self.value.strip().replace('.', ',')} {self.unit}".strip()
+        """Value and unit as French people write them: UCUM `[U]/mL` is U/mL, `10*3/uL` G/L."""
+        unit = _AS_FRENCH.get(self.unit, self.unit.replace("[", "").replace("]", "").replace("umol", "µmol"))
+        return f"{self.value.strip().replace('.', ',')} {unit}".strip()
 
 
 def measures_of(
