@@ -177,8 +177,7 @@ class Linker:
 
     def _code(self, written: str, span: Tagged, kind: MentionKind, terms: _Terms) -> str | None:
         inside = terms.touching(kind, span.start, span.end)
-        # « maladie de Paget du mamelon » tells more than the « maladie de Paget » that was seen of it.
-        exact = next((m.code for m in inside if m.start == span.start and m.end >= span.end), None)
+        exact = next((m.code for m in inside if m.start == span.start and m.end == span.end), None)
         # « tumeur » is of uncertain behaviour in the dictionary, but the tagger saw that this one is a cancer.
         learned = self._learned_code(written, span)
         if exact and exact not in _GENERIC and not _is_more_specific(learned, exact):
