@@ -34,7 +34,7 @@ class Hand:
         for _ in range(count):
             self._loop.idle()
 
-    def until(self, condition: Callable[[], Any], timeout_s: float = 15.0) -> Any:
+    def until(self, condition: Callable[[], Any], timeout_s: float = 60.0) -> Any:
         """Draw frames until `condition()` is true; its value. Raises AssertionError in the end."""
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:

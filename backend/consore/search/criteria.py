@@ -134,6 +134,59 @@ class DocumentLeaf(_Node):
     between: DateRange | None = None
 
 
+class Delay(_Node):
+    """A delay between two dated rows, both ends included; an open end is null, and zero is the same day."""
+
+    min: int | None = Field(default=None, ge=0)
+    max: int | None = Field(default=None, ge=0)
+    unit: Literal["days", "weeks", "months", "years"] = "days"
+
+
+class SequenceLeaf(_Node):
+    """Two dated rows of one patient, in this order: `then` is on the day of `first` or later (`within`, if given).
+
+    Dates: of diagnosis for a tumour, the start for a treatment, else that of the row. Undated rows are in no sequence.
+    """
+
+    first: Criteria
+    then: Criteria
+    within: Delay | None = None
+
+    @model_validator(mode="after")
+    def _dated(self) -> SequenceLeaf:
+        for node in (self.first, self.then):
+            if node.key not in DATED:
+                raise ValueError(f"a sequence is made of {', '.join(DATED)}, not of {node.key}")
+        return self
+
+
+class CountLeaf(_Node):
+    """At least so many rows of one kind, such as two surgeries or three tumours."""
+
+    of: Criteria
+    at_least: int = Field(ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _rows(self) -> CountLeaf:
+        if self.of.key not in DATED:
+            raise ValueError(f"what is counted is one of {', '.join(DATED)}, not {self.of.key}")
+        return self
+
+
+DATED = (
+    "tumour",
+    "event",
+    "treatment",
+    "biomarker",
+    "alteration",
+    "sample",
+    "diagnosis",
+    "act",
+    "concept",
+    "document",
+)
+
+
 class Criteria(_Node):
     """A node: exactly one key."""
 
@@ -151,6 +204,8 @@ class Criteria(_Node):
     act: CodeLeaf | None = None
     concept: ConceptLeaf | None = None
     document: DocumentLeaf | None = None
+    sequence: SequenceLeaf | None = None
+    count: CountLeaf | None = None
 
     @model_validator(mode="after")
     def _one_key(self) -> Criteria:
@@ -165,8 +220,10 @@ class Criteria(_Node):
 
     @property
     def children(self) -> list[Criteria]:
-        """The nodes under `all`, `any` or `none`; of a leaf, none."""
-        return self.all or self.any or self.none or []
+        """The nodes under `all`, `any` or `none`, or those of a sequence or a count; of another leaf, none."""
+        if self.sequence:
+            return [self.sequence.first, self.sequence.then]
+        return [self.count.of] if self.count else self.all or self.any or self.none or []
 
     def as_json(self) -> dict[str, Any]:
         """The tree with its JSON keys, without what is null."""
@@ -227,6 +284,11 @@ def _measure(tree: Any) -> tuple[int, int]:
         if not isinstance(node, dict):
             continue
         groups = [node[key] for key in ("all", "any", "none") if isinstance(node.get(key), list)]
+        groups += [
+            [leaf[key] for key in keys if key in leaf]
+            for name, keys in (("sequence", ("first", "then")), ("count", ("of",)))
+            if isinstance(leaf := node.get(name), dict)
+        ]
         if not groups:
             leaves += 1
         stack.extend((child, level + 1) for group in groups for child in group)
