@@ -118,7 +118,7 @@ class Grammar:
     sources: dict[str, list[str]]
     common: dict[str, list[str]] = field(default_factory=dict)
     _rules: dict[str, list[list[Node]]] = field(default_factory=dict)
-    _chosen: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    _chosen: dict[tuple[str, str], tuple[list[str], list[str], float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for rules in (self.common, self.sources):
@@ -141,13 +141,14 @@ class Grammar:
     def _names(self, rule: str, style: str, rng: Random) -> list[str]:
         """The rules to try: that of the style, those it is like, the plain one; sometimes the plain one first."""
         key = (rule, style)
-        names = self._chosen.get(key)
-        if names is None:
-            suffixes = [f"{rule}.{name}" for name in (style, *styles()[style].like)]
-            names = self._chosen[key] = [name for name in [*suffixes, rule] if name in self._rules]
-        if len(names) > 1 and rng.random() < styles()[style].plain:
-            return names[::-1]
-        return names
+        chosen = self._chosen.get(key)
+        if chosen is None:
+            author = styles()[style]
+            suffixes = [f"{rule}.{name}" for name in (style, *author.like)]
+            names = [name for name in [*suffixes, rule] if name in self._rules]
+            chosen = self._chosen[key] = names, names[::-1], author.plain
+        names, plain_first, plain = chosen
+        return plain_first if len(names) > 1 and rng.random() < plain else names
 
     @staticmethod
     def _order(name: str, size: int, scene: Scene, rng: Random) -> Iterable[int]:
@@ -257,28 +258,46 @@ _FEMININE = re.compile(
 )
 _SINGULAR = re.compile(r"(?:carcinose|envahissement|pleurésie|métastase) ", re.IGNORECASE)
 _TO_FEMININE = {"un": "une", "son": "sa", "ce": "cette", "du": "de la", "le": "la", "au": "à la", "aucun": "aucune"}
-_DETERMINER = re.compile(r"\b(un|une|son|ce|du|le|au|aucun|des|les|de|la|sa|que) $", re.IGNORECASE)
+_DETERMINERS = ("un", "une", "son", "ce", "du", "le", "au", "aucun", "des", "les", "de", "la", "sa", "que")
+_DETERMINER = re.compile(rf"\b({'|'.join(_DETERMINERS)}) $", re.IGNORECASE)
+_DETERMINER_ENDS = frozenset(
+    a + b + " " for *_, one, last in _DETERMINERS for a in (one, one.upper()) for b in (last, last.upper())
+)
 
 
 def agree(pieces: Iterable[Piece]) -> list[Piece]:
     """Make the little words before a term agree with it: "un néoplasie" → "une", "de exérèse" → "d'exérèse"."""
     out: list[Piece] = []
-    for piece in pieces:
-        before = out[-1] if out else None
-        if piece.text[:1].isalpha() and before and not before.said and (found := _DETERMINER.search(before.text[-9:])):
+    run: list[str] = []  # the plain text since the last term, and how it ends
+    tail = ""
+    for text, said in pieces:
+        if tail[-3:] in _DETERMINER_ENDS and text[:1].isalpha() and (found := _DETERMINER.search(tail)):
             word = found.group(1)
-            new = _agreed(word.lower(), piece.text)
+            new = _agreed(word.lower(), text)
             if new:
                 new = new[0].upper() + new[1:] if word[0].isupper() else new
-                out[-1] = before = Piece(before.text[: found.start() - len(before.text[-9:])] + new)
-        if before and not before.said and not piece.said:
-            out[-1] = Piece(before.text + piece.text)
+                run = ["".join(run)[: found.start() - len(tail)] + new]
+                tail = run[0][-9:]
+        if said:
+            if run:
+                out.append(Piece(_contracted("".join(run))))
+                run, tail = [], ""
+            out.append(Piece(text, said))
         else:
-            out.append(piece)
-    return [
-        piece if piece.said else Piece(_PARTITIVE.sub(_partitive, _CONTRACTED.sub(_contract, piece.text)))
-        for piece in out
-    ]
+            run.append(text)
+            tail = text[-9:] if len(text) >= 9 else (tail + text)[-9:]
+    if run:
+        out.append(Piece(_contracted("".join(run))))
+    return out
+
+
+def _contracted(text: str) -> str:
+    """ "de le" → "du", "de des" → "de": looked for only where the letters are, which is cheaper than the patterns."""
+    if any(letters in text for letters in ("de le", "De le", "à le", "À le")):
+        text = _CONTRACTED.sub(_contract, text)
+    if "de des " in text or "De des " in text:
+        text = _PARTITIVE.sub(_partitive, text)
+    return text
 
 
 _CONTRACTED = re.compile(r"\b([Dd]e|[àÀ]) (les?) (?=[a-zA-ZàâéèêîôœÉ\d])")
@@ -364,11 +383,20 @@ def assemble(pieces: Iterable[Piece], headings: dict[str, str]) -> tuple[str, li
     return "".join(out), mentions
 
 
+_BLANKS = re.compile("  +")
+_STOPS = frozenset(".?!")
+_SMALL_START = re.compile(r"(?<=[.?!] )[a-zàâéèêîôûœç]")
+
+
+def _capital(match: re.Match[str]) -> str:
+    return match.group().upper()
+
+
 def _line(pieces: list[Piece], starts_sentence: bool) -> tuple[str, list[tuple[int, int, Said]]]:
     text = ""
     found: list[tuple[int, int, Said]] = []
     for piece in pieces:
-        part = piece.text if piece.said else re.sub(r"  +", " ", piece.text)
+        part = piece.text if piece.said or "  " not in piece.text else _BLANKS.sub(" ", piece.text)
         if not text or text.endswith((" ", "(")):
             part = part.lstrip(" ") if not piece.said else part
         if part[:1] in (",", ".", ")", "") and text.endswith(" ") and not piece.said:
@@ -377,14 +405,14 @@ def _line(pieces: list[Piece], starts_sentence: bool) -> tuple[str, list[tuple[i
             part = part[1:]
         if not part:
             continue
-        if (not text and starts_sentence) or re.search(r"[.?!]\s$", text):
+        if (not text and starts_sentence) or (text[-2:-1] in _STOPS and text[-1:].isspace()):
             part = part if part[1:2].isupper() else part[0].upper() + part[1:]
         elif not text and not piece.said and (part[1:2].islower() or part[1:2] == "'"):
             part = part[0].lower() + part[1:]
         if piece.said:
             found.append((len(text), len(text) + len(part), piece.said))
         else:
-            part = re.sub(r"([.?!] )([a-zàâéèêîôûœç])", lambda m: m.group(1) + m.group(2).upper(), part)
+            part = _SMALL_START.sub(_capital, part)
         text += part
     return text.rstrip(" "), found
 
