@@ -8,7 +8,7 @@ import pytest
 from engines import engine_settings
 from sqlmodel import select
 
-from consore.cli.ingestion_bench import MONTHS
+from consore.cli.ingestion_measures import MONTHS
 from consore.cli.loads import declare, load, load_days, load_with_kills, pictured
 from consore.ingestion.snapshot import differences
 from consore.model import Document, RejectedRecord
