@@ -56,9 +56,7 @@ SIGN_IN = """mutation($password: String!) { signIn(login: "banc", password: $pas
   ... on Session { accessToken } ... on InputProblem { message } } }"""
 
 
-def measure_ingestion(
-    documents: int, records: int, kills: int, patients: int, parts: Sequence[str], out: Path
-) -> None:
+def measure_ingestion(documents: int, records: int, kills: int, patients: int, parts: Sequence[str], out: Path) -> None:
     """Measure `parts` (of PARTS), print the tables and write them to `out` as JSON."""
     found: dict[str, Any] = {"cores": os.cpu_count()}
     with tempfile.TemporaryDirectory(prefix="consore-bench-") as folder:
