@@ -12,7 +12,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import DataError, IntegrityError
@@ -25,6 +25,7 @@ from consore.ingestion.patience import transact
 from consore.ingestion.progress import Meter
 from consore.ingestion.quarantine import has_rejected, keep_rejected, settle, settle_unseen
 from consore.ingestion.removals import remove_rows
+from consore.ingestion.started import StartedRun
 from consore.ingestion.taken import mark_pending
 from consore.model import (
     Checkpoint,
@@ -42,9 +43,6 @@ from consore.settings import Settings
 from consore.sources import Mark, Rejection, SourceRecord, count_records, read_source
 from consore.sources.records import KeyTable
 from consore.store import Store
-
-if TYPE_CHECKING:
-    from consore.ingestion.runs import StartedRun
 
 BATCH = 400  # records
 BATCH_BYTES = 16_000_000  # of raw records held at once

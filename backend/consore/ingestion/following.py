@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 from sqlalchemy import delete, insert, select, update
@@ -21,11 +21,9 @@ from consore.errors import InputError
 from consore.ingestion.lease import is_held
 from consore.ingestion.progress import Progress, Step
 from consore.ingestion.schedules import closed_until
+from consore.ingestion.started import StartedRun
 from consore.model import IngestionRun, RunProgress, RunState, Schedule, now
 from consore.store import Store
-
-if TYPE_CHECKING:
-    from consore.ingestion.runs import StartedRun
 
 BEAT = 1.0  # seconds between two looks at the store
 CANCEL = "cancel"

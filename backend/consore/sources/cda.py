@@ -10,20 +10,21 @@ import base64
 import binascii
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
 from consore.errors import RecordError
-from consore.sources import texts
-from consore.sources.markup import Lines, parse_xml
+from consore.sources import limits
+from consore.sources.markup import Lines, decode_markup, parse_xml
 from consore.sources.records import SourceRecord
 from consore.sources.values import document_kind, instant, measure, parse_moment, word
 
 # Identifiers that name a person in the whole country: the matricule INS in its six OIDs. An IPP is none of these.
 NATIONAL = ("1.2.250.1.213.1.4.",)
+TextFrom = Callable[[bytes, str], str]  # the text of a file's bytes, with the suffix that it is meant to have
 _NAMED = "ClinicalDocument"
 _NATIONAL_TYPES = ("INS", "INS-NIR", "INS-NIA", "INS-C", "NI", "NH", "SS")  # HL7 table 0203, and the French ones
 _TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
@@ -110,7 +111,7 @@ def parse_cda(content: bytes) -> Clinical:
         try:
             root = parse_xml(content)
         except ParseError:  # bytes that are not in the encoding that they declare
-            root = parse_xml(re.sub(r"^\s*<\?xml[^>]*\?>", "", texts.decode_markup(content)))
+            root = parse_xml(re.sub(r"^\s*<\?xml[^>]*\?>", "", decode_markup(content)))
     except (ParseError, ValueError, LookupError, RecursionError) as error:
         raise RecordError(
             f"The document is no well-formed XML: {error}.", "Send it again.", reason="damaged_xml"
@@ -156,16 +157,16 @@ def choose_identifier(found: list[tuple[str, str, str]], authority: str = "") ->
     )
 
 
-def cda_text(content: bytes, *, ocr: bool = True) -> str:
-    """The text that a person reads in a CDA."""
-    return text_of_clinical(parse_cda(content), ocr=ocr)
+def cda_text(content: bytes, text_from: TextFrom) -> str:
+    """The text that a person reads in a CDA; `text_from` reads the file that a level 1 document carries."""
+    return text_of_clinical(parse_cda(content), text_from)
 
 
-def text_of_clinical(clinical: Clinical, *, ocr: bool = True) -> str:
+def text_of_clinical(clinical: Clinical, text_from: TextFrom) -> str:
     """The text of a level 1 document's content, or of the sections of a level 2 or 3. Raises RecordError."""
     body = clinical.root.find("component/nonXMLBody/text")
     if body is not None:
-        return _content(body, ocr)
+        return _content(body, text_from)
     lines = Lines()
     try:
         for part in clinical.root.findall("component/structuredBody/component/section"):
@@ -179,7 +180,7 @@ def text_of_clinical(clinical: Clinical, *, ocr: bool = True) -> str:
 
 
 def document_of(
-    clinical: Clinical, origin: str, authority: str = "", *, ocr: bool = True, identified: bool = True
+    clinical: Clinical, origin: str, text_from: TextFrom, authority: str = "", *, identified: bool = True
 ) -> SourceRecord:
     """The document as a record. Raises RecordError with the reason.
 
@@ -192,7 +193,7 @@ def document_of(
         "date": clinical.date(),
         "author": _author(clinical.root),
         "service": _service(clinical.root),
-        "text": texts.finished(text_of_clinical(clinical, ocr=ocr)),
+        "text": limits.finished(text_of_clinical(clinical, text_from)),
     }
     identifier = clinical.identifier
     if not identified:
@@ -233,7 +234,7 @@ def results_of(clinical: Clinical, origin: str, authority: str = "") -> Iterator
 # --- Text -----------------------------------------------------------------------------------------------------
 
 
-def _content(body: Element, ocr: bool) -> str:
+def _content(body: Element, text_from: TextFrom) -> str:
     """What a level 1 document carries: base64 of a file, or text."""
     reference = body.find("reference")
     written = "".join(body.itertext()).strip()
@@ -250,15 +251,15 @@ def _content(body: Element, ocr: bool) -> str:
         content = decoded_base64(written)
         if body.get("compression"):
             content = _inflated(content)
-        return texts.text_from(content, _SUFFIXES.get(kind, ""), ocr=ocr)
-    return texts.text_from(written.encode(), ".html" if "html" in kind else "", ocr=ocr)
+        return text_from(content, _SUFFIXES.get(kind, ""))
+    return text_from(written.encode(), ".html" if "html" in kind else "")
 
 
 def decoded_base64(written: str) -> bytes:
     """Bytes of a base64 text, blanks and missing padding forgiven. Raises RecordError where it is none."""
     bare = re.sub(r"\s+", "", written).replace("-", "+").replace("_", "/").rstrip("=")
-    if len(bare) * 3 // 4 > texts.MAX_FILE:
-        raise texts.too_large(len(bare) * 3 // 4)
+    if len(bare) * 3 // 4 > limits.MAX_FILE:
+        raise limits.too_large(len(bare) * 3 // 4)
     if len(bare) % 4 == 1:
         bare = bare[:-1]  # cut within a byte: what comes before it is still read, and told damaged if it is
     try:
@@ -271,10 +272,10 @@ def _inflated(content: bytes) -> bytes:
     for bits in (47, -15):  # gzip or zlib by its header, then a bare stream
         unpacker = zlib.decompressobj(bits)
         try:
-            data = unpacker.decompress(content, texts.MAX_FILE + 1)
+            data = unpacker.decompress(content, limits.MAX_FILE + 1)
         except zlib.error:
             continue
-        if len(data) > texts.MAX_FILE:
+        if len(data) > limits.MAX_FILE:
             raise RecordError("The content unpacks to more than is safe.", "Send it again.", reason="zip_bomb")
         return data
     raise RecordError("The content cannot be unpacked.", "Send it again.", reason="damaged_content")
@@ -496,8 +497,8 @@ def _service(root: Element) -> str:
 def read_cda_file(file: Path) -> bytes:
     """The bytes of a CDA file. Raises RecordError where it is too large or empty."""
     size = file.stat().st_size
-    if size > texts.MAX_FILE:
-        raise texts.too_large(size)
+    if size > limits.MAX_FILE:
+        raise limits.too_large(size)
     content = file.read_bytes()
     if not content.strip():
         raise RecordError("The file is empty.", "Export it again.", reason="empty_file")

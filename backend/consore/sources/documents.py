@@ -10,16 +10,18 @@ import hashlib
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from consore.errors import RecordError, SourceError
 from consore.sources.cda import document_of, holds_cda, parse_cda, read_cda_file, results_of
 from consore.sources.encoding import lines_of
+from consore.sources.limits import finished
 from consore.sources.places import Place
 from consore.sources.records import CUT_NOTE, RAW_LIMIT, Rejection, SourceRecord, bounded, unforeseen
 from consore.sources.tables import Row, read_rows
-from consore.sources.texts import finished, text_from, text_of
+from consore.sources.texts import text_from, text_of
 from consore.sources.values import document_kind, parse_date, parse_moment
 
 CONTENT_MARK = b"\n-- content of the file --\n"  # in the raw bytes of a document: index lines, this, the file
@@ -90,7 +92,7 @@ def _records_of_file(
     if holds_cda(content):
         clinical = parse_cda(content)
         if "document" in kinds:
-            yield document_of(clinical, name, authority, ocr=ocr)
+            yield document_of(clinical, name, partial(text_from, ocr=ocr), authority)
         for record in results_of(clinical, name, authority):
             if record.kind in kinds:
                 yield record

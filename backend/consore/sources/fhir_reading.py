@@ -14,11 +14,12 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from consore.errors import RecordError, SourceAway, SourceError
-from consore.sources import texts
+from consore.sources import limits
+from consore.sources.drops import wanted
 from consore.sources.encoding import MAX_OBJECT, long_lines
 from consore.sources.fhir import TYPES, Reader, Resource, ipp_of
 from consore.sources.options import secret_of
-from consore.sources.places import Items, Marks, Place, each_file, wanted
+from consore.sources.places import Items, Marks, Place, each_file
 from consore.sources.records import Heap, KeyTable, Mark, Rejection, SourceRecord
 
 PATTERNS = ("*.ndjson", "*.jsonl", "*.json")
@@ -184,8 +185,8 @@ class FhirServer:
                     chunks = []
                     for chunk in answer.iter_bytes():
                         size += len(chunk)
-                        if size > max(MAX_OBJECT, texts.MAX_FILE):
-                            raise texts.too_large(size)
+                        if size > max(MAX_OBJECT, limits.MAX_FILE):
+                            raise limits.too_large(size)
                         chunks.append(chunk)
                     answer._content = b"".join(chunks)  # what `iter_bytes` read, for `json` and `content`
             except httpx.TransportError as error:
@@ -360,7 +361,7 @@ _KNOWN = (
 
 def _whole_file(path: Path, name: str) -> Iterator[tuple[str, Resource | RecordError, bytes]]:
     if path.stat().st_size > MAX_OBJECT:
-        yield name, texts.too_large(path.stat().st_size), b""
+        yield name, limits.too_large(path.stat().st_size), b""
         return
     raw = path.read_bytes()
     try:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from consore.errors import RecordError
-from consore.sources import texts
+from consore.sources import limits, texts
 from consore.sources.cda import choose_identifier, decoded_base64, document_of, holds_cda, parse_cda
 from consore.sources.hl7 import Message, Segment
 from consore.sources.records import SourceRecord
@@ -327,7 +327,7 @@ def _told(message: Message, contents: list[Segment], origin: str, ocr: bool) -> 
     files = [segment for segment in contents if segment.get(2) in ("ED", "RP")]
     if not files:
         lines = [segment.text(5) for segment in contents]
-        return {"text": texts.finished("\n".join(lines))}
+        return {"text": limits.finished("\n".join(lines))}
     forms: dict[str, dict[str, Any]] = {}
     fault: RecordError | None = None
     for segment in files:
@@ -342,7 +342,7 @@ def _told(message: Message, contents: list[Segment], origin: str, ocr: bool) -> 
     if not forms:
         raise fault or RecordError("The message carries no document.", "Send it again.", reason="missing_content")
     first, *others = forms.values()
-    return {**first, "text": texts.finished("\n\n".join([first["text"], *(one["text"] for one in others)]))}
+    return {**first, "text": limits.finished("\n\n".join([first["text"], *(one["text"] for one in others)]))}
 
 
 def _form(segment: Segment, origin: str, ocr: bool) -> dict[str, Any]:
@@ -365,7 +365,7 @@ def _form(segment: Segment, origin: str, ocr: bool) -> dict[str, Any]:
     if not content.strip():
         raise RecordError("The message carries an empty document.", "Send it again.", reason="empty_file")
     if holds_cda(content):
-        clinical = document_of(parse_cda(content), origin, ocr=ocr, identified=False)
+        clinical = document_of(parse_cda(content), origin, partial(texts.text_from, ocr=ocr), identified=False)
         return {name: clinical.values[name] for name in ("title", "date", "author", "service", "text")}
     suffix = _NAMES_OF_CONTENT.get(segment.get(5, 3).lower(), "")
     return {"text": texts.text_from(content, suffix, ocr=ocr)}

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from consore.errors import RecordError
+from consore.referentials.decoding import decode, wide_encoding
 
 _BLOCKS = frozenset(
     (
@@ -17,6 +18,7 @@ _BLOCKS = frozenset(
     )
 )
 _UNSEEN = frozenset(("script", "style", "head", "template", "noscript", "svg", "object"))
+HEAD = 16_384  # characters that tell what markup this is
 _SPACES = re.compile(r"[ \t\r\n\f\v]+")
 
 
@@ -134,3 +136,15 @@ class _Page(HTMLParser):
             self.lines.verbatim(data)
         else:
             self.lines.words(data)
+
+
+def decode_markup(content: bytes) -> str:
+    """Markup as text: the encoding that it declares where the bytes agree with it, else the one that they tell."""
+    if not wide_encoding(content[:HEAD]):
+        declared = re.search(rb"(?:encoding|charset)\s*=\s*[\"']?([\w.:-]+)", content[:2048])
+        if declared:
+            try:
+                return content.decode(declared[1].decode("ascii")).removeprefix("\ufeff")
+            except (LookupError, UnicodeError):
+                pass
+    return decode(content)

@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree.ElementTree import ParseError
 
 from consore.errors import RecordError
-from consore.sources import texts
+from consore.sources import limits
 from consore.sources.markup import parse_xml
 
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
@@ -53,9 +53,9 @@ def rtf_text(content: bytes) -> str:
 
 
 def _refuse_bomb(unpacked: int, packed: int) -> None:
-    if unpacked > texts.MAX_UNPACKED or unpacked > 8_000_000 + MAX_RATIO * packed:
+    if unpacked > limits.MAX_UNPACKED or unpacked > 8_000_000 + MAX_RATIO * packed:
         raise RecordError(
-            f"The archive unpacks to {unpacked:,} bytes, more than {texts.MAX_UNPACKED:,} or than is likely.",
+            f"The archive unpacks to {unpacked:,} bytes, more than {limits.MAX_UNPACKED:,} or than is likely.",
             "Take its images out, then export it again.",
             reason="zip_bomb",
         )

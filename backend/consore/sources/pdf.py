@@ -11,7 +11,7 @@ import subprocess
 from functools import cache
 
 from consore.errors import RecordError
-from consore.sources import texts
+from consore.sources import limits
 
 PAGES_RECOGNISED = 60  # of one scanned document: a report has a few
 RESOLUTION = 300  # dots an inch: what tesseract was trained on
@@ -36,18 +36,18 @@ def pdf_text(content: bytes, ocr: bool = True) -> str:
         if reader.is_encrypted and not reader.decrypt(""):
             raise RecordError("The PDF is encrypted.", "Export it without a password.", reason="encrypted_pdf")
         total = len(reader.pages)
-        if total > texts.MAX_PAGES:
+        if total > limits.MAX_PAGES:
             raise RecordError(
-                f"The PDF has {total} pages, more than {texts.MAX_PAGES}.",
+                f"The PDF has {total} pages, more than {limits.MAX_PAGES}.",
                 "Split it by report.",
                 reason="text_too_long",
             )
         for page in reader.pages:
             pages.append(page.extract_text())
             length += len(pages[-1])
-            if length > texts.MAX_TEXT:
+            if length > limits.MAX_TEXT:
                 raise RecordError(
-                    f"The PDF holds more than {texts.MAX_TEXT:,} characters.",
+                    f"The PDF holds more than {limits.MAX_TEXT:,} characters.",
                     "Split it by report.",
                     reason="text_too_long",
                 )

@@ -6,7 +6,6 @@ alone is read each time: the store knows what has not changed in it.
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -15,14 +14,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from consore.errors import InputError, RecordError, SourceError
+from consore.sources.drops import settled, wanted
 from consore.sources.options import digest, scheme_of
 from consore.sources.records import RAW_LIMIT, Mark, Rejection, SourceRecord
 
 Marks = Callable[[str], str | None]
 Items = Iterator[SourceRecord | Rejection | Mark]
 NO_MARK: Marks = lambda _: None  # noqa: E731
-
-_BEING_WRITTEN = (".tmp", ".part", ".partial", ".filepart", ".crdownload", ".swp", ".lock")
 
 
 class Place(Protocol):
@@ -149,13 +147,6 @@ def each_file(
             yield Mark(name, state)
 
 
-def wanted(name: str, patterns: tuple[str, ...], options: dict[str, Any]) -> bool:
-    """Whether a file of a folder is one of those that a source reads."""
-    bare = PurePosixPath(name).name.lower()
-    chosen = (options["pattern"],) if options.get("pattern") else patterns
-    return any(fnmatch.fnmatchcase(name.lower() if "/" in pattern else bare, pattern.lower()) for pattern in chosen)
-
-
 def head_of(place: Place, name: str) -> bytes:
     """The first bytes of a file, as many as are kept of a rejected record; empty where it cannot be read."""
     try:
@@ -163,11 +154,6 @@ def head_of(place: Place, name: str) -> bytes:
             return stream.read(RAW_LIMIT + 1)
     except (OSError, InputError):
         return b""
-
-
-def settled(name: str) -> bool:
-    """Whether a file is whole, as far as its name tells: not hidden, not still being written."""
-    return not name.startswith((".", "~")) and not name.lower().endswith(_BEING_WRITTEN)
 
 
 def _unreadable(error: OSError) -> None:

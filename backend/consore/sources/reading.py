@@ -23,6 +23,7 @@ from consore.sources.documents import (
     read_index,
     reread_file,
 )
+from consore.sources.drops import wanted
 from consore.sources.encoding import lines_of
 from consore.sources.extracts import UNIQUE, records_of_rows
 from consore.sources.fhir_reading import check_server, read_bulk, read_server, reread_resource
@@ -30,7 +31,7 @@ from consore.sources.hl7 import Message, messages_of
 from consore.sources.hl7_records import FAMILIES, records_of
 from consore.sources.links import ANO, ANO_HOSP, Links, read_links
 from consore.sources.options import scheme_of, shown
-from consore.sources.places import NO_MARK, Items, Marks, Place, each_file, opened, wanted
+from consore.sources.places import NO_MARK, Items, Marks, Place, each_file, opened
 from consore.sources.pmsi import read_rss
 from consore.sources.records import CUT_NOTE, KeyTable, Mark, Rejection, SourceRecord, unforeseen
 from consore.sources.rsa import TRA, read_rsa, read_tra

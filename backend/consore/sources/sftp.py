@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from consore.errors import SourceAway, SourceError
+from consore.sources.drops import settled
 from consore.sources.options import secret_file, secret_of
-from consore.sources.places import settled
 
 T = TypeVar("T")
 PATIENCE = 30  # seconds for a connection or an answer

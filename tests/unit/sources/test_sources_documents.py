@@ -14,7 +14,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from consore.errors import SourceError
 from consore.model import SourceKind
-from consore.sources import Rejection, SourceRecord, document_kind, read_source, reread_record, texts
+from consore.sources import Rejection, SourceRecord, document_kind, limits, read_source, reread_record
 
 INDEX = "id;ipp;type;titre;date;auteur;service;fichier"
 SENTENCE = "Adénocarcinome du sein gauche, œstrogènes positifs."
@@ -136,14 +136,14 @@ def test_a_pdf_open_to_all_is_read_though_it_is_encrypted(tmp_path: Path) -> Non
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(texts, "MAX_UNPACKED", 1_000_000)
+    monkeypatch.setattr(limits, "MAX_UNPACKED", 1_000_000)
     bomb = archive(**{"[Content_Types].xml": b"<Types/>", "word__document.xml": b" " * 2_000_000})
     (rejection,) = read(folder(tmp_path, ("x.docx", bomb)))
     assert rejection.reason == "zip_bomb"
 
 
 def test_a_file_too_large_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(texts, "MAX_FILE", 1000)
+    monkeypatch.setattr(limits, "MAX_FILE", 1000)
     (rejection,) = read(folder(tmp_path, ("x.txt", b"a" * 1001)))
     assert rejection.reason == "file_too_large"
 
