@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from consore.model import Patient
-from consore.referentials.text import fold, squeeze
+from consore.text import fold, squeeze
 
 MASK = "*"
 SHORTEST_NAME = 3

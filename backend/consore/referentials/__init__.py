@@ -6,7 +6,7 @@
 from consore.referentials.concept import Concept, Edition, Match, Suggestion
 from consore.referentials.tables import table_files, tables
 from consore.referentials.terminology import Terminology, terminology
-from consore.referentials.text import fold, normalise, tokens_for_index
+from consore.text import fold, normalise, tokens_for_index
 from consore.referentials.values import ValueGrammar, grammar_of, value_grammars
 
 __all__ = [

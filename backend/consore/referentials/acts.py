@@ -15,7 +15,7 @@ from pathlib import Path
 
 from consore.errors import ConfigurationError
 from consore.referentials.reading import rows
-from consore.referentials.text import fold
+from consore.text import fold
 from consore.settings import shipped_referentials
 
 ATTRIBUTES = ("treatment_type", "act", "site")

@@ -17,7 +17,7 @@ from consore.referentials.concept import Concept, Term
 from consore.referentials.inflection import adjective_forms, four_forms, noun_forms, plural, spellings
 from consore.referentials.matcher import LAYERS, Form, Patterns, Rule, pattern_after, pattern_before, patterns
 from consore.referentials.reading import CodeSystem, numbered_rows, rows
-from consore.referentials.text import fold
+from consore.text import fold
 
 
 def expand(root: Path, systems: list[CodeSystem]) -> tuple[Patterns, dict[str, dict[str, int]]]:

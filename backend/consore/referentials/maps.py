@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from consore.errors import ConfigurationError
 from consore.referentials.concept import Concept
-from consore.referentials.text import fold
+from consore.text import fold
 
 # The part of chapter II of CIM-10 that a behaviour chooses (first and last category).
 _PARTS = {

@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeAlias
 from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
 from consore.referentials.concept import Match
-from consore.referentials.text import bare, pattern_of, squeeze_to_bytes, with_signs
+from consore.text import bare, pattern_of, squeeze_to_bytes, with_signs
 
 # Kinds of one layer exclude each other.
 LAYERS: Mapping[str, int] = {

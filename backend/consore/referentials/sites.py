@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from consore.referentials.concept import Match
-from consore.referentials.text import fold, normalise
+from consore.text import fold, normalise
 
 # Between an organ already said and the next one: a comma or a conjunction, then perhaps an article.
 _AND = re.compile(

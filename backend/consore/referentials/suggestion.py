@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from consore.referentials.concept import Concept, Suggestion
-from consore.referentials.text import fold, tokens_for_index
+from consore.text import fold, tokens_for_index
 
 _ORDER = {
     "topography": 0,

@@ -14,6 +14,8 @@ from sqlmodel import Session, create_engine
 
 from consore.errors import ConfigurationError, StoreError
 from consore.settings import Settings
+from consore.store.words import SQL_NAME, keep_words
+from consore.text import tokens_for_index
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -41,6 +43,9 @@ class Store:
         with Session(self.engine, expire_on_commit=False) as session:
             try:
                 yield session
+                if self.dialect == "postgresql":
+                    session.flush()
+                    keep_words(session)
                 session.commit()
             except BaseException:
                 session.rollback()
@@ -90,7 +95,7 @@ def _engine(url: str) -> Engine:
             if parsed.database:
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
             engine = create_engine(parsed, connect_args={"timeout": 30})
-            event.listen(engine, "connect", _sqlite_pragmas)
+            event.listen(engine, "connect", _sqlite_connection)
             return engine
         return create_engine(parsed, pool_pre_ping=True)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
@@ -101,10 +106,11 @@ def _engine(url: str) -> Engine:
         ) from error
 
 
-def _sqlite_pragmas(connection, _record) -> None:  # type: ignore[no-untyped-def]
+def _sqlite_connection(connection, _record) -> None:  # type: ignore[no-untyped-def]
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA busy_timeout=30000")
     cursor.close()
+    connection.create_function(SQL_NAME, 1, tokens_for_index, deterministic=True)

@@ -11,7 +11,7 @@ import pytest
 from consore.model import System
 from consore.referentials.inflection import adjective_forms, noun_forms
 from consore.referentials.terminology import Terminology, terminology
-from consore.referentials.text import fold
+from consore.text import fold
 
 
 @pytest.fixture(scope="module")

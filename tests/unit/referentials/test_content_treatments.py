@@ -12,7 +12,7 @@ from consore.referentials import Concept, Terminology, terminology
 from consore.referentials.acts import classify
 from consore.referentials.expansion import surface_forms
 from consore.referentials.reading import read_systems
-from consore.referentials.text import fold
+from consore.text import fold
 from consore.settings import shipped_referentials
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consore.referentials import fold, normalise, tokens_for_index
-from consore.referentials.text import squeeze
+from consore.text import squeeze
 
 
 @given(st.text())

@@ -38,7 +38,8 @@ from consore.store import Store
 
 def test_the_migrations_make_exactly_the_tables_of_the_model(store: Store) -> None:
     with store.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        ours = {"compare_type": False, "include_name": lambda name, kind, _: not _keeps_words(name, kind)}
+        context = MigrationContext.configure(connection, opts=ours)
         assert compare_metadata(context, SQLModel.metadata) == []
 
 
@@ -183,6 +184,11 @@ def test_an_unknown_kind_of_store_says_what_to_write() -> None:
 def test_a_store_that_is_not_there_says_what_to_check() -> None:
     with pytest.raises(StoreError, match="Check that it runs"):
         Store("postgresql://nobody@127.0.0.1:1/none").upgrade()
+
+
+def _keeps_words(name: str | None, kind: str) -> bool:
+    """Whether the database keeps the words of documents there, by itself."""
+    return kind == "table" and str(name).startswith("documentwords")
 
 
 def _patient(session, ipp: str) -> Patient:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from consore.referentials.acts import classify
 from consore.referentials.importing.drafting import Draft, Entry, aliases_of
-from consore.referentials.text import fold
+from consore.text import fold
 
 RULES = Path(__file__).with_name("rules")
 GROUP = "group"

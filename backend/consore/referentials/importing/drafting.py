@@ -18,7 +18,7 @@ from consore.errors import InputError
 from consore.referentials.importing.kinds import KINDS, Kind
 from consore.referentials.importing.opening import Table
 from consore.referentials.importing.recognition import Found
-from consore.referentials.text import fold
+from consore.text import fold
 from consore.settings import shipped_referentials
 
 MOST_CODES = 500_000

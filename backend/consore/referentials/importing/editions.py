@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from consore.errors import ConfigurationError, InputError
-from consore.referentials.text import fold
+from consore.text import fold
 
 SHIPPED = "shipped"
 CONCEPTS = ("code", "label", "kind", "parents", "attributes")

@@ -16,7 +16,7 @@ from consore.referentials.importing.editions import (
     writing,
 )
 from consore.referentials.reading import TERM_FORMS, TERM_TYPES
-from consore.referentials.text import fold
+from consore.text import fold
 
 LONGEST = 200
 

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from consore.errors import InputError
 from consore.referentials.importing.kinds import Kind, Member, Shape, kinds
 from consore.referentials.importing.opening import Line, Table
-from consore.referentials.text import fold, normalise
+from consore.text import fold, normalise
 
 _SAMPLE = 2000  # lines
 _HEADER_WITHIN = 25  # lines: some workbooks open with a title

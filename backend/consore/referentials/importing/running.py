@@ -31,7 +31,7 @@ from consore.referentials.importing.editions import (
 from consore.referentials.importing.kinds import AUTO, Kind, kind_named, kinds
 from consore.referentials.importing.opening import Table, tables_of
 from consore.referentials.importing.recognition import detect, find, members_of, wrong_file
-from consore.referentials.text import fold
+from consore.text import fold
 
 LEAST_SHARE = 0.5  # of the codes in force that an import keeps without being forced
 

@@ -1,0 +1,120 @@
+"""The exact words of documents, kept beside each text by the database itself, whoever writes it, in the same transaction.
+
+Words are those of `tokens_for_index`, so that a count and the search bar agree on what a word is. They are kept as an
+index alone: the text is not stored twice. SQLite: an FTS5 table over a view of the texts, which triggers follow.
+PostgreSQL: a `tsvector` a document behind a GIN index; a trigger marks what changed, and `keep_words` fills it in before
+the session commits.
+
+A phrase is looked for among the first 16,383 words of a document, and the first 255 places of one word, in PostgreSQL
+(its limits); words are found anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Boolean, ColumnElement, Connection, text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+from sqlmodel import Session
+
+from consore.text import tokens_for_index
+
+SQL_NAME = "consore_words"  # what SQLite calls `tokens_for_index`; a table of documents needs it to be written
+LONGEST_WORD = 500  # characters; a lexeme of PostgreSQL is at most 2 KiB
+BATCH = 200
+
+SQLITE = (
+    f"CREATE VIEW documenttext AS SELECT id, {SQL_NAME}(text) AS words FROM document",
+    # What is neither a letter nor a digit is gone already: `ascii` cuts at blanks and nowhere else.
+    """CREATE VIRTUAL TABLE documentwords USING fts5(
+        words, content='documenttext', content_rowid='id', columnsize=0, tokenize='ascii')""",
+    f"""CREATE TRIGGER document_words_new AFTER INSERT ON document BEGIN
+        INSERT INTO documentwords(rowid, words) VALUES (new.id, {SQL_NAME}(new.text)); END""",
+    f"""CREATE TRIGGER document_words_changed AFTER UPDATE OF text ON document WHEN old.text IS NOT new.text BEGIN
+        INSERT INTO documentwords(documentwords, rowid, words) VALUES ('delete', old.id, {SQL_NAME}(old.text));
+        INSERT INTO documentwords(rowid, words) VALUES (new.id, {SQL_NAME}(new.text)); END""",
+    f"""CREATE TRIGGER document_words_gone AFTER DELETE ON document BEGIN
+        INSERT INTO documentwords(documentwords, rowid, words) VALUES ('delete', old.id, {SQL_NAME}(old.text)); END""",
+    "INSERT INTO documentwords(documentwords) VALUES ('rebuild')",
+)
+SQLITE_GONE = (
+    "DROP TRIGGER document_words_new",
+    "DROP TRIGGER document_words_changed",
+    "DROP TRIGGER document_words_gone",
+    "DROP TABLE documentwords",
+    "DROP VIEW documenttext",
+)
+
+POSTGRESQL = (
+    """CREATE TABLE documentwords (
+        document_id integer PRIMARY KEY REFERENCES document ON DELETE CASCADE, words tsvector)""",
+    "CREATE INDEX ix_documentwords_words ON documentwords USING gin (words)",
+    "CREATE INDEX ix_documentwords_waiting ON documentwords (document_id) WHERE words IS NULL",
+    """CREATE FUNCTION document_words() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO documentwords (document_id) VALUES (new.id) ON CONFLICT (document_id) DO UPDATE SET words = NULL;
+        RETURN NULL; END $$""",
+    """CREATE TRIGGER document_words_new AFTER INSERT ON document
+        FOR EACH ROW EXECUTE FUNCTION document_words()""",
+    """CREATE TRIGGER document_words_changed AFTER UPDATE OF text ON document
+        FOR EACH ROW WHEN (old.text IS DISTINCT FROM new.text) EXECUTE FUNCTION document_words()""",
+    "INSERT INTO documentwords (document_id) SELECT id FROM document",
+)
+POSTGRESQL_GONE = (
+    "DROP TRIGGER document_words_new ON document",
+    "DROP TRIGGER document_words_changed ON document",
+    "DROP FUNCTION document_words",
+    "DROP TABLE documentwords",
+)
+
+
+def has_words(document_id: Any, phrases: Sequence[str]) -> ColumnElement[bool]:
+    """Whether the document of that identifier holds all these words or phrases.
+
+    Each is one word or more as `tokens_for_index` gives them; those of a phrase follow one another.
+    """
+    fts = " AND ".join(f'"{phrase}"' for phrase in phrases)
+    cut = [[f"'{word[:LONGEST_WORD]}'" for word in phrase.split()] for phrase in phrases]
+    return _HasWords(document_id, fts, " & ".join(f"({' <-> '.join(words)})" for words in cut))
+
+
+class _HasWords(FunctionElement[bool]):
+    """Its clauses: the identifier, the words for FTS5, the words for PostgreSQL."""
+
+    type = Boolean()
+    name = "has_words"
+    inherit_cache = True
+
+
+@compiles(_HasWords)
+def _match(element: Any, compiler: Any, **options: Any) -> str:
+    document, words, _ = element.clauses
+    document, words = compiler.process(document, **options), compiler.process(words, **options)
+    return f"({document} IN (SELECT rowid FROM documentwords WHERE documentwords MATCH {words}))"
+
+
+@compiles(_HasWords, "postgresql")
+def _tsquery(element: Any, compiler: Any, **options: Any) -> str:
+    document, _, words = element.clauses
+    document, words = compiler.process(document, **options), compiler.process(words, **options)
+    return f"({document} IN (SELECT document_id FROM documentwords WHERE words @@ CAST({words} AS tsquery)))"
+
+
+def keep_words(session: Session | Connection) -> None:
+    """Index the documents whose words are not, on PostgreSQL; SQLite has done so by itself."""
+    waiting = text(
+        "SELECT w.document_id, d.text FROM documentwords w JOIN document d ON d.id = w.document_id "
+        f"WHERE w.words IS NULL ORDER BY w.document_id LIMIT {BATCH}"
+    )
+    filled = text("UPDATE documentwords SET words = CAST(:words AS tsvector) WHERE document_id = :id")
+    while rows := session.execute(waiting).all():
+        session.execute(filled, [{"id": key, "words": _vector(words)} for key, words in rows])
+
+
+def _vector(document: str) -> str:
+    """The words with their places, as PostgreSQL writes a `tsvector`."""
+    places: dict[str, list[int]] = {}
+    for place, word in enumerate(tokens_for_index(document).split(), 1):
+        places.setdefault(word[:LONGEST_WORD], []).append(min(place, 16_383))
+    return " ".join(f"'{word}':{','.join(map(str, found[:255]))}" for word, found in places.items())
