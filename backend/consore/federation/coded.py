@@ -38,7 +38,7 @@ def _check_node(node: Criteria) -> None:
         form = _forms()["concept"].get(leaf.system)
         for code in leaf.code:
             _check_text(f"concept.{leaf.system}", code, form)
-    elif isinstance(leaf, BaseModel):
+    elif isinstance(leaf, BaseModel) and not node.children:  # what a sequence or a count holds was checked above
         _check_leaf(node.key, leaf, _forms().get(node.key, {}))
 
 

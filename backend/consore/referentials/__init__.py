@@ -6,8 +6,8 @@
 from consore.referentials.concept import Concept, Edition, Match, Suggestion
 from consore.referentials.tables import table_files, tables
 from consore.referentials.terminology import Terminology, terminology
-from consore.text import fold, normalise, tokens_for_index
 from consore.referentials.values import ValueGrammar, grammar_of, value_grammars
+from consore.text import fold, normalise, tokens_for_index
 
 __all__ = [
     "Concept",

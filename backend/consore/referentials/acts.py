@@ -15,8 +15,8 @@ from pathlib import Path
 
 from consore.errors import ConfigurationError
 from consore.referentials.reading import rows
-from consore.text import fold
 from consore.settings import shipped_referentials
+from consore.text import fold
 
 ATTRIBUTES = ("treatment_type", "act", "site")
 _COLUMNS = ("code", "label", *ATTRIBUTES)

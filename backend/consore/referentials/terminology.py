@@ -18,8 +18,8 @@ from consore.referentials.maps import DrugNames, TumourCodes
 from consore.referentials.matcher import Matcher
 from consore.referentials.sites import listed_sites
 from consore.referentials.suggestion import Suggester
-from consore.text import fold
 from consore.settings import shipped_referentials
+from consore.text import fold
 
 log = structlog.get_logger("consore.referentials")
 

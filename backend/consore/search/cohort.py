@@ -1,22 +1,23 @@
 """Exact cohorts: a criteria tree becomes one SQL statement over the store.
 
-A ranked index forgives; a count must not. Each leaf is a set of patients, `all`, `any` and `none` combine the sets,
-and patients who are opposed are in no set at all. The same statement runs on SQLite and on PostgreSQL.
+A ranked index forgives; a count must not. Each leaf is some rows of a table and, by them, a set of patients; `all`,
+`any` and `none` combine the sets, and patients who are opposed are in no set at all. The same statement runs on SQLite
+and on PostgreSQL.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Select, and_, case, extract, func, or_, select, type_coerce
+from sqlalchemy import CTE, ColumnElement, Integer, Select, and_, case, extract, func, or_, select, type_coerce
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.functions import FunctionElement
 from sqlmodel import Session
 
-from consore.errors import CriteriaError
 from consore.model import (
     Act,
     Alteration,
@@ -38,16 +39,20 @@ from consore.search.criteria import (
     BiomarkerLeaf,
     CodeLeaf,
     ConceptLeaf,
+    CountLeaf,
     Criteria,
     DateRange,
+    Delay,
     DocumentLeaf,
     EventLeaf,
     NumberRange,
     PatientLeaf,
     SampleLeaf,
+    SequenceLeaf,
     TreatmentLeaf,
     TumourLeaf,
 )
+from consore.store.words import has_words
 
 Condition = ColumnElement[bool]
 
@@ -76,14 +81,65 @@ def _condition(node: Criteria, today: dt.date) -> Condition:
         return or_(False, *(_condition(child, today) for child in node.any))
     if node.none is not None:
         return ~or_(False, *(_condition(child, today) for child in node.none))
-    leaf = getattr(node, node.key)
-    if isinstance(leaf, PatientLeaf):
-        return _patient(leaf, today)
-    patients: Condition = _column(Patient.id).in_(_LEAVES[node.key](leaf))
+    if node.patient is not None:
+        return _patient(node.patient, today)
+    if node.sequence is not None:
+        found = _sequence(node.sequence)
+    elif node.count is not None:
+        found = _count(node.count)
+    else:
+        found = rows(node).patients()
+    patients: Condition = _column(Patient.id).in_(found)
     return patients
 
 
-# --- Leaves: each the patients that have at least one such row ---------------------------------------------
+# --- Rows: what a leaf is made of ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a table that meet a leaf. `date`: the column that says when they were."""
+
+    table: Any
+    date: Any
+    condition: Condition
+
+    def patients(self) -> Select[Any]:
+        """Whose they are: one row each."""
+        return select(_column(self.table.patient_id)).where(self.condition)
+
+    def dated(self) -> CTE:
+        """`id`, `patient_id` and `date` of those that have one, found once whatever the statement does with them."""
+        wanted = select(_column(self.table.id), _column(self.table.patient_id), _column(self.date).label("date"))
+        return wanted.where(self.condition, _column(self.date).is_not(None)).cte().prefix_with("MATERIALIZED")
+
+
+def rows(leaf: Criteria) -> Rows:
+    """The rows that a leaf of the kinds of `criteria.DATED` speaks of."""
+    table, date, condition = _LEAVES[leaf.key]
+    return Rows(table, date, and_(True, *condition(getattr(leaf, leaf.key))))
+
+
+def _sequence(leaf: SequenceLeaf) -> Select[Any]:
+    """The patients of two rows in this order."""
+    one, two = rows(leaf.first), rows(leaf.then)
+    first, then = one.dated(), two.dated()
+    order = [first.c.patient_id == then.c.patient_id, then.c.date >= first.c.date]
+    if one.table is two.table:
+        order.append(first.c.id != then.c.id)
+    if leaf.within:
+        order += _delayed(first.c.date, then.c.date, leaf.within)
+    return select(first.c.patient_id).select_from(first.join(then, and_(*order)))
+
+
+def _count(leaf: CountLeaf) -> Select[Any]:
+    """The patients of so many rows."""
+    counted = rows(leaf.of)
+    patient = _column(counted.table.patient_id)
+    return select(patient).where(counted.condition).group_by(patient).having(func.count() >= leaf.at_least)
+
+
+# --- Conditions of each leaf --------------------------------------------------------------------------------
 
 
 def _patient(leaf: PatientLeaf, today: dt.date) -> Condition:
@@ -110,8 +166,8 @@ def _patient(leaf: PatientLeaf, today: dt.date) -> Condition:
     return and_(True, *conditions)
 
 
-def _tumour(leaf: TumourLeaf) -> Select[Any]:
-    conditions = [
+def _tumour(leaf: TumourLeaf) -> list[Condition]:
+    return [
         _descends(Tumour.topography, leaf.topography),
         _descends(Tumour.morphology, leaf.morphology),
         _one_of(Tumour.laterality, leaf.laterality),
@@ -123,10 +179,9 @@ def _tumour(leaf: TumourLeaf) -> Select[Any]:
         *_between(Tumour.diagnosis_date, leaf.diagnosed),
         *(_within(_column(Tumour.rank), leaf.rank) if leaf.rank else []),
     ]
-    return _rows(Tumour.patient_id, conditions)
 
 
-def _event(leaf: EventLeaf) -> Select[Any]:
+def _event(leaf: EventLeaf) -> list[Condition]:
     conditions = [
         _one_of(TumourEvent.type, leaf.type),
         *_between(TumourEvent.date, leaf.between),
@@ -134,10 +189,10 @@ def _event(leaf: EventLeaf) -> Select[Any]:
     if leaf.site is not None:
         sites = select(_column(TumourEventSite.event_id)).where(_descends(TumourEventSite.code, leaf.site))
         conditions.append(_column(TumourEvent.id).in_(sites))
-    return _rows(TumourEvent.patient_id, conditions)
+    return conditions
 
 
-def _treatment(leaf: TreatmentLeaf) -> Select[Any]:
+def _treatment(leaf: TreatmentLeaf) -> list[Condition]:
     conditions = [
         _one_of(Treatment.type, leaf.type),
         _one_of(Treatment.regimen, leaf.regimen),
@@ -155,10 +210,10 @@ def _treatment(leaf: TreatmentLeaf) -> Select[Any]:
     if leaf.drug is not None:
         drugs = select(_column(TreatmentDrug.treatment_id)).where(_descends(TreatmentDrug.atc, leaf.drug))
         conditions.append(_column(Treatment.id).in_(drugs))
-    return _rows(Treatment.patient_id, conditions)
+    return conditions
 
 
-def _biomarker(leaf: BiomarkerLeaf) -> Select[Any]:
+def _biomarker(leaf: BiomarkerLeaf) -> list[Condition]:
     conditions = [
         _one_of(Biomarker.code, leaf.code),
         _one_of(Biomarker.status, leaf.status),
@@ -166,60 +221,48 @@ def _biomarker(leaf: BiomarkerLeaf) -> Select[Any]:
     if leaf.value:
         conditions += [_column(Biomarker.number).is_not(None), *_within(_column(Biomarker.number), leaf.value)]
         conditions.append(_one_of(Biomarker.unit, leaf.value.unit))
-    return _rows(Biomarker.patient_id, conditions)
+    return conditions
 
 
-def _alteration(leaf: AlterationLeaf) -> Select[Any]:
-    conditions = [
+def _alteration(leaf: AlterationLeaf) -> list[Condition]:
+    return [
         _one_of(Alteration.gene, leaf.gene),
         _one_of(Alteration.status, leaf.status),
         _one_of(Alteration.variant, leaf.variant),
     ]
-    return _rows(Alteration.patient_id, conditions)
 
 
-def _sample(leaf: SampleLeaf) -> Select[Any]:
-    return _rows(Sample.patient_id, [_one_of(Sample.type, leaf.type), _one_of(Sample.status, leaf.status)])
+def _sample(leaf: SampleLeaf) -> list[Condition]:
+    return [_one_of(Sample.type, leaf.type), _one_of(Sample.status, leaf.status)]
 
 
-def _concept(leaf: ConceptLeaf) -> Select[Any]:
+def _concept(leaf: ConceptLeaf) -> list[Condition]:
     assertions = leaf.assertion or [Assertion.PRESENT]
-    conditions = [
-        _column(Fact.system) == leaf.system,
-        _descends(Fact.code, leaf.code),
-        _one_of(Fact.assertion, assertions),
-    ]
-    return _rows(Fact.patient_id, conditions)
+    return [_column(Fact.system) == leaf.system, _descends(Fact.code, leaf.code), _one_of(Fact.assertion, assertions)]
 
 
-def _document(leaf: DocumentLeaf) -> Select[Any]:
-    if leaf.text:
-        raise CriteriaError(
-            "Words of documents cannot be counted exactly.",
-            "Search for them instead, or use a coded criterion (site, drug, biomarker…).",
-        )
-    conditions = [
-        _one_of(Document.kind, leaf.kind),
-        *_between(Document.date, leaf.between),
-    ]
-    return _rows(Document.patient_id, conditions)
+def _document(leaf: DocumentLeaf) -> list[Condition]:
+    conditions = [_one_of(Document.kind, leaf.kind), *_between(Document.date, leaf.between)]
+    if leaf.phrases:
+        conditions.append(has_words(_column(Document.id), leaf.phrases))
+    return conditions
 
 
-def _codes(patient: Any, code: Any) -> Callable[[CodeLeaf], Select[Any]]:
-    return lambda leaf: _rows(patient, [_descends(code, leaf.code)])
+def _codes(code: Any) -> Callable[[CodeLeaf], list[Condition]]:
+    return lambda leaf: [_descends(code, leaf.code)]
 
 
-_LEAVES: dict[str, Callable[[Any], Select[Any]]] = {
-    "tumour": _tumour,
-    "event": _event,
-    "treatment": _treatment,
-    "biomarker": _biomarker,
-    "alteration": _alteration,
-    "sample": _sample,
-    "diagnosis": _codes(Diagnosis.patient_id, Diagnosis.code),
-    "act": _codes(Act.patient_id, Act.code),
-    "concept": _concept,
-    "document": _document,
+_LEAVES: dict[str, tuple[Any, Any, Callable[[Any], list[Condition]]]] = {
+    "tumour": (Tumour, Tumour.diagnosis_date, _tumour),
+    "event": (TumourEvent, TumourEvent.date, _event),
+    "treatment": (Treatment, Treatment.start, _treatment),
+    "biomarker": (Biomarker, Biomarker.date, _biomarker),
+    "alteration": (Alteration, Alteration.date, _alteration),
+    "sample": (Sample, Sample.date, _sample),
+    "diagnosis": (Diagnosis, Diagnosis.date, _codes(Diagnosis.code)),
+    "act": (Act, Act.date, _codes(Act.code)),
+    "concept": (Fact, Fact.date, _concept),
+    "document": (Document, Document.date, _document),
 }
 
 
@@ -232,10 +275,6 @@ def _column(attribute: Any) -> Any:
     return attribute
 
 
-def _rows(patient: Any, conditions: list[Condition]) -> Select[Any]:
-    return select(_column(patient)).where(and_(True, *conditions))
-
-
 def _one_of(attribute: Any, values: str | Sequence[str] | None) -> Condition:
     if values is None:
         return and_(True)
@@ -245,35 +284,19 @@ def _one_of(attribute: Any, values: str | Sequence[str] | None) -> Condition:
 
 
 def _descends(attribute: Any, codes: list[str] | None) -> Condition:
-    """A code or one of its descendants, which begin with it."""
+    """A code or one of its descendants, which begin with it: a range, which an index serves.
+
+    SQLite orders texts by code point; so does PostgreSQL the columns of codes (revision 008).
+    """
     if codes is None:
         return and_(True)
-    return or_(False, *(_BeginsWith(_column(attribute), code, _after(code)) for code in codes if code))
+    column = _column(attribute)
+    return or_(False, *(and_(column >= code, column < _after(code)) for code in codes if code))
 
 
 def _after(code: str) -> str:
     """The first text, in code point order, that does not begin with `code`."""
     return code[:-1] + chr(ord(code[-1]) + 1)
-
-
-class _BeginsWith(FunctionElement[bool]):
-    """Whether a text begins with another, written so that each dialect's index serves it."""
-
-    type = Boolean()
-    name = "begins_with"
-    inherit_cache = True
-
-
-@compiles(_BeginsWith)
-def _range(element: Any, compiler: Any, **options: Any) -> str:
-    column, first, after = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"({column} >= {first} AND {column} < {after})"
-
-
-@compiles(_BeginsWith, "postgresql")
-def _starts_with(element: Any, compiler: Any, **options: Any) -> str:  # a range would follow the collation
-    column, first, _ = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"starts_with({column}, {first})"
 
 
 def _lettered(values: list[str] | None, letter: str) -> list[str] | None:
@@ -319,3 +342,50 @@ def _age(birth: Any, day: Any) -> Any:
         extract("month", birth) * 100 + extract("day", birth)
     )
     return extract("year", day) - extract("year", birth) - case((before_birthday, 1), else_=0)
+
+
+# --- Delays -------------------------------------------------------------------------------------------------
+
+
+def _delayed(first: Any, then: Any, delay: Delay) -> list[Condition]:
+    """Whether so much time lies between two days.
+
+    Months and years are those of the calendar, to the same day of the month: from 31 January, one month is over on
+    1 March, and 28 February still lies within it.
+    """
+    if delay.unit in ("days", "weeks"):
+        lapse, unit = _DaysBetween(first, then), 7 if delay.unit == "weeks" else 1
+    else:
+        lapse, unit = _calendar(then) - _calendar(first), _MONTH * (12 if delay.unit == "years" else 1)
+    bounds = NumberRange(
+        min=None if delay.min is None else delay.min * unit, max=None if delay.max is None else delay.max * unit
+    )
+    return _within(lapse, bounds)
+
+
+_MONTH = 32  # more than any day of a month
+
+
+def _calendar(day: Any) -> Any:
+    """A day as one number, of which a month is always as long."""
+    return (extract("year", day) * 12 + extract("month", day)) * _MONTH + extract("day", day)
+
+
+class _DaysBetween(FunctionElement[int]):
+    """The days from one day to a later one."""
+
+    type = Integer()
+    name = "days_between"
+    inherit_cache = True
+
+
+@compiles(_DaysBetween)
+def _of_dates(element: Any, compiler: Any, **options: Any) -> str:
+    first, then = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"({then} - {first})"
+
+
+@compiles(_DaysBetween, "sqlite")
+def _of_texts(element: Any, compiler: Any, **options: Any) -> str:
+    first, then = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"CAST(julianday({then}) - julianday({first}) AS INTEGER)"

@@ -9,16 +9,26 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import Any, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from consore.errors import CriteriaError
 from consore.model import Assertion, BiomarkerStatus, DocumentKind, EventType, Laterality, Sex, TreatmentType
+from consore.text import tokens_for_index
 
 MAX_DEPTH = 12
 MAX_LEAVES = 60
+MAX_CODES = 2000  # of all leaves together
+LONGEST_TEXT = 1000  # characters to find in documents
+QUOTED = re.compile(r'"([^"]{0,300})"|«([^»]{0,300})»|“([^”]{0,300})”')
+
+
+# What the databases compare as it stands: no control character, nothing that is no character.
+Code = Annotated[str, StringConstraints(max_length=100, pattern=r"^\P{C}*$")]
+Codes = Annotated[list[Code], Field(max_length=500)]
 
 
 class _Node(BaseModel):
@@ -42,7 +52,7 @@ class NumberRange(_Node):
 class ValueRange(NumberRange):
     """A measured value with its unit."""
 
-    unit: str | None = None
+    unit: Code | None = None
 
 
 class PatientLeaf(_Node):
@@ -57,14 +67,14 @@ class PatientLeaf(_Node):
 class TumourLeaf(_Node):
     """One primary tumour: every attribute holds for the same one."""
 
-    topography: list[str] | None = None
-    morphology: list[str] | None = None
+    topography: Codes | None = None
+    morphology: Codes | None = None
     laterality: Laterality | None = None
-    stage: list[str] | None = None
-    t: list[str] | None = None
-    n: list[str] | None = None
-    m: list[str] | None = None
-    grade: list[str] | None = None
+    stage: Codes | None = None
+    t: Codes | None = None
+    n: Codes | None = None
+    m: Codes | None = None
+    grade: Codes | None = None
     diagnosed: DateRange | None = None
     rank: NumberRange | None = None
 
@@ -73,7 +83,7 @@ class EventLeaf(_Node):
     """One event; `site` is an ICD-O-3 topography of it."""
 
     type: list[EventType] | None = None
-    site: list[str] | None = None
+    site: Codes | None = None
     between: DateRange | None = None
 
 
@@ -81,18 +91,18 @@ class TreatmentLeaf(_Node):
     """One treatment; `drug` is an ATC code (classes mean all their drugs), `act` a CCAM code."""
 
     type: list[TreatmentType] | None = None
-    drug: list[str] | None = None
-    regimen: list[str] | None = None
-    act: list[str] | None = None
+    drug: Codes | None = None
+    regimen: Codes | None = None
+    act: Codes | None = None
     line: NumberRange | None = None
     between: DateRange | None = None
-    response: list[str] | None = None
+    response: Codes | None = None
 
 
 class BiomarkerLeaf(_Node):
     """One biomarker result."""
 
-    code: list[str]
+    code: Codes
     status: list[BiomarkerStatus] | None = None
     value: ValueRange | None = None
 
@@ -100,38 +110,55 @@ class BiomarkerLeaf(_Node):
 class AlterationLeaf(_Node):
     """One gene alteration (HGNC symbol)."""
 
-    gene: list[str]
-    variant: str | None = None
+    gene: Codes
+    variant: Code | None = None
     status: list[BiomarkerStatus] | None = None
 
 
 class SampleLeaf(_Node):
     """One sample of the biobank."""
 
-    type: list[str] | None = None
-    status: str | None = None
+    type: Codes | None = None
+    status: Code | None = None
 
 
 class CodeLeaf(_Node):
     """A CIM-10 diagnosis or a CCAM act of a stay."""
 
-    code: list[str]
+    code: Codes
 
 
 class ConceptLeaf(_Node):
     """A coded fact of any kind, as reports or rows state it."""
 
-    system: str
-    code: list[str]
+    system: Code
+    code: Codes
     assertion: list[Assertion] | None = None
 
 
 class DocumentLeaf(_Node):
-    """Words of a document. Local only: text never crosses the network."""
+    """One document; all of the words of `text` are in it, those between quotes one after another.
 
-    text: str | None = None
+    Local only: text never crosses the network.
+    """
+
+    text: str | None = Field(default=None, max_length=LONGEST_TEXT)
     kind: list[DocumentKind] | None = None
     between: DateRange | None = None
+
+    @model_validator(mode="after")
+    def _worded(self) -> DocumentLeaf:
+        if self.text and self.text.strip() and not self.phrases:
+            raise ValueError("the text to find has no word")
+        return self
+
+    @property
+    def phrases(self) -> list[str]:
+        """The words and phrases of `text` as `tokens_for_index` gives them. A lone quote is a blank."""
+        text = self.text or ""
+        quoted = [next(filter(None, found.groups()), "") for found in QUOTED.finditer(text)]
+        words = tokens_for_index(QUOTED.sub(" ", text)).split()
+        return list(dict.fromkeys(filter(None, [*map(tokens_for_index, quoted), *words])))
 
 
 class Delay(_Node):
@@ -251,17 +278,19 @@ def any_uncoded(nodes: list[Criteria]) -> bool:
 def parse_criteria(value: str | dict[str, Any]) -> Criteria:
     """A criteria tree from its JSON.
 
-    Raises CriteriaError saying where the tree is wrong, or that it is too deep (12) or too wide (60 leaves).
+    Raises CriteriaError saying where the tree is wrong, or that it is too deep (12 levels), too wide (60 leaves) or too
+    long (2,000 codes).
     """
     try:
         tree = json.loads(value) if isinstance(value, str) else value
     except (json.JSONDecodeError, RecursionError) as error:
         raise CriteriaError(f"The criteria are not JSON: {error}.", "Mend the file and try again.") from error
-    depth, leaves = _measure(tree)
-    if depth > MAX_DEPTH or leaves > MAX_LEAVES:
+    depth, leaves, codes = _measure(tree)
+    if depth > MAX_DEPTH or leaves > MAX_LEAVES or codes > MAX_CODES:
         raise CriteriaError(
-            f"The criteria have {depth} levels and {leaves} leaves; at most {MAX_DEPTH} and {MAX_LEAVES} are read.",
-            "Split the question in two.",
+            f"The criteria have {depth} levels, {leaves} leaves and {codes} codes; "
+            f"at most {MAX_DEPTH}, {MAX_LEAVES} and {MAX_CODES} are read.",
+            "Split the question in two, or name a code above the others.",
         )
     if not isinstance(tree, dict):
         raise CriteriaError("The criteria are not an object.", 'Write for example {"tumour": {"topography": ["C50"]}}.')
@@ -274,9 +303,9 @@ def parse_criteria(value: str | dict[str, Any]) -> Criteria:
         raise CriteriaError(f"The criteria are wrong at {where}: {first['msg']}.", "Mend it and try again.") from error
 
 
-def _measure(tree: Any) -> tuple[int, int]:
-    """Depth of nested nodes and number of leaves, without recursion: the tree is not trusted yet."""
-    depth = leaves = 0
+def _measure(tree: Any) -> tuple[int, int, int]:
+    """Depth of nested nodes, numbers of leaves and of their values, without recursion: the tree is not trusted yet."""
+    depth = leaves = codes = 0
     stack = [(tree, 1)]
     while stack:
         node, level = stack.pop()
@@ -291,5 +320,7 @@ def _measure(tree: Any) -> tuple[int, int]:
         ]
         if not groups:
             leaves += 1
+            attributes = (value for leaf in node.values() if isinstance(leaf, dict) for value in leaf.values())
+            codes += sum(len(value) for value in attributes if isinstance(value, list))
         stack.extend((child, level + 1) for group in groups for child in group)
-    return depth, leaves
+    return depth, leaves, codes

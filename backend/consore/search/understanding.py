@@ -19,7 +19,7 @@ from typing import Any
 
 from consore.model import System, TreatmentType
 from consore.referentials import Match, Terminology, normalise, tokens_for_index
-from consore.search.criteria import MAX_LEAVES, Criteria, parse_criteria
+from consore.search.criteria import MAX_LEAVES, QUOTED, Criteria, parse_criteria
 
 LONGEST_QUESTION = 1000  # characters: the rest is not read, and the user is told
 MOST_CHIPS = MAX_LEAVES // 3
@@ -101,7 +101,6 @@ def understand(text: str, terminology: Terminology) -> Understood:
 
 # --- Quotes and exclusions ----------------------------------------------------------------------------------
 
-_QUOTED = re.compile(r'"([^"]{0,300})"|«([^»]{0,300})»|“([^”]{0,300})”')
 _EXCLUDED = re.compile(r"(?:^|(?<=\s))[-–−](?=[^\W\d_])([\w’'-]{2,60})")
 
 
@@ -120,7 +119,7 @@ def _take_quoted(question: str) -> tuple[str, list[str], list[str]]:
         excluded.extend(tokens_for_index(match.group(1)).split())
         return " " * len(match.group())
 
-    masked = _QUOTED.sub(quoted, question)
+    masked = QUOTED.sub(quoted, question)
     masked = re.sub(r'["«»“”]', " ", masked)
     return _EXCLUDED.sub(minus, masked), phrases, excluded
 

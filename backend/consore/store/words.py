@@ -1,9 +1,9 @@
-"""The exact words of documents, kept beside each text by the database itself, whoever writes it, in the same transaction.
+"""The exact words of documents, which the database keeps beside each text in the transaction that writes it.
 
 Words are those of `tokens_for_index`, so that a count and the search bar agree on what a word is. They are kept as an
 index alone: the text is not stored twice. SQLite: an FTS5 table over a view of the texts, which triggers follow.
-PostgreSQL: a `tsvector` a document behind a GIN index; a trigger marks what changed, and `keep_words` fills it in before
-the session commits.
+PostgreSQL: a `tsvector` a document behind a GIN index; a trigger marks what changed, and `keep_words` fills it in
+before the session commits.
 
 A phrase is looked for among the first 16,383 words of a document, and the first 255 places of one word, in PostgreSQL
 (its limits); words are found anywhere.

@@ -20,6 +20,14 @@ from consore.search.criteria import parse_criteria
         {"any": [{"diagnosis": {"code": ["C50"]}}, {"act": {"code": ["QEFA020"]}}, {"sample": {"type": ["ADN"]}}]},
         {"none": [{"concept": {"system": "LOCAL", "code": ["REC:local"], "assertion": ["present"]}}]},
         {"patient": {"vitalStatus": "alive", "currentAge": {"max": 50}}},
+        {
+            "sequence": {
+                "first": {"treatment": {"drug": ["L02BA01"]}},
+                "then": {"event": {"type": ["local_recurrence"]}},
+                "within": {"max": 6, "unit": "months"},
+            }
+        },
+        {"count": {"of": {"treatment": {"type": ["surgery"]}}, "atLeast": 2}},
     ],
 )
 def test_coded_questions_may_leave(tree):
@@ -32,6 +40,10 @@ def test_coded_questions_may_leave(tree):
         {"document": {"text": "Madame Duval"}},
         {"all": [{"tumour": {"topography": ["C50"]}}, {"document": {"text": "Duval"}}]},
         {"alteration": {"gene": ["BRAF"], "variant": "p.V600E"}},
+        {"sequence": {"first": {"document": {"text": "Duval"}}, "then": {"tumour": {}}}},
+        {"sequence": {"first": {"tumour": {}}, "then": {"treatment": {"regimen": ["Duval"]}}}},
+        {"count": {"of": {"document": {"text": "Duval"}}, "atLeast": 2}},
+        {"none": [{"count": {"of": {"alteration": {"gene": ["BRAF"], "variant": "Duval"}}, "atLeast": 2}}]},
         {"tumour": {"stage": ["DUVAL"]}},
         {"tumour": {"topography": ["Duval"]}},
         {"concept": {"system": "DUVAL", "code": ["C50"]}},

@@ -12,8 +12,8 @@ from consore.referentials import Concept, Terminology, terminology
 from consore.referentials.acts import classify
 from consore.referentials.expansion import surface_forms
 from consore.referentials.reading import read_systems
-from consore.text import fold
 from consore.settings import shipped_referentials
+from consore.text import fold
 
 
 @pytest.fixture(scope="module")

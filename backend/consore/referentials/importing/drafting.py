@@ -18,8 +18,8 @@ from consore.errors import InputError
 from consore.referentials.importing.kinds import KINDS, Kind
 from consore.referentials.importing.opening import Table
 from consore.referentials.importing.recognition import Found
-from consore.text import fold
 from consore.settings import shipped_referentials
+from consore.text import fold
 
 MOST_CODES = 500_000
 MOST_KEPT_REJECTIONS = 20_000  # with their line; beyond, they are only counted
