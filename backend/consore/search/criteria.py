@@ -168,6 +168,15 @@ class Delay(_Node):
     max: int | None = Field(default=None, ge=0)
     unit: Literal["days", "weeks", "months", "years"] = "days"
 
+    def holds(self, first: dt.date, then: dt.date) -> bool:
+        """Whether so much time lies between two days; months and years as `cohort` counts them."""
+        if self.unit in ("days", "weeks"):
+            lapse, unit = (then - first).days, 7 if self.unit == "weeks" else 1
+        else:
+            months = (then.year - first.year) * 12 + then.month - first.month
+            lapse, unit = months * 32 + then.day - first.day, 32 * (12 if self.unit == "years" else 1)
+        return (self.min is None or lapse >= self.min * unit) and (self.max is None or lapse <= self.max * unit)
+
 
 class SequenceLeaf(_Node):
     """Two dated rows of one patient, in this order: `then` is on the day of `first` or later (`within`, if given).

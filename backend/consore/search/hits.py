@@ -157,26 +157,22 @@ def ask(context: SearchContext, text: str, criteria: Criteria | dict[str, Any] |
     papers, coded = _take_document_leaf(given)
     parts = [node for node in (coded, understood.criteria) if node is not None]
     whole = parts[0] if len(parts) == 1 else Criteria(all=parts) if parts else None
-    phrases = list(understood.phrases)
-    if papers and papers.text:
-        phrase = tokens_for_index(papers.text)
-        phrases += [phrase] if phrase else []
+    phrases = [*understood.phrases, *(papers.phrases if papers else [])]
     if understood.is_empty and (whole or phrases):
         understood = replace(understood, notice=None)  # nothing was typed, but criteria were given
     return Asked(understood, whole, tuple(understood.words), tuple(phrases), tuple(understood.excluded), papers)
 
 
 def _take_document_leaf(criteria: Criteria | None) -> tuple[DocumentLeaf | None, Criteria | None]:
-    """Words of documents are searched, not counted: a leaf that carries them is taken out of the coded part."""
+    """The words that all must have written are searched, to be ranked and shown; other leaves are the store's."""
     if criteria is None:
         return None, None
-    if criteria.document is not None and criteria.document.text:
+    if criteria.document is not None and criteria.document.phrases:
         return criteria.document, None
-    if criteria.all is not None:
-        papers = [child.document for child in criteria.all if child.document is not None and child.document.text]
-        rest = [child for child in criteria.all if not (child.document is not None and child.document.text)]
-        if papers:
-            return papers[0], Criteria(all=rest) if rest else None
+    for place, child in enumerate(criteria.all or []):
+        if child.document is not None and child.document.phrases:
+            rest = [*criteria.children[:place], *criteria.children[place + 1 :]]
+            return child.document, Criteria(all=rest) if rest else None
     return None, criteria
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, product
 from typing import Any
 
 from consore.index import PatientTraits
@@ -30,10 +31,13 @@ from consore.search.criteria import (
     ConceptLeaf,
     Criteria,
     DateRange,
+    Delay,
+    DocumentLeaf,
     EventLeaf,
     NumberRange,
     PatientLeaf,
     SampleLeaf,
+    SequenceLeaf,
     TreatmentLeaf,
     TumourLeaf,
 )
@@ -71,54 +75,83 @@ def _reasons(node: Criteria, traits: PatientTraits, terminology: Terminology) ->
         for child in node.all:
             yield from _reasons(child, traits, terminology)
     elif node.any is not None:
-        # One way to meet it is enough to be told.
+        # One way to meet it is enough to be told; what cannot be looked up is believed where nothing else holds.
         for child in node.any:
-            first = list(_reasons(child, traits, terminology))
+            first = list(_reasons(child, traits, terminology)) if _is_known(child) else []
             if first:
                 yield from first
                 return
+        if believed := [child for child in node.any if not _is_known(child)]:
+            yield Reason(describe(Criteria(any=believed), terminology))
     elif node.none is not None:
         for child in node.none:
             words = describe(child, terminology)
             yield Reason(f"Sans {words[:1].lower()}{words[1:]}")
+    elif not _is_known(node):
+        yield Reason(describe(node, terminology))
+    elif node.patient is not None:
+        yield from _patient(node.patient, traits)
+    elif node.sequence is not None:
+        yield from _in_order(node.sequence, traits, terminology) or [Reason(describe(node, terminology))]
+    elif node.count is not None:
+        yield from (reason for _, reason in islice(_rows(node.count.of, traits, terminology), node.count.at_least))
     else:
-        yield from _of_leaf(getattr(node, node.key), traits, terminology)
+        yield from (reason for _, reason in islice(_rows(node, traits, terminology), 1))
 
 
-def _of_leaf(leaf: Any, traits: PatientTraits, terminology: Terminology) -> Iterator[Reason]:
+def _is_known(node: Criteria) -> bool:
+    """Whether the traits hold what the node asks for, and not the store alone."""
+    return not (node.concept or node.document) and all(_is_known(child) for child in node.children)
+
+
+def _in_order(leaf: SequenceLeaf, traits: PatientTraits, terminology: Terminology) -> list[Reason]:
+    """The two rows that follow one another, the earliest that do; none where the traits do not have their days."""
+    firsts, thens = (
+        sorted(((day, reason) for day, reason in _rows(node, traits, terminology) if day), key=lambda dated: dated[0])
+        for node in (leaf.first, leaf.then)
+    )
+    for (one, first), (two, then) in product(firsts, thens):
+        if one <= two and first != then and (leaf.within is None or leaf.within.holds(one, two)):
+            return [first, then]
+    return []
+
+
+def _rows(node: Criteria, traits: PatientTraits, terminology: Terminology) -> Iterator[tuple[dt.date | None, Reason]]:
+    """The patient's rows that meet a leaf, each with its day and its words."""
+    leaf = getattr(node, node.key)
     match leaf:
-        case PatientLeaf():
-            yield from _patient(leaf, traits)
         case TumourLeaf():
             for tumour in traits.tumours:
                 if _is_tumour(leaf, tumour):
-                    yield Reason(tumour_label(tumour, terminology), EvidenceItem.TUMOUR.value, tumour.id)
-                    return
+                    said = tumour_label(tumour, terminology)
+                    yield tumour.diagnosis_date, Reason(said, EvidenceItem.TUMOUR.value, tumour.id)
         case EventLeaf():
             for event, sites in traits.events:
                 if _is_event(leaf, event, sites):
-                    yield Reason(event_label(event, sites, terminology), EvidenceItem.EVENT.value, event.id)
-                    return
+                    yield event.date, Reason(event_label(event, sites, terminology), EvidenceItem.EVENT.value, event.id)
         case TreatmentLeaf():
             for treatment, drugs in traits.treatments:
                 if _is_treatment(leaf, treatment, drugs):
-                    yield Reason(treatment_label(treatment, terminology), EvidenceItem.TREATMENT.value, treatment.id)
-                    return
+                    said = treatment_label(treatment, terminology)
+                    yield treatment.start, Reason(said, EvidenceItem.TREATMENT.value, treatment.id)
         case BiomarkerLeaf():
-            for biomarker in traits.biomarkers:
-                if _is_biomarker(leaf, biomarker):
-                    yield Reason(biomarker_label(biomarker, terminology), EvidenceItem.BIOMARKER.value, biomarker.id)
-                    return
+            for marker in traits.biomarkers:
+                if _is_biomarker(leaf, marker):
+                    said = biomarker_label(marker, terminology)
+                    yield marker.date, Reason(said, EvidenceItem.BIOMARKER.value, marker.id)
         case AlterationLeaf():
-            for alteration in traits.alterations:
-                if _is_alteration(leaf, alteration):
-                    text = " ".join(
-                        filter(None, (alteration.gene, label("status", alteration.status), alteration.variant))
-                    )
-                    yield Reason(text, EvidenceItem.ALTERATION.value, alteration.id)
-                    return
-        case CodeLeaf() | ConceptLeaf() | SampleLeaf():
-            yield Reason(_describe_leaf(leaf, terminology))
+            for change in traits.alterations:
+                if _is_alteration(leaf, change):
+                    said = " ".join(filter(None, (change.gene, label("status", change.status), change.variant)))
+                    yield change.date, Reason(said, EvidenceItem.ALTERATION.value, change.id)
+        case SampleLeaf():
+            for sample in traits.samples:
+                if (leaf.type is None or sample.type in leaf.type) and leaf.status in (None, sample.status):
+                    yield sample.date, Reason(f"prélèvement {sample.type}")
+        case CodeLeaf():
+            for code in traits.diagnoses if node.diagnosis else traits.acts:
+                if _begins(code, leaf.code):
+                    yield None, Reason(_code_label(code, terminology))
 
 
 # --- Does the row meet the leaf? ------------------------------------------------------------------------------
@@ -293,6 +326,11 @@ def describe(node: Criteria, terminology: Terminology) -> str:
         return " ou ".join(dict.fromkeys(describe(child, terminology) for child in node.any))
     if node.none is not None:
         return "sans " + ", ni ".join(describe(child, terminology) for child in node.none)
+    if node.sequence is not None:
+        first, then = (describe(child, terminology) for child in node.children)
+        return f"{then} {_lapse(node.sequence.within)}après {first[:1].lower()}{first[1:]}"
+    if node.count is not None:
+        return f"{describe(node.count.of, terminology)} (au moins {node.count.at_least})"
     return _describe_leaf(getattr(node, node.key), terminology)
 
 
@@ -327,18 +365,33 @@ def _describe_leaf(leaf: Any, terminology: Terminology) -> str:
             status = leaf.status[0].value if leaf.status else None
             parts = [marker_label(terminology, code, status) for code in codes]
         case CodeLeaf():
-            parts = [
-                terminology.label(_CIM10, code) if terminology.concept(_CIM10, code) else terminology.label(_CCAM, code)
-                for code in leaf.code
-            ]
+            parts = [_code_label(code, terminology) for code in leaf.code]
         case ConceptLeaf():
             parts = [terminology.label(leaf.system, code) for code in leaf.code]
         case SampleLeaf():
             parts = ["prélèvement " + " / ".join(leaf.type or ["en biobanque"])]
+        case DocumentLeaf():
+            parts = [" / ".join(label("document", kind.value) for kind in leaf.kind or []) or "document"]
+            if leaf.text:
+                parts.append(f"écrit : {leaf.text.strip()}")
     return ", ".join(parts) or "critère"
 
 
 _SYSTEMS = {"topography": _T, "morphology": _M, "site": _T, "drug": _ATC, "regimen": _LOCAL, "act": _CCAM}
+
+
+def _code_label(code: str, terminology: Terminology) -> str:
+    return terminology.label(_CIM10 if terminology.concept(_CIM10, code) else _CCAM, code)
+
+
+def _lapse(delay: Delay | None) -> str:
+    """`dans les 6 mois `, `de 3 à 6 mois `, `au moins 3 mois `: how long after."""
+    if delay is None or (delay.min is None and delay.max is None):
+        return ""
+    unit = label("delay", delay.unit)
+    if delay.max is None:
+        return f"au moins {delay.min} {unit} "
+    return f"dans les {delay.max} {unit} " if not delay.min else f"de {delay.min} à {delay.max} {unit} "
 
 
 def _bounds(bounds: NumberRange) -> str:

@@ -550,7 +550,7 @@ def test_words_are_sought_in_one_document_and_not_in_two(store: Store) -> None:
 
 @pytest.mark.parametrize("code", ["C50\x00", "C\n", "\udfff", "\U0010ffff"])
 def test_what_is_no_code_is_refused(code: str) -> None:
-    with pytest.raises(CriteriaError, match="wrong at tumour.topography"):
+    with pytest.raises(CriteriaError, match=r"wrong at tumour\.topography"):
         parse_criteria({"tumour": {"topography": [code]}})
 
 
