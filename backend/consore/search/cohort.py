@@ -286,7 +286,7 @@ def _one_of(attribute: Any, values: str | Sequence[str] | None) -> Condition:
 def _descends(attribute: Any, codes: list[str] | None) -> Condition:
     """A code or one of its descendants, which begin with it: a range, which an index serves.
 
-    SQLite orders texts by code point; so does PostgreSQL the columns of codes (revision 008).
+    SQLite orders texts by code point; so does PostgreSQL the columns of codes (revision 007).
     """
     if codes is None:
         return and_(True)
