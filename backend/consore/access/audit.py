@@ -31,6 +31,7 @@ class Action(StrEnum):
     SIMILAR_SHOWN = "similar_shown"
     DOCUMENT_READ = "document_read"
     COHORT_COUNTED = "cohort_counted"
+    COHORT_KEPT = "cohort_kept"  # saved, refreshed, shared or deleted
     NETWORK_ASKED = "network_asked"
     CONTACT = "contact"
     EXPORTED = "exported"  # written to a file or answered as one, pseudonymised or not

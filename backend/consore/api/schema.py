@@ -17,11 +17,13 @@ from consore.api.document import DocumentQuery
 from consore.api.export import ExportMutation
 from consore.api.federation import FederationMutation, FederationQuery
 from consore.api.guard import unguarded_fields
+from consore.api.kept_cohort import KeptCohortMutation, KeptCohortQuery
 from consore.api.limits import extensions
 from consore.api.patient import PatientQuery
 from consore.api.referential import ReferentialMutation, ReferentialQuery
 from consore.api.review import ReviewMutation, ReviewQuery
 from consore.api.run import RunMutation, RunQuery, RunSubscription
+from consore.api.saved_query import SavedQueryMutation, SavedQueryQuery
 from consore.api.scalars import DATE_TIME
 from consore.api.schedule import ScheduleQuery
 from consore.api.search import SearchQuery
@@ -38,10 +40,12 @@ class Query(
     RunQuery,
     FederationQuery,
     CohortQuery,
+    KeptCohortQuery,
     DocumentQuery,
     ReviewQuery,
     PatientQuery,
     SearchQuery,
+    SavedQueryQuery,
     CentreQuery,
     SessionQuery,
 ):
@@ -55,8 +59,10 @@ class Mutation(
     SourceMutation,
     RunMutation,
     FederationMutation,
+    KeptCohortMutation,
     ExportMutation,
     ReviewMutation,
+    SavedQueryMutation,
     SessionMutation,
 ):
     """Everything that can be changed."""

@@ -1,4 +1,4 @@
-"""Signing in and out, and what a person keeps for themselves: saved queries."""
+"""Signing in and out."""
 
 from __future__ import annotations
 
@@ -6,21 +6,14 @@ import datetime as dt
 from typing import Annotated
 
 import strawberry
-from sqlmodel import Session as StoreSession
-from sqlmodel import select
-from strawberry.scalars import JSON
 
 from consore import model
 from consore.access import Permission, Principal, SignedIn
-from consore.api.bounds import LONGEST_TEXT, row_id, short
 from consore.api.centre import Centre
 from consore.api.context import Info, in_thread
 from consore.api.guard import field, mutation
 from consore.api.problem import InputProblem
-from consore.api.search import criteria_of
-from consore.errors import InputError, NotSignedIn
-
-MOST_SAVED = 500
+from consore.errors import NotSignedIn
 
 Role = strawberry.enum(model.Role, name="Role", description="What an account is for.")
 
@@ -62,44 +55,11 @@ class Session:
 SignInResult = Annotated[Session | InputProblem, strawberry.union("SignInResult")]
 
 
-@strawberry.type(description="A question kept by its author.")
-class SavedQuery:
-    id: strawberry.ID
-    name: str
-    text: str
-    criteria: JSON | None
-    created_at: dt.datetime
-
-    @classmethod
-    def of(cls, row: model.SavedQuery) -> SavedQuery:
-        """The row as the schema shows it."""
-        return cls(
-            id=strawberry.ID(str(row.id)),
-            name=row.name,
-            text=row.text,
-            criteria=JSON(row.criteria) if row.criteria else None,
-            created_at=row.created_at,
-        )
-
-
 @strawberry.type
 class SessionQuery:
     @field(Permission.ANYONE, description="Who is signed in; null where nobody is.")
     async def me(self, info: Info) -> Me | None:
         return Me.of(info.context.principal) if info.context.principal else None
-
-    @field(Permission.SAVED_QUERIES, description="The questions that this account kept, the newest first.")
-    async def saved_queries(self, info: Info) -> list[SavedQuery]:
-        owner = _owner(info)
-        rows = await info.context.read(
-            lambda session: session.exec(
-                select(model.SavedQuery)
-                .where(model.SavedQuery.account_id == owner)
-                .order_by(model.SavedQuery.id.desc())  # type: ignore[union-attr]
-                .limit(MOST_SAVED)
-            ).all()
-        )
-        return [SavedQuery.of(row) for row in rows]
 
 
 @strawberry.type
@@ -126,42 +86,3 @@ class SessionMutation:
     async def sign_out(self, info: Info, refresh_token: str) -> bool:
         context = info.context
         return await in_thread(lambda: context.node.sessions.sign_out(refresh_token, context.address))
-
-    @mutation(Permission.SAVED_QUERIES, description="Keep a question.")
-    async def save_query(self, info: Info, name: str, text: str, criteria: JSON | None = None) -> SavedQuery:
-        owner, tree = _owner(info), criteria_of(criteria)
-        row = model.SavedQuery(
-            account_id=owner,
-            name=short("name", name),
-            text=short("text", text, LONGEST_TEXT, empty=True),
-            criteria=tree.as_json() if tree else {},
-        )
-
-        def keep(session: StoreSession) -> None:
-            kept = session.exec(select(model.SavedQuery.id).where(model.SavedQuery.account_id == owner)).all()
-            if len(kept) >= MOST_SAVED:
-                raise InputError(f"At most {MOST_SAVED} questions are kept.", "Delete one first.")
-            session.add(row)
-
-        await info.context.read(keep)
-        return SavedQuery.of(row)
-
-    @mutation(Permission.SAVED_QUERIES, description="Forget a question of one's own; whether there was one.")
-    async def delete_query(self, info: Info, id: strawberry.ID) -> bool:
-        owner, key = _owner(info), row_id(id)
-
-        def forget(session: StoreSession) -> bool:
-            row = session.get(model.SavedQuery, key) if key is not None else None
-            if row is None or row.account_id != owner:
-                return False
-            session.delete(row)
-            return True
-
-        return await info.context.read(forget)
-
-
-def _owner(info: Info) -> int:
-    principal = info.context.principal
-    if principal is None:
-        raise NotSignedIn("Nobody is signed in, or the session has ended.", "Sign in and try again.")
-    return principal.account_id

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from consore.access import Principal, find_account
 from consore.cli.app import app, node, opened_store
-from consore.cli.questions import read_criteria
+from consore.cli.cohorts import read_criteria
 from consore.cli.screen import console, errors
 from consore.errors import InputError
-from consore.export import Dates, Leave, Record, check, leaving
+from consore.export import Dates, Leave, Record, TableForm, check, leaving
 from consore.model import Cohort, Patient, Role
 from consore.referentials import Terminology
 
@@ -88,6 +88,28 @@ def export_fhir(
     console.print(f"{count} bundles under {out}", soft_wrap=True)
 
 
+@export_app.command("tables")
+def export_tables(
+    out: OutOption,
+    form: Annotated[TableForm, typer.Option("--form", help="csv, xlsx or parquet.")] = TableForm.CSV,
+    patient: PatientOption = None,
+    cohort: CohortOption = None,
+    identified: IdentifiedOption = False,
+    purpose: PurposeOption = "",
+    account: AccountOption = None,
+    dates: DatesOption = Dates.KEPT,
+) -> None:
+    """Patients, tumours, events, treatments, results and samples as tables for a statistician."""
+    from consore.export import write_tables
+
+    leave = Leave(identified, purpose, dates)
+    with _leaving(patient, cohort, leave, account, form.value) as found:
+        counts = write_tables(found.records, out, form)
+    console.print(f"{counts['patients']} patients in tables under {out}", soft_wrap=True)
+    for name, rows in counts.items():
+        console.print(f"  {name:<22}{rows:>8}")
+
+
 @review_app.command("export")
 def export_reviews(
     out: Annotated[Path, typer.Option("--out", help="File to write, JSON lines.")],
@@ -148,11 +170,12 @@ def _patients(session: Session, patient: str | None, cohort: str | None) -> list
         return [found.id]
     assert cohort is not None
     if cohort.isdigit() and not Path(cohort).exists():
+        from consore.search.kept_cohorts import members
+
         saved = session.get(Cohort, int(cohort))
         if saved is None:
             raise InputError(f"There is no cohort {cohort}.", "Give a file of criteria, or the number of a saved one.")
-        known = session.exec(select(Patient.id).where(col(Patient.id).in_(saved.patient_ids)))
-        return sorted(key for key in known if key is not None)
+        return sorted(session.execute(members(saved)).scalars())
     from consore.search import patient_ids
 
     return list(patient_ids(session, read_criteria(Path(cohort))))

@@ -1,27 +1,22 @@
-"""Commands that ask this node: search, suggest, cohort count, similar."""
+"""Commands that ask this node: search, suggest, similar."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from sqlmodel import Session, select
+from sqlmodel import select
 
 from consore.cli.app import JsonOption, app, node, opened_store
+from consore.cli.cohorts import identities
 from consore.cli.screen import console, print_json, print_table
 from consore.errors import InputError
 from consore.model import Patient
 
 if TYPE_CHECKING:
     from consore.search import SearchContext
-    from consore.search.criteria import Criteria
-
-cohort_app = typer.Typer(help="Exact cohorts.", no_args_is_help=True)
-app.add_typer(cohort_app, name="cohort")
 
 LimitOption = Annotated[int, typer.Option(min=1, max=250, help="How many.")]
 
@@ -34,7 +29,7 @@ def search(text: str, limit: LimitOption = 10, as_json: JsonOption = False) -> N
     with _context() as context:
         result = find(context, text, per_page=limit)
         with context.store.session() as session:
-            known = _identities(session, [hit.patient_id for hit in result.hits])
+            known = identities(session, [hit.patient_id for hit in result.hits])
     if as_json:
         print_json(
             {
@@ -84,20 +79,6 @@ def suggest(prefix: str, limit: LimitOption = 8, as_json: JsonOption = False) ->
         print_table(["term", "kind", "code"], [[item.label, item.kind, item.code] for item in found])
 
 
-@cohort_app.command("count")
-def count(file: Path, as_json: JsonOption = False) -> None:
-    """Count the patients who meet the criteria of a JSON file, exactly, from the store."""
-    from consore.search.cohort import patient_ids
-
-    criteria = read_criteria(file)
-    with opened_store(node()) as store, store.session() as session:
-        known = _identities(session, patient_ids(session, criteria))
-    if as_json:
-        print_json({"count": len(known), "patients": sorted(patient.ipp for patient in known.values())})
-    else:
-        console.print(f"{len(known)} patients")
-
-
 @app.command()
 def similar(
     patient: Annotated[str, typer.Argument(help="IPP.")], limit: LimitOption = 10, as_json: JsonOption = False
@@ -112,7 +93,7 @@ def similar(
             raise InputError(f"No patient {patient} here.", "Check the IPP, or `consore search` for them.")
         neighbours = similar_patients(context, found.id, limit=limit)
         with context.store.session() as session:
-            known = _identities(session, [neighbour.patient_id for neighbour in neighbours])
+            known = identities(session, [neighbour.patient_id for neighbour in neighbours])
     if as_json:
         print_json(
             {
@@ -137,16 +118,6 @@ def similar(
         )
 
 
-def read_criteria(file: Path) -> Criteria:
-    """The criteria tree of a JSON file; `-` is standard input."""
-    from consore.search.criteria import parse_criteria
-
-    try:
-        return parse_criteria(sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} cannot be read: {error}.", "Give a UTF-8 JSON file of criteria.") from error
-
-
 @contextmanager
 def _context() -> Iterator[SearchContext]:
     from consore.index import SearchIndex, ensure_engine
@@ -158,15 +129,6 @@ def _context() -> Iterator[SearchContext]:
         yield SearchContext(
             store, SearchIndex(engine), terminology(settings.referentials, settings.cache, settings.site_referentials)
         )
-
-
-def _identities(session: Session, ids: list[int]) -> dict[int, Patient]:
-    found: dict[int, Patient] = {}
-    for start in range(0, len(ids), 500):
-        chunk = ids[start : start + 500]
-        for patient in session.exec(select(Patient).where(Patient.id.in_(chunk))):  # type: ignore[union-attr]
-            found[patient.id or 0] = patient
-    return found
 
 
 def _name(patient: Patient) -> str:

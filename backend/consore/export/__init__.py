@@ -1,8 +1,8 @@
-"""Patients leave the store in the forms that others read, the pivot files of OSIRIS and FHIR R4, without their names.
+"""Patients leave the store in the forms that others read, OSIRIS, FHIR R4 and plain tables, without their names.
 
-`leaving` says who may take what, keeps the trail and gives the records; `write_osiris`, `write_fhir` and `bundle` write
-them; `training_lines` gives what physicians corrected. The generator gives records of the same shape, so that its truth
-is written by the same code.
+`leaving` says who may take what, keeps the trail and gives the records, which `write_osiris`, `write_fhir`, `bundle`
+and `write_tables` write; `training_lines` gives what physicians corrected. The generator gives records of the same
+shape, so that its truth is written by the same code.
 """
 
 from consore.export.fhir import bundle, write_fhir
@@ -19,6 +19,7 @@ from consore.export.record import (
     Taken,
 )
 from consore.export.stored import measures, records
+from consore.export.tables import TableForm, write_tables
 from consore.export.training import training_lines
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "OsirisWriter",
     "Pseudonyms",
     "Record",
+    "TableForm",
     "Taken",
     "bundle",
     "check",
@@ -42,4 +44,5 @@ __all__ = [
     "training_lines",
     "write_fhir",
     "write_osiris",
+    "write_tables",
 ]

@@ -26,6 +26,7 @@ from consore.referentials import Terminology
 from consore.settings import Settings
 
 SHORTEST_PURPOSE = 10
+BATCH = 1000  # identifiers in a statement
 
 
 class Dates(StrEnum):
@@ -60,12 +61,11 @@ def leaving(
     """The records of these patients, as they may leave; those who are opposed stay.
 
     `principal` is who asks; null for whoever has a shell on the node, who may take what has no name (`login` is what
-    the trail calls them). `form` is `osiris` or `fhir`.
+    the trail calls them). `form`: `osiris`, `fhir` or a `TableForm`.
     Raises Forbidden where the role does not allow it, InputError where a purpose is missing.
     """
     check(leave, principal)
-    wanted = select(Patient).where(col(Patient.id).in_(patient_ids), ~col(Patient.opposed))
-    people = {row.ipp: row for row in session.exec(wanted)}
+    people = {row.ipp: row for row in _not_opposed(session, patient_ids)}
     audit_each(
         session, principal, Action.EXPORTED, [row.id for row in people.values()], _told(leave, form), address, login
     )
@@ -78,6 +78,12 @@ def leaving(
         if leave.has_quotes:
             record = _masked(record, people[record.id])
         yield pseudonyms.veiled(record, move_dates=leave.dates is Dates.SHIFTED)
+
+
+def _not_opposed(session: Session, patient_ids: Sequence[int]) -> Iterator[Patient]:
+    for start in range(0, len(patient_ids), BATCH):
+        some = patient_ids[start : start + BATCH]
+        yield from session.exec(select(Patient).where(col(Patient.id).in_(some), ~col(Patient.opposed)))
 
 
 def check(leave: Leave, principal: Principal | None) -> None:

@@ -19,7 +19,7 @@ from consore.ingestion.removals import Removals, patients_removed
 from consore.ingestion.taken import Taken, among, content_sha256, dates, day, is_older, latest, sortable
 from consore.model import (
     Act,
-    Cohort,
+    CohortPatient,
     Correction,
     Diagnosis,
     Document,
@@ -227,10 +227,10 @@ def _move(session: Session, gone: Patient, into: str, taken: Taken) -> bool:
     for model in OF_A_PATIENT:
         owner: Any = model.patient_id  # type: ignore[attr-defined]
         session.execute(update(model).where(owner == gone_id).values(patient_id=kept_id))
-    for cohort in session.scalars(select(Cohort)):
-        if gone_id in cohort.patient_ids:
-            cohort.patient_ids = sorted({kept_id if one == gone_id else one for one in cohort.patient_ids})
-    session.flush()
+    owner, cohort = _c(CohortPatient.patient_id), _c(CohortPatient.cohort_id)
+    already = select(cohort).where(owner == kept_id)
+    theirs = update(CohortPatient).where(owner == gone_id, cohort.not_in(already)).values(patient_id=kept_id)
+    session.execute(theirs.execution_options(synchronize_session=False))
     session.execute(delete(Patient).where(_c(Patient.id) == gone_id).execution_options(synchronize_session=False))
     taken.pending.add(kept_id)
     return True

@@ -7,7 +7,7 @@ Dates are days; times carry their zone, UTC, in every database.
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import JSON, Column, Index, LargeBinary, Text, UniqueConstraint, false
 from sqlmodel import Field, SQLModel
 
 from consore.model.vocabulary import Frequency, Role, RunState, Sex
@@ -549,26 +549,52 @@ class AuditEntry(SQLModel, table=True):
 
 
 class SavedQuery(SQLModel, table=True):
-    """A question kept by its author."""
+    """A question kept by its author; `shared`: the accounts of the centre see it too."""
 
     id: int | None = Field(default=None, primary_key=True)
     account_id: int = Field(foreign_key="account.id", index=True, ondelete="CASCADE")
     name: str
     text: str = _text()
     criteria: dict[str, Any] = _json()
+    shared: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     created_at: dt.datetime = Field(default_factory=now)
 
 
 class Cohort(SQLModel, table=True):
-    """A named set of patients: the criteria and the patients at `refreshed_at`."""
+    """A named set of patients, kept by its author; `shared`: the accounts of the centre see it too."""
 
     id: int | None = Field(default=None, primary_key=True)
     account_id: int = Field(foreign_key="account.id", index=True, ondelete="CASCADE")
     name: str
-    criteria: dict[str, Any] = _json()
-    patient_ids: list[int] = _json(list)
+    shared: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     created_at: dt.datetime = Field(default_factory=now)
-    refreshed_at: dt.datetime = Field(default_factory=now)
+
+
+class CohortVersion(SQLModel, table=True):
+    """The state of a cohort after it was saved or refreshed, never changed: by which criteria, when, by whom.
+
+    `number` counts from 1. `count`: its patients then; `entered` and `gone`: since the version before.
+    """
+
+    cohort_id: int = Field(primary_key=True, foreign_key="cohort.id", ondelete="CASCADE")
+    number: int = Field(primary_key=True)
+    criteria: dict[str, Any] = _json()
+    count: int = 0
+    entered: int = 0
+    gone: int = 0
+    at: dt.datetime = Field(default_factory=now)
+    account_id: int | None = None
+    login: str = ""
+
+
+class CohortPatient(SQLModel, table=True):
+    """A patient of the versions of a cohort from `since` on, and before `until`; null: still there."""
+
+    __table_args__ = (Index("ix_cohortpatient_until", "cohort_id", "until"),)
+    cohort_id: int = Field(primary_key=True, foreign_key="cohort.id", ondelete="CASCADE")
+    patient_id: int = Field(primary_key=True, foreign_key="patient.id", index=True, ondelete="CASCADE")
+    since: int = Field(primary_key=True)
+    until: int | None = None
 
 
 class Peer(SQLModel, table=True):

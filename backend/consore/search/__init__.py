@@ -7,6 +7,7 @@ from consore.search.cohort import count_patients, patient_ids
 from consore.search.criteria import Criteria, parse_criteria
 from consore.search.facets import Facet, FacetValue, facets
 from consore.search.hits import Hit, SearchContext, SearchResult, search
+from consore.search.notices import notices
 from consore.search.reasons import describe
 from consore.search.similar import SimilarPatient, similar_patients
 from consore.search.snippets import Snippet
@@ -28,6 +29,7 @@ __all__ = [
     "count_patients",
     "describe",
     "facets",
+    "notices",
     "parse_criteria",
     "patient_ids",
     "search",

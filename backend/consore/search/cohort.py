@@ -70,17 +70,18 @@ def patient_ids(session: Session, criteria: Criteria, *, today: dt.date | None =
 
 def cohort(criteria: Criteria, *, today: dt.date | None = None) -> Select[Any]:
     """The statement whose rows are the identifiers of the patients who meet the criteria."""
-    condition = _condition(criteria, today or dt.date.today())
-    return select(_column(Patient.id)).where(_column(Patient.opposed).is_(False), condition)
+    met = condition(criteria, today or dt.date.today())
+    return select(_column(Patient.id)).where(_column(Patient.opposed).is_(False), met)
 
 
-def _condition(node: Criteria, today: dt.date) -> Condition:
+def condition(node: Criteria, today: dt.date) -> Condition:
+    """Whether a patient of the table `patient` meets the criteria."""
     if node.all is not None:
-        return and_(True, *(_condition(child, today) for child in node.all))
+        return and_(True, *(condition(child, today) for child in node.all))
     if node.any is not None:
-        return or_(False, *(_condition(child, today) for child in node.any))
+        return or_(False, *(condition(child, today) for child in node.any))
     if node.none is not None:
-        return ~or_(False, *(_condition(child, today) for child in node.none))
+        return ~or_(False, *(condition(child, today) for child in node.none))
     if node.patient is not None:
         return _patient(node.patient, today)
     if node.sequence is not None:
@@ -116,8 +117,8 @@ class Rows:
 
 def rows(leaf: Criteria) -> Rows:
     """The rows that a leaf of the kinds of `criteria.DATED` speaks of."""
-    table, date, condition = _LEAVES[leaf.key]
-    return Rows(table, date, and_(True, *condition(getattr(leaf, leaf.key))))
+    table, date, conditions = _LEAVES[leaf.key]
+    return Rows(table, date, and_(True, *conditions(getattr(leaf, leaf.key))))
 
 
 def _sequence(leaf: SequenceLeaf) -> Select[Any]:

@@ -284,6 +284,15 @@ def any_uncoded(nodes: list[Criteria]) -> bool:
     return any(not node.is_coded() for node in nodes)
 
 
+def steps(criteria: Criteria) -> list[Criteria]:
+    """The criteria that all have to be met, in the order in which they are written; each exclusion by itself."""
+    if criteria.all:
+        return [step for child in criteria.all for step in steps(child)]
+    if criteria.none:
+        return [Criteria(none=[child]) for child in criteria.none]
+    return [criteria]
+
+
 def parse_criteria(value: str | dict[str, Any]) -> Criteria:
     """A criteria tree from its JSON.
 

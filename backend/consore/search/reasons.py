@@ -331,7 +331,7 @@ def describe(node: Criteria, terminology: Terminology) -> str:
         return f"{then} {_lapse(node.sequence.within)}après {first[:1].lower()}{first[1:]}"
     if node.count is not None:
         return f"{describe(node.count.of, terminology)} (au moins {node.count.at_least})"
-    return _describe_leaf(getattr(node, node.key), terminology)
+    return _describe_leaf(getattr(node, node.key), terminology) or label("leaf", node.key)
 
 
 def _describe_leaf(leaf: Any, terminology: Terminology) -> str:
@@ -348,22 +348,30 @@ def _describe_leaf(leaf: Any, terminology: Terminology) -> str:
             if leaf.vital_status:
                 parts.append(label("vital", leaf.vital_status))
             if leaf.age_at_diagnosis:
-                parts.append("âge au diagnostic " + _bounds(leaf.age_at_diagnosis))
+                parts.append(f"âge au diagnostic {_bounds(leaf.age_at_diagnosis)} ans")
             if leaf.current_age:
-                parts.append("âge " + _bounds(leaf.current_age))
+                parts.append(f"âge {_bounds(leaf.current_age)} ans")
         case TumourLeaf():
             if leaf.laterality:
                 parts.append(label("laterality", leaf.laterality.value))
             parts += [f"stade {stage}" for stage in leaf.stage or []]
             parts += [value for group in (leaf.t, leaf.n, leaf.m) for value in group or []]
+            parts += [f"grade {grade}" for grade in leaf.grade or []]
+            parts += [f"rang {_bounds(leaf.rank)}"] if leaf.rank else []
         case EventLeaf():
             parts[:0] = [label("event", item.value) for item in leaf.type or []]
         case TreatmentLeaf():
             parts[:0] = [label("treatment", item.value) for item in leaf.type or []]
+            parts += [f"ligne {_bounds(leaf.line)}"] if leaf.line else []
+            parts += [terminology.label(_LOCAL, response) for response in leaf.response or []]
         case BiomarkerLeaf() | AlterationLeaf():
             codes = leaf.code if isinstance(leaf, BiomarkerLeaf) else leaf.gene
             status = leaf.status[0].value if leaf.status else None
             parts = [marker_label(terminology, code, status) for code in codes]
+            if isinstance(leaf, AlterationLeaf):
+                parts += [leaf.variant] if leaf.variant else []
+            elif leaf.value:
+                parts.append(f"{_bounds(leaf.value)} {leaf.value.unit or ''}".strip())
         case CodeLeaf():
             parts = [_code_label(code, terminology) for code in leaf.code]
         case ConceptLeaf():
@@ -374,7 +382,8 @@ def _describe_leaf(leaf: Any, terminology: Terminology) -> str:
             parts = [" / ".join(label("document", kind.value) for kind in leaf.kind or []) or "document"]
             if leaf.text:
                 parts.append(f"écrit : {leaf.text.strip()}")
-    return ", ".join(parts) or "critère"
+    parts += _described_days(leaf)
+    return ", ".join(parts)
 
 
 _SYSTEMS = {"topography": _T, "morphology": _M, "site": _T, "drug": _ATC, "regimen": _LOCAL, "act": _CCAM}
@@ -394,7 +403,17 @@ def _lapse(delay: Delay | None) -> str:
     return f"dans les {delay.max} {unit} " if not delay.min else f"de {delay.min} à {delay.max} {unit} "
 
 
+def _described_days(leaf: Any) -> list[str]:
+    """`diagnostic du 01/01/2018 au 31/12/2020`, `depuis le 01/01/2020`: the period of a leaf, if it has one."""
+    period = getattr(leaf, "between", None) or getattr(leaf, "diagnosed", None)
+    if period is None:
+        return []
+    first, last = (f"{day:%d/%m/%Y}" if day else "" for day in (period.from_, period.to))
+    said = f"du {first} au {last}" if first and last else f"depuis le {first}" if first else f"jusqu’au {last}"
+    return [f"diagnostic {said}" if isinstance(leaf, TumourLeaf) else said] if first or last else []
+
+
 def _bounds(bounds: NumberRange) -> str:
     if bounds.min is not None and bounds.max is not None:
-        return f"de {bounds.min:g} à {bounds.max:g} ans"
-    return f"à partir de {bounds.min:g} ans" if bounds.min is not None else f"jusqu'à {bounds.max or 0:g} ans"
+        return f"{bounds.min:g}" if bounds.min == bounds.max else f"de {bounds.min:g} à {bounds.max:g}"
+    return f"à partir de {bounds.min:g}" if bounds.min is not None else f"jusqu'à {bounds.max or 0:g}"

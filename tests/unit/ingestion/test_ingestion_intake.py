@@ -14,6 +14,7 @@ from consore.model import (
     Account,
     Act,
     Cohort,
+    CohortPatient,
     Diagnosis,
     Document,
     DocumentMentions,
@@ -288,12 +289,15 @@ def test_no_patient_gets_the_number_of_one_who_is_gone(store: Store) -> None:
     take(store, patient("A"), patient("B"))
     with store.session() as session:
         gone = session.exec(select(Patient.id).where(Patient.ipp == "B")).one()
-        session.add(Cohort(account_id=_account(session), name="c", patient_ids=[gone]))
+        cohort = Cohort(account_id=_account(session), name="c")
+        session.add(cohort)
+        session.flush()
+        session.add(CohortPatient(cohort_id=cohort.id, patient_id=gone, since=1))
     take(store, merge("B", "A"), patient("C"))
     with store.session() as session:
         numbers = dict(session.exec(select(Patient.ipp, Patient.id)).all())
         assert numbers["C"] > gone
-        assert session.exec(select(Cohort)).one().patient_ids == [numbers["A"]]
+        assert session.exec(select(CohortPatient.patient_id)).all() == [numbers["A"]]
 
 
 def _account(session) -> int:  # type: ignore[no-untyped-def]

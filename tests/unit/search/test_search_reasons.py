@@ -70,3 +70,22 @@ def test_a_sequence_is_said_in_french(within: dict | None, said: str, words: Ter
 def test_a_count_is_said_in_french(words: Terminology) -> None:
     tree = parse_criteria({"count": {"of": SURGERY, "atLeast": 2}})
     assert describe(tree, words) == "Chirurgie (au moins 2)"
+
+
+@pytest.mark.parametrize(
+    ("tree", "said"),
+    [
+        ({"tumour": {}}, "tumeur"),
+        ({"event": {"between": {"from": "2020-01-01"}}}, "depuis le 01/01/2020"),
+        (
+            {"tumour": {"topography": ["C50"], "diagnosed": {"from": "2018-01-01", "to": "2020-12-31"}}},
+            "Sein, diagnostic du 01/01/2018 au 31/12/2020",
+        ),
+        ({"treatment": {"type": ["chemotherapy"], "line": {"min": 2, "max": 2}}}, "Chimiothérapie, ligne 2"),
+        ({"biomarker": {"code": ["KI67"], "value": {"min": 20, "unit": "%"}}}, "Ki-67, à partir de 20 %"),
+        ({"patient": {"currentAge": {"max": 50}}}, "âge jusqu'à 50 ans"),
+        ({"document": {"kind": ["imaging"], "text": "nodule"}}, "imagerie, écrit : nodule"),
+    ],
+)
+def test_every_attribute_of_a_criterion_is_said(tree: dict, said: str, words: Terminology) -> None:
+    assert describe(parse_criteria(tree), words) == said
