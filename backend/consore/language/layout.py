@@ -66,6 +66,11 @@ def plain(text: str) -> str:
 
     Unlike `referentials.normalise` it keeps the dash, which is a result in « RP- », and line breaks.
     """
+    for codec, table in _PLAIN_BYTES:
+        try:
+            return text.encode(codec).translate(table).decode(codec)
+        except UnicodeError:
+            continue
     return text.translate(_PLAIN)
 
 
@@ -92,3 +97,12 @@ def _plain_table() -> dict[int, int]:
 
 
 _PLAIN = _plain_table()
+
+
+def _of_code_page(codec: str) -> bytes:
+    """The table for texts that fit a code page: bytes are put right ten times as fast as characters."""
+    letters = (bytes((byte,)).decode(codec, errors="ignore").translate(_PLAIN) for byte in range(256))
+    return b"".join(letter.encode(codec) or bytes((byte,)) for byte, letter in enumerate(letters))
+
+
+_PLAIN_BYTES = tuple((codec, _of_code_page(codec)) for codec in ("latin-1", "cp1252"))

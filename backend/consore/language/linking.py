@@ -15,6 +15,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from consore.language.spans import Spans
 from consore.language.tokens import fold
 from consore.model import Mention, MentionKind, System
@@ -42,18 +44,19 @@ class Tagged:
 
 
 class Doubt:
-    """How likely the tagger thinks it that words belong to a tumour or event, or to a site, by place in the text."""
+    """How likely the tagger thinks it that words belong to a tumour or event, or to a site, by place in the text.
 
-    def __init__(self, starts: Sequence[int], inside: Sequence[Sequence[float]]) -> None:
+    `starts`: where the words begin; `inside`: their chances in pieces, [words, 2] each."""
+
+    def __init__(self, starts: Sequence[int], inside: Sequence[np.ndarray]) -> None:
         self._starts = starts
-        self._inside = inside
+        self._tumour, self._site = np.concatenate(inside).T.tolist() if inside else ([], [])
 
     def about(self, kind: str, start: int, end: int) -> float:
         """The highest chance of the words of a span to be of that kind; 1 where no word was read."""
         first = max(0, bisect_right(self._starts, start) - 1)
         last = bisect_left(self._starts, end)
-        layer = kind == MentionKind.TOPOGRAPHY
-        return max((chances[layer] for chances in self._inside[first:last]), default=1.0)
+        return max((self._site if kind == MentionKind.TOPOGRAPHY else self._tumour)[first:last], default=1.0)
 
 
 class _Terms:

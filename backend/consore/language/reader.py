@@ -12,7 +12,7 @@ import gc
 import hashlib
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,7 +38,7 @@ from consore.language.rules import (
 )
 from consore.language.rules.sides import SIDED
 from consore.language.sections import sections
-from consore.language.tagger import SHIPPED_WEIGHTS, Tagger, Window
+from consore.language.tagger import SHIPPED_WEIGHTS, TaggedWindow, Tagger, Window
 from consore.model import DocumentKind, Mention, MentionKind
 from consore.referentials import Match, Terminology, table_files, terminology
 from consore.settings import Settings
@@ -122,22 +122,15 @@ class Reader:
         pages = [self._opened(text) for text, _, _ in requests]
         windows: list[Window] = []
         for page in pages:
-            text, clues = page.layout.text, page.cut.clues(page.matches)
-            for first, last in page.cut.windows:
-                windows.append(([text[s:e] for s, e in page.cut.words[first:last]], clues[first:last]))
-        tagged = iter(self._tagger.tag(windows))
+            written, clues = page.cut.words.written, page.cut.clues(page.matches)
+            windows += [(written[first:last], clues[first:last]) for first, last in page.cut.windows]
+        tagged = self._tagger.tag(windows)
         results = []
+        reached = 0
         for page, (_, _, date) in zip(pages, requests, strict=True):
-            cut = page.cut.words
-            spans: list[Tagged] = []
-            starts: list[int] = []
-            inside: list[list[float]] = []
-            for first, _ in page.cut.windows:
-                window = next(tagged)
-                starts += [start for start, _ in cut[first : first + len(window.inside)]]
-                inside += window.inside.tolist()
-                spans += [Tagged(cut[first + s.first][0], cut[first + s.last][1], s.tag, s.score) for s in window.spans]
-            results.append(self._read_page(page, spans, Doubt(starts, inside), date))
+            of_page = tagged[reached : reached + len(page.cut.windows)]
+            reached += len(of_page)
+            results.append(self._read_page(page, *_in_text(page.cut, of_page), date))
         return results
 
     def _opened(self, given: str) -> _Page:
@@ -186,6 +179,20 @@ class Reader:
                 yield replace(mention, assertion=assertion, confidence=confidence)
             else:
                 yield mention if assertion is mention.assertion else mention.asserted(assertion)
+
+
+def _in_text(cut: Cut, tagged: Sequence[TaggedWindow]) -> tuple[list[Tagged], Doubt]:
+    """What the tagger saw in the windows of a text, by place in the text."""
+    starts, ends = cut.words.starts, cut.words.ends
+    spans = [
+        Tagged(starts[first + span.first], ends[first + span.last], span.tag, span.score)
+        for (first, _), window in zip(cut.windows, tagged, strict=True)
+        for span in window.spans
+    ]
+    read = [len(window.inside) for window in tagged]
+    if sum(read) < len(starts):  # the end of a window may be too far to be read
+        starts = [s for (first, _), count in zip(cut.windows, read, strict=True) for s in starts[first : first + count]]
+    return spans, Doubt(starts, [window.inside for window in tagged])
 
 
 @contextmanager
