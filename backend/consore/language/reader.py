@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import consore
 from consore.errors import ConfigurationError
+from consore.language.anchored import Places
 from consore.language.calibration import calibrated
 from consore.language.context import Context, is_against_cancer
 from consore.language.examples import Cut
@@ -142,16 +143,17 @@ class Reader:
 
     def _read_page(self, page: _Page, tagged: list[Tagged], doubt: Doubt, date: dt.date | None) -> list[Mention]:
         text, plain_text, matches = page.layout.text, page.plain, page.matches
+        places = Places(plain_text)
         found = [
-            *find_tnm(text),
-            *find_gradings(text, plain_text),
-            *find_measures(text, plain_text),
-            *find_results(text, plain_text, matches),
-            *find_dates(text, plain_text, Calendar(date)),
+            *find_tnm(text, places),
+            *find_gradings(text, plain_text, places),
+            *find_measures(text, plain_text, places),
+            *find_results(text, plain_text, places, matches),
+            *find_dates(text, plain_text, places, Calendar(date)),
         ]
         found += self._linker.plain_mentions(matches)
         found += self._linker.tumour_mentions(text, matches, tagged, doubt)
-        found += find_sides(text, plain_text, found)
+        found += find_sides(text, plain_text, places, found)
         found.sort(key=lambda m: (m.start, -m.end, m.kind, m.code or ""))
         return [_carried_back(m, page) for m in self._in_context(page, found)]
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 
-from consore.language.anchored import anchored
-
 # Longer than any sentence a person writes: tables and dumps without punctuation are cut so that all work stays linear.
 LONGEST_SENTENCE = 1200
 
@@ -21,7 +19,7 @@ _END = re.compile(
     """,
     re.VERBOSE,
 )
-_END_AT = re.compile(r"[.!?…;\n\r\f\v]")
+_END_AT = re.compile(r"[.!?…](?=[.!?…\"»”)\]\s]|$)|[;\n\r\f\v]")  # where it is worth a try
 _ABBREVIATION = re.compile(
     r"(?:^|[\s('’/-])(?:abs|atcd|dr|drs|pr|prs|m|mm|mme|mmes|mlle|st|ste|cf|ex|env|art|n°|no|nb|vs|p|fig|tab|av|bd|tel|tél|"
     r"resp|hosp|ttt|min|max|dg|i\.e|p\.ex|c\.-à-d|ch|[A-Z])\.$",
@@ -39,7 +37,12 @@ def sentences(text: str) -> list[tuple[int, int]]:
     """
     spans: list[tuple[int, int]] = []
     start = 0
-    for match in anchored(_END, _END_AT, 0, text):
+    reached = 0
+    for sign in _END_AT.finditer(text):
+        match = _END.match(text, sign.start()) if sign.start() >= reached else None
+        if match is None:
+            continue
+        reached = match.end()
         if match.start() < start or not _is_boundary(text, match, start):
             continue
         end = match.end() if match.lastgroup in ("stop", "semicolon") else match.start()

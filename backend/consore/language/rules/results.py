@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from consore.language.anchored import anchored
+from consore.language.anchored import Anchored, Places
 from consore.model import BiomarkerStatus, Mention, MentionKind, System
 from consore.referentials import Match, grammar_of
 
@@ -109,9 +109,6 @@ _HGVS = re.compile(
     r"_[A-Za-z]{1,3}\d{1,4})?(?:fs|del|ins|dup|\*|Ter)?\w{0,10}\)?"
     r"|c\.\s?[\d_+*-]{1,14}(?:[ACGT]>[ACGT]|del|dup|ins|inv)\w{0,12})"
 )
-_HGVS_AT = re.compile(r"[pc]\.")
-_SHORT_VARIANT_AT = re.compile(r"[ACDEFGHIKLMNPQRSTVWY]\d\d")
-_EXON_AT = re.compile(r"exon")
 _SHORT_VARIANT = re.compile(r"(?<![\w.])[ACDEFGHIKLMNPQRSTVWY]\d{2,4}[ACDEFGHIKLMNPQRSTVWYX*](?!\w)")
 _SHORT_VARIANT_BESIDE = re.compile(r"[\s:(]{1,3}(?:p\.\(?)?[a-z]\d{2,4}[a-z*](?!\w)")
 _EXON = re.compile(
@@ -119,6 +116,11 @@ _EXON = re.compile(
     r"l'|sur\s){0,3})?exon\s?(?P<exon>\d{1,2})"
     r"(?P<after>\s(?:deletion|insertion|skipping|saut))?(?!\w)"
 )
+_HGVSS = Anchored(_HGVS, "p.", "c.", cased=True)
+_SHORT_VARIANTS = Anchored(
+    _SHORT_VARIANT, *(f"{acid}{digit}" for acid in "ACDEFGHIKLMNPQRSTVWY" for digit in range(10)), cased=True
+)
+_EXONS = Anchored(_EXON, "exon", reach=40)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ class _Result:
     lists: bool = False
 
 
-def find_results(text: str, plain: str, matches: Sequence[Match]) -> Iterator[Mention]:
+def find_results(text: str, plain: str, places: Places, matches: Sequence[Match]) -> Iterator[Mention]:
     """Mentions of kind biomarker and alteration from the dictionary's biomarker and gene matches, in text order."""
     names = [match for match in matches if match.kind == MentionKind.BIOMARKER]
     names = sorted([*names, *_short_receptors(text, names)], key=lambda name: name.start)
@@ -164,7 +166,7 @@ def find_results(text: str, plain: str, matches: Sequence[Match]) -> Iterator[Me
         elif result is not None or not name.ambiguous:
             yield _biomarker(text, name, result)
     said = {name.start: result for name, result in zip(names, results, strict=True) if result and result.value}
-    yield from _alterations(text, plain, matches, said)
+    yield from _alterations(text, plain, places, matches, said)
 
 
 def _short_receptors(text: str, names: Sequence[Match]) -> Iterator[Match]:
@@ -314,16 +316,18 @@ def _triple_negative(text: str, name: Match) -> Iterator[Mention]:
         )
 
 
-def _alterations(text: str, plain: str, matches: Sequence[Match], said: dict[int, _Result]) -> Iterator[Mention]:
+def _alterations(
+    text: str, plain: str, places: Places, matches: Sequence[Match], said: dict[int, _Result]
+) -> Iterator[Mention]:
     """Genes with the variant written beside them, or said to be mutated, wild type, rearranged or not."""
     genes = _one_per_place([match for match in matches if _gene(match)])
-    variants = sorted(_variants(text, plain)) if genes else []
-    places = [start for start, _, _ in variants]
+    variants = sorted(_variants(text, plain, places)) if genes else []
+    begin = [start for start, _, _ in variants]
     named = [m for m in matches if m.kind == MentionKind.BIOMARKER or _gene(m)]
     named_at = [m.start for m in named]
     for index, gene in enumerate(genes):
         next_start = genes[index + 1].start if index + 1 < len(genes) else len(text)
-        near = variants[bisect_left(places, gene.start - 60) : bisect_left(places, gene.end + _WINDOW)]
+        near = variants[bisect_left(begin, gene.start - 60) : bisect_left(begin, gene.end + _WINDOW)]
         variant = _variant_of(plain, gene, next_start, near)
         after = bisect_left(named_at, gene.end)
         following = named[after] if after < len(named) else None
@@ -345,13 +349,9 @@ def _one_per_place(genes: list[Match]) -> list[Match]:
     return [kept[start] for start in sorted(kept)]
 
 
-def _variants(text: str, plain: str) -> Iterator[tuple[int, int, str]]:
-    for pattern, anchor, reach, source in (
-        (_HGVS, _HGVS_AT, 0, text),
-        (_SHORT_VARIANT, _SHORT_VARIANT_AT, 0, text),
-        (_EXON, _EXON_AT, 40, plain),
-    ):
-        for match in anchored(pattern, anchor, reach, source):
+def _variants(text: str, plain: str, places: Places) -> Iterator[tuple[int, int, str]]:
+    for pattern, source in ((_HGVSS, text), (_SHORT_VARIANTS, text), (_EXONS, plain)):
+        for match in pattern.within(source, places):
             yield match.start(), match.end(), _balanced(text[match.start() : match.end()].strip())
 
 
