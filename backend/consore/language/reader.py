@@ -29,7 +29,7 @@ from consore.language.layout import Layout, plain
 from consore.language.linking import CODES_FILE, Doubt, Linker, Tagged
 from consore.language.rules import (
     Calendar,
-    attach_dates,
+    dates_of,
     find_dates,
     find_gradings,
     find_measures,
@@ -40,7 +40,7 @@ from consore.language.rules import (
 from consore.language.rules.sides import SIDED
 from consore.language.sections import sections
 from consore.language.tagger import SHIPPED_WEIGHTS, TaggedWindow, Tagger, Window
-from consore.model import DocumentKind, Mention, MentionKind
+from consore.model import Assertion, DocumentKind, Mention, MentionKind
 from consore.referentials import Match, Terminology, table_files, terminology
 from consore.settings import Settings
 
@@ -52,6 +52,7 @@ SITE_WEIGHTS = "tagger"
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _DOCUMENTS_AT_ONCE = 200
 _SIDE_REACH = 28
+_FAR = 1_000_000
 _JOINED = re.compile(r"\s*(?:\+|-|/|,|et|avec|ac|av|associee? (?:a|au))\s*(?:la |le |l')?")
 
 Request = tuple[str, DocumentKind | str | None, dt.date | None]
@@ -161,26 +162,26 @@ class Reader:
         context = Context.of(page.plain, sections(page.plain), page.layout.text)
         starts = [start for start, _ in page.sentences]
         where = [bisect_right(starts, mention.start) - 1 for mention in mentions]
-        dated = attach_dates(mentions, where, page.plain)
-        beside: Mention | None = None
-        given: Mention | None = None
-        for mention, sentence in zip(dated, where, strict=True):
-            assertion = context.assertion(
-                mention.start, mention.end, mention.kind, page.sentences[sentence], mention.code
-            )
-            if mention.kind is MentionKind.LATERALITY and beside and mention.start - beside.end <= _SIDE_REACH:
-                assertion = beside.assertion  # a side belongs to its organ or act, planned or not
-            elif mention.kind in SIDED:
-                beside = mention.asserted(assertion)
-            if mention.kind in (MentionKind.DRUG, MentionKind.REGIMEN):
-                if given and not is_against_cancer(mention) and _JOINED.fullmatch(page.plain, given.end, mention.start):
-                    assertion = given.assertion  # « docétaxel + prednisone » : given or not together
-                given = mention.asserted(assertion) if is_against_cancer(mention) else given
-            confidence = calibrated(mention)
-            if confidence != mention.confidence:
-                yield replace(mention, assertion=assertion, confidence=confidence)
+        dates = dates_of(mentions, where, page.plain)
+        organ = drug = -_FAR  # where the last organ or act, and the last drug against cancer, ended
+        of_organ = of_drug = Assertion.PRESENT
+        for mention, sentence, date in zip(mentions, where, dates, strict=True):
+            start, end, kind = mention.start, mention.end, mention.kind
+            assertion = context.assertion(start, end, kind, page.sentences[sentence], mention.code)
+            if kind is MentionKind.LATERALITY and start - organ <= _SIDE_REACH:
+                assertion = of_organ  # a side belongs to its organ or act, planned or not
+            elif kind in SIDED:
+                organ, of_organ = end, assertion
+            if kind is MentionKind.DRUG or kind is MentionKind.REGIMEN:
+                if is_against_cancer(mention):
+                    drug, of_drug = end, assertion
+                elif drug >= 0 and _JOINED.fullmatch(page.plain, drug, start):
+                    assertion = of_drug  # « docétaxel + prednisone » : given or not together
+            confidence = calibrated(kind, mention.extractor, mention.confidence)
+            if assertion is mention.assertion and date is mention.date and confidence == mention.confidence:
+                yield mention
             else:
-                yield mention if assertion is mention.assertion else mention.asserted(assertion)
+                yield mention.judged(assertion, date, confidence)
 
 
 def _in_text(cut: Cut, tagged: Sequence[TaggedWindow]) -> tuple[list[Tagged], Doubt]:

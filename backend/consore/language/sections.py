@@ -21,7 +21,7 @@ _OTHER_HEADING = re.compile(
     r"[a-z][a-z'/.-]*(?: [a-z'/.-]+){0,3} ?:|[a-z][a-z' -]{2,28}(?=\n|$)|=> ?|au total,|en conclusion,"
 )
 _BULLET = re.compile(r"[-–•*]")  # a short item of a list is no heading
-_LINE_START = re.compile(r"(?:^|\n)[ \t]*(?:[-–•*#=]+[ \t]*|\d{1,2}[.)/-][ \t]*)*")
+_LINE_MARKS = re.compile(r"[ \t]*(?:[-–•*#=]+[ \t]*|\d{1,2}[.)/-][ \t]*)*")
 
 
 class SectionKind(StrEnum):
@@ -76,19 +76,24 @@ def _end(text: str, section: Section, limit: int) -> int:
 def _headings(text: str) -> Iterator[tuple[int, int, SectionKind]]:
     """Start of the heading, end of its words, and what it opens; any other short « Words : » of a line is neutral."""
     pattern, kinds = _heading_pattern()
-    for line in _LINE_START.finditer(text):
-        match = pattern.match(text, line.end())
+    line_start = 0
+    while line_start >= 0:
+        marks = _LINE_MARKS.match(text, line_start)
+        assert marks
+        start = marks.end()
+        line_start = text.find("\n", start) + 1 or -1
+        match = pattern.match(text, start)
         if match is None:
-            other = _OTHER_HEADING.match(text, line.end())
-            if other and not (_BULLET.search(line.group()) and other.group()[-1].isalpha()):
-                yield line.end(), other.end(), SectionKind.NEUTRAL
+            other = _OTHER_HEADING.match(text, start)
+            if other and not (other.group()[-1].isalpha() and _BULLET.search(marks.group())):
+                yield start, other.end(), SectionKind.NEUTRAL
             continue
         line_end = text.find("\n", match.end())
         line_end = len(text) if line_end < 0 else line_end
         colon = text.find(":", match.end(), min(line_end, match.end() + 30))
-        alone = line_end - line.end() <= _LONGEST_HEADING and not text[match.end() : line_end].strip(" .-=")
+        alone = line_end - start <= _LONGEST_HEADING and not text[match.end() : line_end].strip(" .-=")
         if colon >= 0 or alone:
-            yield line.end(), colon + 1 if colon >= 0 else match.end(), kinds[match.group()]
+            yield start, colon + 1 if colon >= 0 else match.end(), kinds[match.group()]
 
 
 @lru_cache(maxsize=1)

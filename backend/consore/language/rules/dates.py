@@ -102,8 +102,8 @@ def find_dates(text: str, plain: str, places: Places, calendar: Calendar) -> Ite
         )
 
 
-def attach_dates(mentions: list[Mention], sentence_of: Sequence[int], plain: str) -> list[Mention]:
-    """Give each undated mention the nearest date of its sentence.
+def dates_of(mentions: list[Mention], sentence_of: Sequence[int], plain: str) -> list[dt.date | None]:
+    """The date of each mention: its own, else the nearest of its sentence.
 
     `sentence_of[i]` is the sentence of `mentions[i]`. A date that follows « le », « en », « du » belongs to what stands
     before it, one at the head of the sentence to what follows: the nearest by distance, with what lies between counted
@@ -112,16 +112,18 @@ def attach_dates(mentions: list[Mention], sentence_of: Sequence[int], plain: str
     dates: dict[int, list[Mention]] = {}
     recurs: set[int] = set()
     for mention, sentence in zip(mentions, sentence_of, strict=True):
-        if mention.kind is MentionKind.DATE and mention.date:
+        if mention.date and mention.kind is MentionKind.DATE:
             dates.setdefault(sentence, []).append(mention)
         elif mention.kind is MentionKind.RECURRENCE:
             recurs.add(sentence)
+    if not dates:
+        return [mention.date for mention in mentions]
     later = {
         sentence: [date for date in dates.get(sentence, ()) if not _of_diagnosis(date, plain)] for sentence in recurs
     }
     return [
-        _dated(
-            mention, later[sentence] if sentence in later and mention.kind in _LATER else dates.get(sentence, []), plain
+        _date_of(
+            mention, later[sentence] if sentence in later and mention.kind in _LATER else dates.get(sentence, ()), plain
         )
         for mention, sentence in zip(mentions, sentence_of, strict=True)
     ]
@@ -136,11 +138,11 @@ def _of_diagnosis(date: Mention, plain: str) -> bool:
     return _DIAGNOSED.search(plain, max(0, date.start - 45), date.start) is not None
 
 
-def _dated(mention: Mention, dates: list[Mention], plain: str) -> Mention:
+def _date_of(mention: Mention, dates: Sequence[Mention], plain: str) -> dt.date | None:
     if mention.kind is MentionKind.DATE or not dates:
-        return mention
+        return mention.date
     nearest = dates[0] if len(dates) == 1 else min(dates, key=lambda date: _distance(mention, date, plain))
-    return mention.dated(nearest.date)
+    return nearest.date
 
 
 _ANOTHER_STATEMENT = re.compile(r"[;:]|,| puis | et | mais ")
