@@ -13,9 +13,6 @@ from typing import ClassVar
 
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
-_FARTHEST = 200  # characters behind its anchor within which a match is looked for first
-
-
 class Anchored:
     """A pattern each match of which holds one of `words`, at most `reach` characters after its start.
 
@@ -27,30 +24,25 @@ class Anchored:
     def __init__(self, pattern: re.Pattern[str], *words: str, reach: int = 0, cased: bool = False) -> None:
         self.pattern = pattern
         self.words = frozenset(word.lower() for word in words)
+        self._sought = re.compile(rf"(?s:.{{0,{reach}}}?)({pattern.pattern})", pattern.flags) if reach else None
         self._reach = reach
         self._cased = words if cased else ()
         Anchored.known.append(self)
 
     def within(self, text: str, places: Places) -> Iterator[re.Match[str]]:
         """What `pattern.finditer(text)` gives; `text` is the document's, plain or as written."""
-        pattern, reach, cased = self.pattern, self._reach, self._cased
+        pattern, sought, reach, cased = self.pattern, self._sought, self._reach, self._cased
         reached = 0
         for place in places.of(self.words):
             if place < reached or (cased and not text.startswith(cased, place)):
                 continue
-            found = _first(pattern, text, max(reached, place - reach), place) if reach else pattern.match(text, place)
-            if found:
+            if sought is not None:
+                if (near := sought.match(text, max(reached, place - reach))) is None:
+                    continue
+                place = near.start(1)
+            if found := pattern.match(text, place):
                 reached = found.end()
                 yield found
-
-
-def _first(pattern: re.Pattern[str], text: str, start: int, last: int) -> re.Match[str] | None:
-    """The first match that begins between `start` and `last`."""
-    while (near := pattern.search(text, start, last + _FARTHEST)) and near.start() <= last:
-        if found := pattern.match(text, near.start()):  # what follows may forbid it
-            return found
-        start = near.start() + 1
-    return None
 
 
 class Places:

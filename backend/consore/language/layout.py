@@ -32,7 +32,7 @@ class Layout:
     @classmethod
     def of(cls, text: str) -> Layout:
         """The layout of a document; the text itself where nothing has to be put right."""
-        if not _ODD_CHARACTER.search(text) and not _CUT_WORD.search(text):
+        if not _has_odd_character(text) and not _CUT_WORD.search(text):
             return cls(text)
         pieces: list[str] = []
         starts: list[int] = []
@@ -59,6 +59,14 @@ class Layout:
     def _place(self, position: int) -> int:
         index = bisect_right(self._starts, position) - 1
         return position + (self._shifts[index] if index >= 0 else 0)
+
+
+def _has_odd_character(text: str) -> bool:
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return _ODD_CHARACTER.search(text) is not None
+    return "\u00ad" in text  # the only one of them there
 
 
 def plain(text: str) -> str:

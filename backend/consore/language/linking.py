@@ -13,6 +13,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -201,6 +202,7 @@ def _is_more_specific(learned: str | None, known: str) -> bool:
     return learned is not None and known.endswith(".9") and learned.startswith(known[:4])
 
 
+@lru_cache(maxsize=16_384)
 def learned_form(written: str) -> str:
     """How words are compared with those of the training corpus."""
     return " ".join(fold(written).replace("-", " ").split())

@@ -88,9 +88,9 @@ class Tagger:
         read = [_NOTHING] * len(windows)
         for batch in _batches(windows):
             (best, chances, inside), lengths = self._run([windows[i] for i in batch], ["best", "chances", "inside"])
+            spans = self._decoder.spans_of_batch(best, chances, lengths)
             for column, (index, length) in enumerate(zip(batch, lengths, strict=True)):
-                spans = self._decoder.spans(best[:length, column], chances[:length, column])
-                read[index] = TaggedWindow(spans, inside[:length, column])
+                read[index] = TaggedWindow(spans[column], inside[:length, column])
         return read
 
     def chances(self, windows: Sequence[Window]) -> Iterator[tuple[int, np.ndarray]]:
@@ -108,14 +108,14 @@ class Tagger:
     def _run(self, batch: list[Window], outputs: list[str]) -> tuple[list[np.ndarray], list[int]]:
         """Outputs of the graph, [longest, windows, …] each, and the length of each window."""
         lengths = [min(len(words), _LONGEST) for words, _ in batch]
-        self._learn({word for words, _ in batch for word in words})
-        places = np.zeros((max(lengths), len(batch)), dtype=np.int64)
+        self._learn(set().union(*(words for words, _ in batch)))
+        places = np.zeros((len(batch), max(lengths)), dtype=np.int64)
         clues = np.zeros_like(places)
-        known = self._places
-        for column, (length, (words, found)) in enumerate(zip(lengths, batch, strict=True)):
-            places[:length, column] = [known[word] for word in words[:length]]
-            clues[:length, column] = found[:length]
-        inputs = np.concatenate([self._vectors[places], self._clues[clues]], axis=2)
+        place_of = self._places.__getitem__
+        for row, (length, (words, found)) in enumerate(zip(lengths, batch, strict=True)):
+            places[row, :length] = list(map(place_of, words[:length]))
+            clues[row, :length] = found[:length]
+        inputs = np.concatenate([self._vectors.take(places.T, axis=0), self._clues.take(clues.T, axis=0)], axis=2)
         return self._session.run(outputs, {"words": inputs, "lengths": np.array(lengths, dtype=np.int32)}), lengths
 
     def _learn(self, words: set[str]) -> None:
@@ -130,7 +130,7 @@ class Tagger:
         while first + len(new) > len(self._vectors):
             self._vectors = np.concatenate([self._vectors, np.zeros_like(self._vectors)])
         for place, word in enumerate(new, start=first):
-            rows = self._features.of(word)
+            rows = np.array(self._features.of(word))
             self._vectors[place] = (self._scale[rows] @ self._rows[rows]) / len(rows)
             self._places[word] = place
 
@@ -171,11 +171,24 @@ class Decoder:
         )
         self._barred = np.where(self._follows, 0.0, -np.inf)
 
-    def spans(self, best: np.ndarray, chances: np.ndarray) -> list[TaggedSpan]:
+    def spans_of_batch(self, best: np.ndarray, chances: np.ndarray, lengths: Sequence[int]) -> list[list[TaggedSpan]]:
+        """The spans of windows: the best tag of each word, [longest, windows], and the chances of all tags, [longest,
+        windows, tags]."""
+        something = (best != self._nothing).any(axis=0).tolist()
+        # Words behind the end of a window may be wrong too: `_mended` looks at the others only.
+        wrong = ~self._begins[best[0]] | ~self._ends[best[-1]]
+        wrong = (wrong | ~self._follows[best[:-1], best[1:]].all(axis=0)).tolist()
+        return [
+            self.spans(best[:length, column], chances[:length, column], wrong[column] or length < len(best))
+            if something[column]
+            else []
+            for column, length in enumerate(lengths)
+        ]
+
+    def spans(self, best: np.ndarray, chances: np.ndarray, may_be_wrong: bool = True) -> list[TaggedSpan]:
         """The spans of a window: the best tag of each word, and the chances of all tags, [words, tags]."""
-        if not (best != self._nothing).any():
-            return []
-        best = self._mended(best, chances)
+        if may_be_wrong:
+            best = self._mended(best, chances)
         (somewhere,) = np.nonzero(best != self._nothing)
         positions, indexes = somewhere.tolist(), best[somewhere].tolist()
         sure = dict(zip(positions, chances[somewhere, best[somewhere]].tolist(), strict=True))

@@ -77,6 +77,8 @@ _WORDS: tuple[tuple[BiomarkerStatus, re.Pattern[str]], ...] = (
         ),
     ),
 )
+# The first of them; of two at the same place the one listed first.
+_ANY_STATUS = re.compile("|".join(f"(?P<{status.value}>{pattern.pattern})" for status, pattern in _WORDS))
 _BEFORE = re.compile(
     r"(?P<no>(?:pas|absence|sans|aucune?|non|recherche|statut)\s[^,;.:]{0,24}|"
     r"n')?(?P<what>variant de signification\s(?:inconnue|"
@@ -89,6 +91,9 @@ _BEFORE = re.compile(
     r"anticorps\s|anti-|a\s|pour\s|"
     r"constitutionnelle\s|pathogene\s|germinale\s|activant\s|des\s|du\s|de\s|d'|l'|la\s|le\s|les\s|gene\s|"
     r"genes\s|proteine\s|recepteurs?\s){0,6}$"
+)
+_BEFORE_AT = re.compile(
+    "variant|mut|amplif|surexpr|expr|rearr|fusion|transloc|perte|deletion|methyl|negati|positi|marquage"
 )
 # « Pas d'instabilité microsatellitaire », « délétion 17p non retrouvée »: words that state a result, denied.
 _DENIED_BEFORE = re.compile(r"(?:pas|absence|sans|aucune?|ni)\s(?:de\s|d'|du\s|des\s|la\s|l'|retrouve\sde\s)?$")
@@ -259,19 +264,16 @@ def _said_after(plain: str, start: int, limit: int) -> _Result | None:
     """The first status word after the name, not across a comma unless nothing else stands before it."""
     comma = plain.find(",", start, limit)
     limit = comma if comma > start + 2 else limit
-    best: tuple[int, int, BiomarkerStatus] | None = None
-    for status, pattern in _WORDS:
-        found = pattern.search(plain, start, limit)
-        if found and (best is None or found.start() < best[0]):
-            best = (found.start(), found.end(), status)
-    if best is None or best[0] - start > 45:
+    found = _ANY_STATUS.search(plain, start, limit)
+    if found is None or found.start() - start > 45:
         return None
-    return _Result(_word_end(plain, best[1]), best[2].value)
+    return _Result(_word_end(plain, found.end()), found.lastgroup)
 
 
 def _said_before(plain: str, name: Match) -> _Result | None:
     """What stands before the name: « mutation de », « perte d'expression de », « les cellules expriment »."""
-    before = _BEFORE.search(plain, max(0, name.start - _LOOK_BACK), name.start)
+    first = max(0, name.start - _LOOK_BACK)
+    before = _BEFORE.search(plain, first, name.start) if _BEFORE_AT.search(plain, first, name.start) else None
     if before is None:
         return None
     what, no = before["what"], before["no"]
@@ -320,10 +322,10 @@ def _alterations(
     text: str, plain: str, places: Places, matches: Sequence[Match], said: dict[int, _Result]
 ) -> Iterator[Mention]:
     """Genes with the variant written beside them, or said to be mutated, wild type, rearranged or not."""
-    genes = _one_per_place([match for match in matches if _gene(match)])
+    genes = _one_per_place([match for match in matches if _is_gene(match)])
     variants = sorted(_variants(text, plain, places)) if genes else []
     begin = [start for start, _, _ in variants]
-    named = [m for m in matches if m.kind == MentionKind.BIOMARKER or _gene(m)]
+    named = [m for m in matches if m.kind == MentionKind.BIOMARKER or _is_gene(m)] if genes else []
     named_at = [m.start for m in named]
     for index, gene in enumerate(genes):
         next_start = genes[index + 1].start if index + 1 < len(genes) else len(text)
@@ -335,8 +337,8 @@ def _alterations(
         value = variant or (result.value if result and not result.unit and not result.value.isdigit() else None)
         if value:
             yield Mention(
-                gene.start, gene.end, gene.text, MentionKind.ALTERATION, System.HGNC, _gene(gene),
-                f"{_gene(gene)} {variant}" if variant else _gene(gene), value,
+                gene.start, gene.end, gene.text, MentionKind.ALTERATION, System.HGNC, gene.code,
+                f"{gene.code} {variant}" if variant else gene.code, value,
             )  # fmt: skip
 
 
@@ -376,11 +378,8 @@ def _variant_of(plain: str, gene: Match, next_start: int, variants: Sequence[tup
 _OF = re.compile(r"[\s(]*(?:de|du|d'|sur|dans)[\s']*(?:l'|le |la )?(?:gene |l')?")
 
 
-def _gene(match: Match) -> str:
-    """The HGNC symbol of a match that names a gene, else an empty text."""
-    if match.kind == MentionKind.ALTERATION and match.system == System.HGNC:
-        return match.code or ""
-    return ""
+def _is_gene(match: Match) -> bool:
+    return match.kind == MentionKind.ALTERATION and match.system == System.HGNC
 
 
 def _unit(unit: str | None, code: str, said: str) -> str | None:
