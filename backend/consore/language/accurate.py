@@ -75,7 +75,7 @@ class Accurate:
         for index, chances in self._chances(windows):
             also = fast[index]
             chances[: len(also)] = (chances[: len(also)] + also[:, self._columns]) / 2
-            spans = self._decoder.spans(chances.argmax(axis=1), chances)
+            (spans,) = self._decoder.spans(chances.argmax(axis=1)[None], chances[None], [len(chances)])
             read[index] = TaggedWindow(spans, chances @ self._layers)
         return read
 

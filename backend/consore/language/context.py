@@ -156,11 +156,13 @@ class Context:
         """How the author stands to the span `start`–`end` of that sentence."""
         if kind in _NEVER_TURNED:
             return Assertion.PRESENT
-        said = self._said(start, end, kind, sentence)
+        said = self._said(start, end, kind, sentence) if self._cues else {}
         if (kind is MentionKind.DRUG or kind is MentionKind.REGIMEN) and self._is_under_way(start, end):
             said["certain"] = 0
         if self._asks and _ASKED.match(self.text, end):
             said["doubt"] = 0
+        if not said and kind is not MentionKind.DRUG and code not in _OF_THE_PAST:
+            return self._of_section(start, kind)
         if "aspect" in said:
             # A pathologist's « compatible avec un adénocarcinome » is the diagnosis, a radiologist's is not.
             gap = said.pop("aspect")
@@ -276,7 +278,7 @@ class Context:
     def _of_section(self, start: int, kind: MentionKind) -> Assertion:
         index = bisect_right(self._section_starts, start) - 1
         section = self._sections[index].kind if index >= 0 else SectionKind.NEUTRAL
-        if kind in _OF_THE_PATIENT_TODAY:
+        if section is SectionKind.NEUTRAL or kind in _OF_THE_PATIENT_TODAY:
             return Assertion.PRESENT
         if section is SectionKind.FAMILY:
             return Assertion.FAMILY
