@@ -75,7 +75,7 @@ class Accurate:
         for index, chances in self._chances(windows):
             also = fast[index]
             chances[: len(also)] = (chances[: len(also)] + also[:, self._columns]) / 2
-            spans = self._decoder.spans(chances.argmax(axis=1), chances)
+            (spans,) = self._decoder.spans(chances.argmax(axis=1)[None], chances[None], [len(chances)])
             read[index] = TaggedWindow(spans, chances @ self._layers)
         return read
 
@@ -86,7 +86,7 @@ class Accurate:
             cut = Cut.of(text)
             clues = cut.clues(terms.match(text))
             for first, last in cut.windows:
-                words = [text[s:e] for s, e in cut.words[first:last]]
+                words = cut.words.written[first:last]
                 found.append(Example(f"unannotated-{number}", words, clues[first:last], [None] * (last - first)))
         for index, chances in self._chances([(example.words, example.clues) for example in found]):
             found[index].opinion = chances.astype(np.float16)

@@ -67,9 +67,10 @@ def write_calibration(counts: dict[tuple[str, str, float], _Count], path: Path =
         writer.writerows([*key, count.right, count.seen] for key, count in sorted(counts.items()))
 
 
-def calibrated(mention: Mention) -> float:
-    """The chance that the mention is right; its extractor's own measure where that was not counted."""
-    return _table().get((mention.kind.value, mention.extractor, _bin(mention.confidence)), mention.confidence)
+@lru_cache(maxsize=16_384)
+def calibrated(kind: str, extractor: str, confidence: float) -> float:
+    """The chance that such a mention is right; its extractor's own measure where that was not counted."""
+    return _table().get((kind, extractor, _bin(confidence)), confidence)
 
 
 def _bin(confidence: float) -> float:

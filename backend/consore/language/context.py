@@ -19,7 +19,7 @@ from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
-import ahocorasick_rs
+from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
 from consore.language.sections import Section, SectionKind
 from consore.language.verbs import SAME_AS, VerbForm, read_form, verb_forms
@@ -133,6 +133,9 @@ class Context:
         self._boundary_starts = [start for start, _ in boundaries]
         self._sections = sections
         self._section_starts = [section.start for section in sections]
+        self._asks = "?" in text
+        self._sentence: tuple[int, int] | None = None  # the one asked for last, and its cues
+        self._of_sentence: list[_Found] = []
 
     @classmethod
     def of(cls, plain_text: str, sections: list[Section], text: str = "") -> Context:
@@ -153,15 +156,13 @@ class Context:
         """How the author stands to the span `start`–`end` of that sentence."""
         if kind in _NEVER_TURNED:
             return Assertion.PRESENT
-        said: dict[str, int] = {}
-        for cue, gap, distance in self._acting_on(start, end, kind, sentence):
-            name = "certain" if cue.assertion == "certain" and gap == "before" else cue.assertion
-            distance = 0 if name == "certain" and gap == "before" else distance
-            said[name] = min(distance, said.get(name, 999))
-        if kind in (MentionKind.DRUG, MentionKind.REGIMEN) and self._is_under_way(start, end):
+        said = self._said(start, end, kind, sentence) if self._cues else {}
+        if (kind is MentionKind.DRUG or kind is MentionKind.REGIMEN) and self._is_under_way(start, end):
             said["certain"] = 0
-        if _ASKED.match(self.text, end):
+        if self._asks and _ASKED.match(self.text, end):
             said["doubt"] = 0
+        if not said and kind is not MentionKind.DRUG and code not in _OF_THE_PAST:
+            return self._of_section(start, kind)
         if "aspect" in said:
             # A pathologist's « compatible avec un adénocarcinome » is the diagnosis, a radiologist's is not.
             gap = said.pop("aspect")
@@ -203,14 +204,19 @@ class Context:
         """Whether the next words answer (« cette option n'a pas été retenue », « nous avons répondu que non »)."""
         return any(0 <= cue.start - end <= _FAR_BACK and "\n\n" not in self.text[end : cue.start] for cue in self._back)
 
-    def _acting_on(
-        self, start: int, end: int, kind: MentionKind, sentence: tuple[int, int]
-    ) -> Iterator[tuple[Cue, str, int]]:
+    def _said(self, start: int, end: int, kind: MentionKind, sentence: tuple[int, int]) -> dict[str, int]:
+        """How far the nearest cue of each assertion is that reaches the span, in characters."""
+        if sentence is not self._sentence:
+            first = bisect_left(self._cue_starts, sentence[0])
+            last = bisect_left(self._cue_starts, sentence[1], first)
+            while last > first and self._cues[last - 1].end > sentence[1]:
+                last -= 1
+            self._sentence, self._of_sentence = sentence, self._cues[first:last]
+        said: dict[str, int] = {}
+        if not self._of_sentence:
+            return said
         treatment = kind in TREATMENT_KINDS
-        for index in range(bisect_left(self._cue_starts, sentence[0]), len(self._cues)):
-            found = self._cues[index]
-            if found.end > sentence[1]:
-                break
+        for found in self._of_sentence:
             if found.end <= start:
                 first, last, side = found.end, start, "after"
             elif found.start >= end:
@@ -223,7 +229,10 @@ class Context:
                 if cue.about != "any" and not _is_about(cue.about, kind, treatment):
                     continue
                 if self._reaches(cue, side, first, last, treatment, (start, end)):
-                    yield cue, side, last - first
+                    name = cue.assertion
+                    distance = 0 if name == "certain" and side == "before" else last - first
+                    said[name] = min(distance, said.get(name, 999))
+        return said
 
     def _reaches(self, cue: Cue, side: str, first: int, last: int, treatment: bool, span: tuple[int, int]) -> bool:
         if last - first > 12 * (cue.reach + 1) or self.text.count(" ", first, last) > cue.reach:
@@ -269,7 +278,7 @@ class Context:
     def _of_section(self, start: int, kind: MentionKind) -> Assertion:
         index = bisect_right(self._section_starts, start) - 1
         section = self._sections[index].kind if index >= 0 else SectionKind.NEUTRAL
-        if kind in _OF_THE_PATIENT_TODAY:
+        if section is SectionKind.NEUTRAL or kind in _OF_THE_PATIENT_TODAY:
             return Assertion.PRESENT
         if section is SectionKind.FAMILY:
             return Assertion.FAMILY
@@ -396,8 +405,10 @@ class _Lexicon:
         self._phrases = list({*cues, *self.verbs, *self.boundaries, *(row["phrase"] for row in read["pseudo"])})
         self._open = [not phrase[0].isalnum() for phrase in self._phrases]
         self._elided = [not phrase[-1].isalnum() for phrase in self._phrases]
-        self._automaton = ahocorasick_rs.AhoCorasick(
-            self._phrases, matchkind=ahocorasick_rs.MatchKind.Standard, store_patterns=False
+        self._automaton = BytesAhoCorasick(
+            [phrase.encode("ascii") for phrase in self._phrases],
+            matchkind=MatchKind.Standard,
+            implementation=Implementation.DFA,
         )
 
     def find(self, text: str) -> list[_Found]:
@@ -405,7 +416,9 @@ class _Lexicon:
         whole: list[tuple[int, int, str]] = []
         flat = text.replace("\n", " ")  # a phrase may run over the end of a line
         length = len(flat)
-        for index, start, end in self._automaton.find_matches_as_indexes(flat, overlapping=True):
+        # A byte a character, whatever it is: phrases are of plain letters.
+        letters = flat.encode("ascii", "replace")
+        for index, start, end in self._automaton.find_matches_as_indexes(letters, overlapping=True):
             if start and not self._open[index] and flat[start - 1].isalnum():
                 continue
             if end < length and not self._elided[index] and flat[end].isalnum():

@@ -18,7 +18,7 @@ import numpy as np
 from consore.language.clues import clues
 from consore.language.corpora import AnnotatedDocument, GoldSpan
 from consore.language.sentences import sentences
-from consore.language.tokens import words
+from consore.language.tokens import Words, words
 from consore.model import MentionKind
 from consore.referentials import Match, Terminology
 
@@ -30,10 +30,11 @@ NOTHING = f"{OUTSIDE}{BETWEEN_LAYERS}{OUTSIDE}"
 
 @dataclass(slots=True)
 class Cut:
-    """A text cut into words. `windows`: ranges of words, each of whole sentences, without gaps."""
+    """A text cut into words. `windows`: ranges of words, each of whole sentences, without gaps. `sentence_ends`: one
+    past the last word of each sentence."""
 
     sentences: list[tuple[int, int]]
-    words: list[tuple[int, int]]
+    words: Words
     windows: list[tuple[int, int]]
     sentence_ends: list[int]
 
@@ -41,24 +42,24 @@ class Cut:
     def of(cls, text: str) -> Cut:
         """Cut a text."""
         spans = sentences(text)
-        cut: list[tuple[int, int]] = []
+        cut = words(text)
         ends: list[int] = []
         windows: list[tuple[int, int]] = []
-        first = 0
-        for start, end in spans:
-            before = len(cut)
-            cut += words(text, start, end)
-            if before > first and len(cut) - first > WINDOW:
+        first = before = 0
+        for _, end in spans:
+            last = bisect_left(cut.starts, end, before)
+            if before > first and last - first > WINDOW:
                 windows.append((first, before))
                 first = before
-            ends.append(len(cut))
-        if len(cut) > first:
-            windows.append((first, len(cut)))
+            ends.append(last)
+            before = last
+        if before > first:
+            windows.append((first, before))
         return cls(spans, cut, windows, ends)
 
     def clues(self, matches: Sequence[Match]) -> list[int]:
         """The clues of all words, given the dictionary's matches in the text."""
-        return clues([start for start, _ in self.words], self.sentences, matches)
+        return clues(self.words.starts, self.sentences, matches)
 
 
 @dataclass(slots=True)
@@ -90,12 +91,11 @@ def examples(documents: Iterable[AnnotatedDocument], terms: Terminology) -> Iter
         found = cut.clues(terms.match(document.text))
         for first, last in cut.windows:
             if any(tag is not None for tag in tags[first:last]):
-                written = [document.text[s:e] for s, e in cut.words[first:last]]
-                yield Example(document.id, written, found[first:last], tags[first:last])
+                yield Example(document.id, cut.words.written[first:last], found[first:last], tags[first:last])
 
 
 def _tags(document: AnnotatedDocument, cut: Cut) -> list[str | None]:
-    starts = [start for start, _ in cut.words]
+    starts = cut.words.starts
     layers = [[OUTSIDE] * len(starts), [OUTSIDE] * len(starts)]
     pieces = {piece for span in document.spans if span.end > span.start for piece in pieces_of(document.text, span)}
     for start, end, tag in sorted(pieces, key=lambda piece: (piece[0] - piece[1], piece)):

@@ -32,7 +32,7 @@ class Layout:
     @classmethod
     def of(cls, text: str) -> Layout:
         """The layout of a document; the text itself where nothing has to be put right."""
-        if not _ODD_CHARACTER.search(text) and not _CUT_WORD.search(text):
+        if not _has_odd_character(text) and not _CUT_WORD.search(text):
             return cls(text)
         pieces: list[str] = []
         starts: list[int] = []
@@ -61,11 +61,24 @@ class Layout:
         return position + (self._shifts[index] if index >= 0 else 0)
 
 
+def _has_odd_character(text: str) -> bool:
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return _ODD_CHARACTER.search(text) is not None
+    return "\u00ad" in text  # the only one of them there
+
+
 def plain(text: str) -> str:
     """Lower case, no accents, one apostrophe, one dash, one space; exactly as long as `text`.
 
     Unlike `referentials.normalise` it keeps the dash, which is a result in « RP- », and line breaks.
     """
+    for codec, table in _PLAIN_BYTES:
+        try:
+            return text.encode(codec).translate(table).decode(codec)
+        except UnicodeError:
+            continue
     return text.translate(_PLAIN)
 
 
@@ -92,3 +105,12 @@ def _plain_table() -> dict[int, int]:
 
 
 _PLAIN = _plain_table()
+
+
+def _of_code_page(codec: str) -> bytes:
+    """The table for texts that fit a code page: bytes are put right ten times as fast as characters."""
+    letters = (bytes((byte,)).decode(codec, errors="ignore").translate(_PLAIN) for byte in range(256))
+    return b"".join(letter.encode(codec) or bytes((byte,)) for byte, letter in enumerate(letters))
+
+
+_PLAIN_BYTES = tuple((codec, _of_code_page(codec)) for codec in ("latin-1", "cp1252"))

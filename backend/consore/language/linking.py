@@ -13,7 +13,11 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from consore.language.spans import Spans
 from consore.language.tokens import fold
@@ -31,8 +35,7 @@ UNCERTAIN, MALIGNANT, METASTATIC, PRIMARY_OR_METASTATIC = "8000/1", "8000/3", "8
 _GENERIC = frozenset({"8000/1", "8001/1"})
 
 
-@dataclass(frozen=True, slots=True)
-class Tagged:
+class Tagged(NamedTuple):
     """A span that the tagger saw, in code points of the text."""
 
     start: int
@@ -42,18 +45,19 @@ class Tagged:
 
 
 class Doubt:
-    """How likely the tagger thinks it that words belong to a tumour or event, or to a site, by place in the text."""
+    """How likely the tagger thinks it that words belong to a tumour or event, or to a site, by place in the text.
 
-    def __init__(self, starts: Sequence[int], inside: Sequence[Sequence[float]]) -> None:
+    `starts`: where the words begin; `inside`: their chances in pieces, [words, 2] each."""
+
+    def __init__(self, starts: Sequence[int], inside: Sequence[np.ndarray]) -> None:
         self._starts = starts
-        self._inside = inside
+        self._tumour, self._site = np.concatenate(inside).T.tolist() if inside else ([], [])
 
     def about(self, kind: str, start: int, end: int) -> float:
         """The highest chance of the words of a span to be of that kind; 1 where no word was read."""
         first = max(0, bisect_right(self._starts, start) - 1)
         last = bisect_left(self._starts, end)
-        layer = kind == MentionKind.TOPOGRAPHY
-        return max((chances[layer] for chances in self._inside[first:last]), default=1.0)
+        return max((self._site if kind == MentionKind.TOPOGRAPHY else self._tumour)[first:last], default=1.0)
 
 
 class _Terms:
@@ -96,7 +100,7 @@ class Linker:
 
         A dictionary term that the tagger is sure is no tumour or site here is left out (`_SURELY_NOTHING`).
         """
-        terms = _Terms(matches)
+        terms = _Terms(match for match in matches if match.kind in _TAGGED_TERMS)
         seen = [mention for span in tagged for mention in self._from_tagger(text, span, terms)]
         known = [
             self._from_dictionary(match)
@@ -122,7 +126,7 @@ class Linker:
             match.start,
             match.end,
             match.text,
-            MentionKind(match.kind),
+            _KINDS[match.kind],
             match.system,
             match.code,
             match.label,
@@ -133,47 +137,40 @@ class Linker:
 
     def _from_tagger(self, text: str, span: Tagged, terms: _Terms) -> list[Mention]:
         written = text[span.start : span.end]
-        score = round(span.score, 3)
-
-        def mention(
-            kind: MentionKind, system: System, code: str | None, label: str, value: str | None = None
-        ) -> Mention:
-            return Mention(
-                span.start, span.end, written, kind, system, code, label, value, extractor="tagger", confidence=score
-            )
-
-        def tumour(code: str) -> Mention:
-            label = self.terminology.label(System.ICDO3_M.value, code)
-            return mention(MentionKind.MORPHOLOGY, System.ICDO3_M, code, label)
-
         if span.tag == "topography":
             code = self._code(written, span, MentionKind.TOPOGRAPHY, terms)
             label = self.terminology.label(System.ICDO3_T.value, code) if code else written
-            return [mention(MentionKind.TOPOGRAPHY, System.ICDO3_T, code, label)]
+            return [_seen(written, span, MentionKind.TOPOGRAPHY, System.ICDO3_T, code, label)]
         if span.tag == "metastasis":
-            if score < _LEAST_SPREAD:
-                return [tumour(METASTATIC)]
-            return [tumour(METASTATIC), mention(MentionKind.METASTASIS, System.ICDO3_T, None, "Métastase")]
+            tumour = self._tumour(written, span, METASTATIC)
+            if tumour.confidence < _LEAST_SPREAD:
+                return [tumour]
+            return [tumour, _seen(written, span, MentionKind.METASTASIS, System.ICDO3_T, None, "Métastase")]
         if span.tag == "stage":
-            return [tumour(METASTATIC)]
+            return [self._tumour(written, span, METASTATIC)]
         if span.tag == "recurrence":
-            return [
-                tumour(self._learned_code(written, span) or PRIMARY_OR_METASTATIC),
-                mention(MentionKind.RECURRENCE, System.LOCAL, _recurrence(text, span), "Récidive"),
-            ]
-        if span.tag == "progression":
-            return [
-                tumour(self._learned_code(written, span) or PRIMARY_OR_METASTATIC),
-                mention(MentionKind.RECURRENCE, System.LOCAL, "REC:progression", "Progression"),
-            ]
-        if span.tag == "response":
+            code, label = _recurrence(text, span), "Récidive"
+        elif span.tag == "progression":
+            code, label = "REC:progression", "Progression"
+        elif span.tag == "response":
             code, label = _response(text, span)
-            return [mention(MentionKind.RESPONSE, System.LOCAL, code, label)]
-        if span.tag == "lesion":
-            return [tumour(self._learned_code(written, span) or UNCERTAIN)]
-        if _OF_BONE.search(fold(text[span.start : span.end + _OF_BONE_REACH])):
+            return [_seen(written, span, MentionKind.RESPONSE, System.LOCAL, code, label)]
+        elif span.tag == "lesion":
+            return [self._tumour(written, span, self._learned_code(written, span) or UNCERTAIN)]
+        elif _OF_BONE.search(fold(text[span.start : span.end + _OF_BONE_REACH])):
             return []
-        return [tumour(self._code(written, span, MentionKind.MORPHOLOGY, terms) or MALIGNANT)]
+        else:
+            return [
+                self._tumour(written, span, self._code(written, span, MentionKind.MORPHOLOGY, terms) or MALIGNANT)
+            ]
+        return [
+            self._tumour(written, span, self._learned_code(written, span) or PRIMARY_OR_METASTATIC),
+            _seen(written, span, MentionKind.RECURRENCE, System.LOCAL, code, label),
+        ]
+
+    def _tumour(self, written: str, span: Tagged, code: str) -> Mention:
+        label = self.terminology.label(System.ICDO3_M.value, code)
+        return _seen(written, span, MentionKind.MORPHOLOGY, System.ICDO3_M, code, label)
 
     def _code(self, written: str, span: Tagged, kind: MentionKind, terms: _Terms) -> str | None:
         inside = terms.touching(kind, span.start, span.end)
@@ -193,11 +190,28 @@ class Linker:
         return self._learned.get((span.tag, learned_form(written)))
 
 
+def _seen(
+    written: str, span: Tagged, kind: MentionKind, system: System, code: str | None, label: str
+) -> Mention:
+    return Mention(
+        span.start,
+        span.end,
+        written,
+        kind,
+        system,
+        code,
+        label,
+        extractor="tagger",
+        confidence=round(span.score, 3),
+    )
+
+
 def _is_more_specific(learned: str | None, known: str) -> bool:
     """Whether the corpus tells the part of an organ (C71.0) where the dictionary tells the organ (C71.9)."""
     return learned is not None and known.endswith(".9") and learned.startswith(known[:4])
 
 
+@lru_cache(maxsize=16_384)
 def learned_form(written: str) -> str:
     """How words are compared with those of the training corpus."""
     return " ".join(fold(written).replace("-", " ").split())
@@ -208,10 +222,14 @@ _SURELY_NOTHING = {"topography": 0.7, "morphology": 0.7}
 # Of 28 metastases that the tagger alone saw below this on generated reports of the dev split, none was one.
 _LEAST_SPREAD = 0.6
 _FROM_BOTH = frozenset({"topography", "morphology", "metastasis", "recurrence", "response"})
+_TAGGED_TERMS = frozenset({"topography", "morphology"})
 _FROM_DICTIONARY = frozenset({"drug", "regimen", "procedure"})
 # « Binet B », « BI-RADS 4 », « Karnofsky 80 »: what `rules.grading` reads by its patterns is not read twice.
 _SCALED = frozenset({"stage", "grade", "performance_status", "measurement"})
 _READ_BY_RULES = ("STAGE:", "GRADE:", "GLEASON:", "ISUP:", "PS:")
+
+
+_KINDS = {kind.value: kind for kind in MentionKind}
 
 
 def _united(seen: list[Mention], known: list[Mention]) -> list[Mention]:
@@ -252,6 +270,8 @@ _MOST_SITES = 12
 
 def _with_sites(text: str, mentions: list[Mention]) -> list[Mention]:
     """Give metastases the sites that follow them; a second site makes a second metastasis on the site's own words."""
+    if not any(m.kind is MentionKind.METASTASIS and not m.code for m in mentions):
+        return mentions
     places = [m for m in mentions if m.kind is MentionKind.TOPOGRAPHY and m.code]
     starts = [place.start for place in places]
     sited = {(m.start, m.end) for m in mentions if m.kind is MentionKind.METASTASIS and m.code}

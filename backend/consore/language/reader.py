@@ -12,7 +12,7 @@ import gc
 import hashlib
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import consore
 from consore.errors import ConfigurationError
+from consore.language.anchored import Places
 from consore.language.calibration import calibrated
 from consore.language.context import Context, is_against_cancer
 from consore.language.examples import Cut
@@ -28,7 +29,7 @@ from consore.language.layout import Layout, plain
 from consore.language.linking import CODES_FILE, Doubt, Linker, Tagged
 from consore.language.rules import (
     Calendar,
-    attach_dates,
+    dates_of,
     find_dates,
     find_gradings,
     find_measures,
@@ -38,8 +39,8 @@ from consore.language.rules import (
 )
 from consore.language.rules.sides import SIDED
 from consore.language.sections import sections
-from consore.language.tagger import SHIPPED_WEIGHTS, Tagger, Window
-from consore.model import DocumentKind, Mention, MentionKind
+from consore.language.tagger import SHIPPED_WEIGHTS, TaggedWindow, Tagger, Window
+from consore.model import Assertion, DocumentKind, Mention, MentionKind
 from consore.referentials import Match, Terminology, table_files, terminology
 from consore.settings import Settings
 
@@ -51,6 +52,7 @@ SITE_WEIGHTS = "tagger"
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _DOCUMENTS_AT_ONCE = 200
 _SIDE_REACH = 28
+_FAR = 1_000_000
 _JOINED = re.compile(r"\s*(?:\+|-|/|,|et|avec|ac|av|associee? (?:a|au))\s*(?:la |le |l')?")
 
 Request = tuple[str, DocumentKind | str | None, dt.date | None]
@@ -122,22 +124,15 @@ class Reader:
         pages = [self._opened(text) for text, _, _ in requests]
         windows: list[Window] = []
         for page in pages:
-            text, clues = page.layout.text, page.cut.clues(page.matches)
-            for first, last in page.cut.windows:
-                windows.append(([text[s:e] for s, e in page.cut.words[first:last]], clues[first:last]))
-        tagged = iter(self._tagger.tag(windows))
+            written, clues = page.cut.words.written, page.cut.clues(page.matches)
+            windows += [(written[first:last], clues[first:last]) for first, last in page.cut.windows]
+        tagged = self._tagger.tag(windows)
         results = []
+        reached = 0
         for page, (_, _, date) in zip(pages, requests, strict=True):
-            cut = page.cut.words
-            spans: list[Tagged] = []
-            starts: list[int] = []
-            inside: list[list[float]] = []
-            for first, _ in page.cut.windows:
-                window = next(tagged)
-                starts += [start for start, _ in cut[first : first + len(window.inside)]]
-                inside += window.inside.tolist()
-                spans += [Tagged(cut[first + s.first][0], cut[first + s.last][1], s.tag, s.score) for s in window.spans]
-            results.append(self._read_page(page, spans, Doubt(starts, inside), date))
+            of_page = tagged[reached : reached + len(page.cut.windows)]
+            reached += len(of_page)
+            results.append(self._read_page(page, *_in_text(page.cut, of_page), date))
         return results
 
     def _opened(self, given: str) -> _Page:
@@ -149,16 +144,17 @@ class Reader:
 
     def _read_page(self, page: _Page, tagged: list[Tagged], doubt: Doubt, date: dt.date | None) -> list[Mention]:
         text, plain_text, matches = page.layout.text, page.plain, page.matches
+        places = Places(plain_text)
         found = [
-            *find_tnm(text),
-            *find_gradings(text, plain_text),
-            *find_measures(text, plain_text),
-            *find_results(text, plain_text, matches),
-            *find_dates(text, plain_text, Calendar(date)),
+            *find_tnm(text, places),
+            *find_gradings(text, plain_text, places),
+            *find_measures(text, plain_text, places),
+            *find_results(text, plain_text, places, matches),
+            *find_dates(text, plain_text, places, Calendar(date)),
         ]
         found += self._linker.plain_mentions(matches)
         found += self._linker.tumour_mentions(text, matches, tagged, doubt)
-        found += find_sides(text, plain_text, found)
+        found += find_sides(text, plain_text, places, found)
         found.sort(key=lambda m: (m.start, -m.end, m.kind, m.code or ""))
         return [_carried_back(m, page) for m in self._in_context(page, found)]
 
@@ -166,26 +162,40 @@ class Reader:
         context = Context.of(page.plain, sections(page.plain), page.layout.text)
         starts = [start for start, _ in page.sentences]
         where = [bisect_right(starts, mention.start) - 1 for mention in mentions]
-        dated = attach_dates(mentions, where, page.plain)
-        beside: Mention | None = None
-        given: Mention | None = None
-        for mention, sentence in zip(dated, where, strict=True):
-            assertion = context.assertion(
-                mention.start, mention.end, mention.kind, page.sentences[sentence], mention.code
-            )
-            if mention.kind is MentionKind.LATERALITY and beside and mention.start - beside.end <= _SIDE_REACH:
-                assertion = beside.assertion  # a side belongs to its organ or act, planned or not
-            elif mention.kind in SIDED:
-                beside = mention.asserted(assertion)
-            if mention.kind in (MentionKind.DRUG, MentionKind.REGIMEN):
-                if given and not is_against_cancer(mention) and _JOINED.fullmatch(page.plain, given.end, mention.start):
-                    assertion = given.assertion  # « docétaxel + prednisone » : given or not together
-                given = mention.asserted(assertion) if is_against_cancer(mention) else given
-            confidence = calibrated(mention)
-            if confidence != mention.confidence:
-                yield replace(mention, assertion=assertion, confidence=confidence)
+        dates = dates_of(mentions, where, page.plain)
+        organ = drug = -_FAR  # where the last organ or act, and the last drug against cancer, ended
+        of_organ = of_drug = Assertion.PRESENT
+        for mention, sentence, date in zip(mentions, where, dates, strict=True):
+            start, end, kind = mention.start, mention.end, mention.kind
+            assertion = context.assertion(start, end, kind, page.sentences[sentence], mention.code)
+            if kind is MentionKind.LATERALITY and start - organ <= _SIDE_REACH:
+                assertion = of_organ  # a side belongs to its organ or act, planned or not
+            elif kind in SIDED:
+                organ, of_organ = end, assertion
+            if kind is MentionKind.DRUG or kind is MentionKind.REGIMEN:
+                if is_against_cancer(mention):
+                    drug, of_drug = end, assertion
+                elif drug >= 0 and _JOINED.fullmatch(page.plain, drug, start):
+                    assertion = of_drug  # « docétaxel + prednisone » : given or not together
+            confidence = calibrated(kind, mention.extractor, mention.confidence)
+            if assertion is mention.assertion and date is mention.date and confidence == mention.confidence:
+                yield mention
             else:
-                yield mention if assertion is mention.assertion else mention.asserted(assertion)
+                yield mention.judged(assertion, date, confidence)
+
+
+def _in_text(cut: Cut, tagged: Sequence[TaggedWindow]) -> tuple[list[Tagged], Doubt]:
+    """What the tagger saw in the windows of a text, by place in the text."""
+    starts, ends = cut.words.starts, cut.words.ends
+    spans = [
+        Tagged(starts[first + span.first], ends[first + span.last], span.tag, span.score)
+        for (first, _), window in zip(cut.windows, tagged, strict=True)
+        for span in window.spans
+    ]
+    read = [len(window.inside) for window in tagged]
+    if sum(read) < len(starts):  # the end of a window may be too far to be read
+        starts = [s for (first, _), count in zip(cut.windows, read, strict=True) for s in starts[first : first + count]]
+    return spans, Doubt(starts, [window.inside for window in tagged])
 
 
 @contextmanager

@@ -20,8 +20,10 @@ _ITEM = re.compile(r"[ \t]*[-–•*·]")
 _OTHER_HEADING = re.compile(
     r"[a-z][a-z'/.-]*(?: [a-z'/.-]+){0,3} ?:|[a-z][a-z' -]{2,28}(?=\n|$)|=> ?|au total,|en conclusion,"
 )
+_CONCLUDES = ("=>", "au total,", "en conclusion,")
+_BEGINNING = 3
 _BULLET = re.compile(r"[-–•*]")  # a short item of a list is no heading
-_LINE_START = re.compile(r"(?:^|\n)[ \t]*(?:[-–•*#=]+[ \t]*|\d{1,2}[.)/-][ \t]*)*")
+_LINE_MARKS = re.compile(r"[ \t]*(?:[-–•*#=]+[ \t]*|\d{1,2}[.)/-][ \t]*)*")
 
 
 class SectionKind(StrEnum):
@@ -75,24 +77,33 @@ def _end(text: str, section: Section, limit: int) -> int:
 
 def _headings(text: str) -> Iterator[tuple[int, int, SectionKind]]:
     """Start of the heading, end of its words, and what it opens; any other short « Words : » of a line is neutral."""
-    pattern, kinds = _heading_pattern()
-    for line in _LINE_START.finditer(text):
-        match = pattern.match(text, line.end())
+    pattern, beginnings, kinds = _heading_pattern()
+    line_end = -1
+    while line_end < len(text):
+        marks = _LINE_MARKS.match(text, line_end + 1)
+        assert marks
+        start = marks.end()
+        line_end = text.find("\n", start)
+        line_end = len(text) if line_end < 0 else line_end
+        match = pattern.match(text, start) if text[start : start + _BEGINNING] in beginnings else None
         if match is None:
-            other = _OTHER_HEADING.match(text, line.end())
-            if other and not (_BULLET.search(line.group()) and other.group()[-1].isalpha()):
-                yield line.end(), other.end(), SectionKind.NEUTRAL
+            may_be = line_end - start < _SHORT_LINE or ":" in text[start:line_end] or text.startswith(_CONCLUDES, start)
+            other = _OTHER_HEADING.match(text, start) if may_be else None
+            if other and not (other.group()[-1].isalpha() and _BULLET.search(marks.group())):
+                yield start, other.end(), SectionKind.NEUTRAL
             continue
         line_end = text.find("\n", match.end())
         line_end = len(text) if line_end < 0 else line_end
         colon = text.find(":", match.end(), min(line_end, match.end() + 30))
-        alone = line_end - line.end() <= _LONGEST_HEADING and not text[match.end() : line_end].strip(" .-=")
+        alone = line_end - start <= _LONGEST_HEADING and not text[match.end() : line_end].strip(" .-=")
         if colon >= 0 or alone:
-            yield line.end(), colon + 1 if colon >= 0 else match.end(), kinds[match.group()]
+            yield start, colon + 1 if colon >= 0 else match.end(), kinds[match.group()]
 
 
 @lru_cache(maxsize=1)
-def _heading_pattern() -> tuple[re.Pattern[str], dict[str, SectionKind]]:
+def _heading_pattern() -> tuple[re.Pattern[str], frozenset[str], dict[str, SectionKind]]:
+    """What finds a heading, how headings begin, and what each opens."""
     kinds = {row["phrase"]: SectionKind(row["section"]) for row in tables("sections")["headings"]}
     longest_first = sorted(kinds, key=len, reverse=True)
-    return re.compile("(?:" + "|".join(map(re.escape, longest_first)) + r")(?!\w)"), kinds
+    pattern = re.compile("(?:" + "|".join(map(re.escape, longest_first)) + r")(?!\w)")
+    return pattern, frozenset(phrase[:_BEGINNING] for phrase in kinds), kinds

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 
-from consore.language.anchored import anchored
-
 # Longer than any sentence a person writes: tables and dumps without punctuation are cut so that all work stays linear.
 LONGEST_SENTENCE = 1200
 
@@ -21,15 +19,19 @@ _END = re.compile(
     """,
     re.VERBOSE,
 )
-_END_AT = re.compile(r"[.!?…;\n\r\f\v]")
-_ABBREVIATION = re.compile(
-    r"(?:^|[\s('’/-])(?:abs|atcd|dr|drs|pr|prs|m|mm|mme|mmes|mlle|st|ste|cf|ex|env|art|n°|no|nb|vs|p|fig|tab|av|bd|tel|tél|"
-    r"resp|hosp|ttt|min|max|dg|i\.e|p\.ex|c\.-à-d|ch|[A-Z])\.$",
-    re.IGNORECASE,
+_END_AT = re.compile(r"[.!?…](?=[.!?…\"»”)\]\s]|$)|[;\n\r\f\v]")  # where it is worth a try
+# A single letter is one too.
+_ABBREVIATIONS = frozenset(
+    [
+        *("abs", "atcd", "dr", "drs", "pr", "prs", "mm", "mme", "mmes", "mlle", "st", "ste", "cf", "ex", "env", "art"),
+        *("n°", "no", "nb", "vs", "fig", "tab", "av", "bd", "tel", "tél", "resp", "hosp", "ttt", "min", "max", "dg"),
+        *("i.e", "p.ex", "ch"),
+    ]
 )
+_BEFORE_WORD = frozenset(" \t\n\r\f\v('’/-\xa0\u202f")
 _CONTINUES = re.compile(r"[ \t]*[a-zà-öø-ÿœ(,;:)%/+]")
 _LIST_ITEM = re.compile(r"[ \t]*(?:[-–—•*·▪►>→]|\(?\d{1,2}[.)/°-]\)?\s|[a-h]\)\s)")
-_LOOK_BACK = 12
+_LONGEST_ABBREVIATION = 4
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
@@ -39,7 +41,12 @@ def sentences(text: str) -> list[tuple[int, int]]:
     """
     spans: list[tuple[int, int]] = []
     start = 0
-    for match in anchored(_END, _END_AT, 0, text):
+    reached = 0
+    for sign in _END_AT.finditer(text):
+        match = _END.match(text, sign.start()) if sign.start() >= reached else None
+        if match is None:
+            continue
+        reached = match.end()
         if match.start() < start or not _is_boundary(text, match, start):
             continue
         end = match.end() if match.lastgroup in ("stop", "semicolon") else match.start()
@@ -62,8 +69,13 @@ def _is_boundary(text: str, match: re.Match[str], start: int) -> bool:
 def _is_abbreviation(text: str, match: re.Match[str]) -> bool:
     if match.group() != ".":
         return False
-    before = text[max(0, match.start() - _LOOK_BACK) : match.end()]
-    if not _ABBREVIATION.search(before):
+    end = start = match.start()
+    while start > 0 and text[start - 1] not in _BEFORE_WORD:
+        start -= 1
+        if end - start > _LONGEST_ABBREVIATION:
+            return False
+    word = text[start:end].lower()
+    if word not in _ABBREVIATIONS and not (len(word) == 1 and word.isascii() and word.isalpha()):
         return False
     # A capital letter ends sentences too (« vitamine C. Le patient »): a name's initial is followed by a capital word
     # just as well, so only the end of a line decides.

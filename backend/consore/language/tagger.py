@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from consore.language.tokens import FEATURES_VERSION, WordFeatures
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights"
 
 _WORDS_KEPT = 60_000
+_RUNS_KEPT = 20_000
 _BATCH = 64
 _LONGEST = 512
 
@@ -29,8 +31,7 @@ _LONGEST = 512
 Window: TypeAlias = tuple[Sequence[str], Sequence[int]]
 
 
-@dataclass(frozen=True, slots=True)
-class TaggedSpan:
+class TaggedSpan(NamedTuple):
     """Words `first` to `last` (included) of a window carry `tag`; `score` in 0–1."""
 
     first: int
@@ -88,9 +89,9 @@ class Tagger:
         read = [_NOTHING] * len(windows)
         for batch in _batches(windows):
             (best, chances, inside), lengths = self._run([windows[i] for i in batch], ["best", "chances", "inside"])
+            spans = self._decoder.spans(best.T, chances.swapaxes(0, 1), lengths)
             for column, (index, length) in enumerate(zip(batch, lengths, strict=True)):
-                spans = self._decoder.spans(best[:length, column], chances[:length, column])
-                read[index] = TaggedWindow(spans, inside[:length, column])
+                read[index] = TaggedWindow(spans[column], inside[:length, column])
         return read
 
     def chances(self, windows: Sequence[Window]) -> Iterator[tuple[int, np.ndarray]]:
@@ -108,14 +109,14 @@ class Tagger:
     def _run(self, batch: list[Window], outputs: list[str]) -> tuple[list[np.ndarray], list[int]]:
         """Outputs of the graph, [longest, windows, …] each, and the length of each window."""
         lengths = [min(len(words), _LONGEST) for words, _ in batch]
-        self._learn({word for words, _ in batch for word in words})
-        places = np.zeros((max(lengths), len(batch)), dtype=np.int64)
+        self._learn(set().union(*(words for words, _ in batch)))
+        places = np.zeros((len(batch), max(lengths)), dtype=np.int64)
         clues = np.zeros_like(places)
-        known = self._places
-        for column, (length, (words, found)) in enumerate(zip(lengths, batch, strict=True)):
-            places[:length, column] = [known[word] for word in words[:length]]
-            clues[:length, column] = found[:length]
-        inputs = np.concatenate([self._vectors[places], self._clues[clues]], axis=2)
+        place_of = self._places.__getitem__
+        for row, (length, (words, found)) in enumerate(zip(lengths, batch, strict=True)):
+            places[row, :length] = list(map(place_of, words[:length]))
+            clues[row, :length] = found[:length]
+        inputs = np.concatenate([self._vectors.take(places.T, axis=0), self._clues.take(clues.T, axis=0)], axis=2)
         return self._session.run(outputs, {"words": inputs, "lengths": np.array(lengths, dtype=np.int32)}), lengths
 
     def _learn(self, words: set[str]) -> None:
@@ -130,7 +131,7 @@ class Tagger:
         while first + len(new) > len(self._vectors):
             self._vectors = np.concatenate([self._vectors, np.zeros_like(self._vectors)])
         for place, word in enumerate(new, start=first):
-            rows = self._features.of(word)
+            rows = np.array(self._features.of(word))
             self._vectors[place] = (self._scale[rows] @ self._rows[rows]) / len(rows)
             self._places[word] = place
 
@@ -169,17 +170,50 @@ class Decoder:
         self._follows = np.array(
             [[all(_may_follow(layer[j], layer[i]) for layer in self._layers) for j in count] for i in count]
         )
+        self._runs: dict[tuple[int, ...], list[tuple[int, int, int, str]]] = {}
         self._barred = np.where(self._follows, 0.0, -np.inf)
 
-    def spans(self, best: np.ndarray, chances: np.ndarray) -> list[TaggedSpan]:
-        """The spans of a window: the best tag of each word, and the chances of all tags, [words, tags]."""
-        if not (best != self._nothing).any():
-            return []
-        best = self._mended(best, chances)
-        (somewhere,) = np.nonzero(best != self._nothing)
-        positions, indexes = somewhere.tolist(), best[somewhere].tolist()
-        sure = dict(zip(positions, chances[somewhere, best[somewhere]].tolist(), strict=True))
-        return [span for layer in self._layers for span in _joined(positions, [layer[i] for i in indexes], sure)]
+    def spans(self, best: np.ndarray, chances: np.ndarray, lengths: Sequence[int]) -> list[list[TaggedSpan]]:
+        """The spans of windows: the best tag of each word, [windows, longest], and the chances of all tags, [windows,
+        longest, tags]."""
+        best = np.where(np.arange(best.shape[1]) < np.array(lengths)[:, None], best, self._nothing)
+        wrong = ~(self._begins[best[:, 0]] & self._ends[best[:, -1]])
+        wrong |= ~self._follows[best[:, :-1], best[:, 1:]].all(axis=1)
+        for window in np.flatnonzero(wrong).tolist():
+            length = lengths[window]
+            best[window, :length] = self._mended(best[window, :length], chances[window, :length])
+        windows, words = np.nonzero(best != self._nothing)
+        tags = best[windows, words]
+        sure = chances[windows, words, tags].tolist()
+        limits = np.searchsorted(windows, np.arange(len(best) + 1)).tolist()
+        places, written = words.tolist(), tags.tolist()
+        return [
+            self._spans(places[first:last], written[first:last], sure[first:last]) for first, last in pairwise(limits)
+        ]
+
+    def _spans(self, places: list[int], tags: list[int], sure: list[float]) -> list[TaggedSpan]:
+        """The spans of a window, given its words that belong to something: of tumours first, then of sites."""
+        layers: list[list[TaggedSpan]] = [[] for _ in self._layers]
+        start = 0
+        for index in range(1, len(places) + 1):
+            if index < len(places) and places[index] == places[index - 1] + 1:
+                continue
+            for layer, first, last, kind in self._joined(tuple(tags[start:index])):
+                score = sum(sure[start + first : start + last + 1]) / (last + 1 - first)
+                layers[layer].append(TaggedSpan(places[start] + first, places[start] + last, kind, score))
+            start = index
+        return [span for layer in layers for span in layer]
+
+    def _joined(self, tags: tuple[int, ...]) -> list[tuple[int, int, int, str]]:
+        """Words in a row that all belong to something: layer, first word, last word and kind of each span."""
+        known = self._runs.get(tags)
+        if known is None:
+            if len(self._runs) >= _RUNS_KEPT:
+                self._runs.clear()
+            known = self._runs[tags] = [
+                (number, *span) for number, layer in enumerate(self._layers) for span in _spans([layer[i] for i in tags])
+            ]
+        return known
 
     def _mended(self, best: np.ndarray, chances: np.ndarray) -> np.ndarray:
         wrong = np.flatnonzero(~self._follows[best[:-1], best[1:]]).tolist()
@@ -228,15 +262,16 @@ def _may_follow(after: tuple[str, str], before: tuple[str, str]) -> bool:
     return after[0] not in "IE"
 
 
-def _joined(positions: list[int], places: list[tuple[str, str]], sure: dict[int, float]) -> Iterator[TaggedSpan]:
+def _spans(places: list[tuple[str, str]]) -> Iterator[tuple[int, int, str]]:
+    """The spans of words in a row, joined as Flair joins them: first word, last word and kind."""
     first = last = -1
     votes: dict[str, float] = {}
     previous = ""
-    for position, (place, kind) in zip(positions, places, strict=True):
+    for position, (place, kind) in enumerate(places):
         goes_on = votes and position == last + 1
         begins = place in "BS" or (place == "I" and kind != (previous if goes_on else ""))
         if votes and (begins or place == OUTSIDE or not goes_on):
-            yield _span(first, last, votes, sure)
+            yield first, last, max(votes, key=votes.__getitem__)
             votes = {}
         if place != OUTSIDE:
             first = first if votes else position
@@ -244,9 +279,4 @@ def _joined(positions: list[int], places: list[tuple[str, str]], sure: dict[int,
             last = position
         previous = kind
     if votes:
-        yield _span(first, last, votes, sure)
-
-
-def _span(first: int, last: int, votes: dict[str, float], sure: dict[int, float]) -> TaggedSpan:
-    kind = max(votes, key=votes.__getitem__)
-    return TaggedSpan(first, last, kind, sum(sure[i] for i in range(first, last + 1)) / (last + 1 - first))
+        yield first, last, max(votes, key=votes.__getitem__)

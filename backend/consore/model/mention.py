@@ -13,9 +13,10 @@ from typing import Any
 from consore.model.vocabulary import Assertion, MentionKind
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Mention:
-    """One span of a document.
+    """One span of a document. Nobody changes one: it is not frozen because a frozen one takes six times as long to make
+    and a report makes hundreds.
 
     `start`, `end`: Python code points in the given text, `text == document[start:end]`.
     `system`, `code`: see `vocabulary.System`; null where nothing could be coded.
@@ -38,8 +39,8 @@ class Mention:
     extractor: str = "rules"
     confidence: float = 1.0
 
-    def asserted(self, assertion: Assertion) -> Mention:
-        """The same with this assertion. `dataclasses.replace` takes five times as long, and each mention comes here."""
+    def judged(self, assertion: Assertion, date: dt.date | None, confidence: float) -> Mention:
+        """The same with this assertion, date and confidence."""
         return Mention(
             self.start,
             self.end,
@@ -51,27 +52,9 @@ class Mention:
             self.value,
             self.unit,
             assertion,
-            self.date,
-            self.extractor,
-            self.confidence,
-        )
-
-    def dated(self, date: dt.date | None) -> Mention:
-        """The same with this date; see `asserted`."""
-        return Mention(
-            self.start,
-            self.end,
-            self.text,
-            self.kind,
-            self.system,
-            self.code,
-            self.label,
-            self.value,
-            self.unit,
-            self.assertion,
             date,
             self.extractor,
-            self.confidence,
+            confidence,
         )
 
     def as_json(self) -> dict[str, Any]:

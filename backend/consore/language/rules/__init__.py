@@ -3,7 +3,7 @@
 Each rule takes the text and its `layout.plain` form (same length) and gives mentions; context is added later.
 """
 
-from consore.language.rules.dates import Calendar, attach_dates, find_dates
+from consore.language.rules.dates import Calendar, dates_of, find_dates
 from consore.language.rules.grading import find_gradings
 from consore.language.rules.measures import find_measures
 from consore.language.rules.results import find_results
@@ -12,7 +12,7 @@ from consore.language.rules.tnm import find_tnm
 
 __all__ = [
     "Calendar",
-    "attach_dates",
+    "dates_of",
     "find_dates",
     "find_gradings",
     "find_measures",

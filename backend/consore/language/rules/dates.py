@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from consore.language.anchored import anchored
+from consore.language.anchored import Anchored, Places
 from consore.model import Mention, MentionKind
 
 _MONTHS = {
@@ -31,9 +31,6 @@ _COUNT = r"(?P<count>\d{1,3}|" + "|".join(_NUMBER_WORDS) + ")"
 _NUMERIC = re.compile(
     r"(?<![\d/.,-])(?P<a>\d{1,4})(?P<sep>[/.-])(?P<b>\d{1,2})(?P=sep)(?P<c>\d{4}|\d{2})(?![\d/]|[.,-]\d)"
 )
-_NUMERIC_AT = re.compile(r"[/.-]\d")
-_MONTH_AT = re.compile("|".join(sorted({month[:3] for month in _MONTHS})))
-_MONTH_YEAR_AT = re.compile(r"[/-]\s?(?:19|20)")
 _MONTH_YEAR = re.compile(rf"(?<![\d/.,-])(?P<month>0[1-9]|1[0-2])\s?[/-]\s?{_YEAR}(?![\d/]|[.,-]\d)")
 _WRITTEN = re.compile(
     rf"(?<!\w)(?:(?P<day>\d{{1,2}}|1er)\s+)?{_MONTH}(?:\s+(?P<year>(?:19|20)\d\d)|\s+'?(?P<short>\d\d)(?!\w|"
@@ -62,6 +59,22 @@ _LAST_MONTH = re.compile(rf"(?<!\w){_MONTH}\s(?:dernier|passe|de cette annee)(?!
 _FROM_MONTH = re.compile(
     rf"(?<!\w)(?:de|d'|en|entre|debut|fin)\s?{_MONTH}(?=\s(?:a|et|jusqu'en|au)\s(?:\w{{3,9}})\.?\s(?P<later>(?:19|20)\d\d))"
 )
+_SHORTEST_MONTHS = [month for month in _MONTHS if not any(month != m and month.startswith(m) for m in _MONTHS)]
+_DAYS = [f"{sign}{digit}" for sign in "/.-" for digit in range(10)]
+_NUMERICS = Anchored(_NUMERIC, *_DAYS, reach=len("2021"))
+_WRITTEN_DATES = Anchored(_WRITTEN, *_SHORTEST_MONTHS, reach=len("1er  "))
+_MONTH_YEARS = Anchored(
+    _MONTH_YEAR, *(f"{sign}{gap}{c}" for sign in "/-" for gap in ("", " ", "\n") for c in ("19", "20")), reach=len("03 ")
+)
+_YEARS = Anchored(_YEAR_ALONE, "19", "20", reach=len("printemps  l'annee "))
+_FROM_MONTHS = Anchored(_FROM_MONTH, *_SHORTEST_MONTHS, reach=len("debut "))
+_DAYS_OF_MONTHS = Anchored(_DAY_MONTH, *_SHORTEST_MONTHS, *_DAYS, reach=len("dimanche  1er  "))
+_AGOS = Anchored(_AGO, "il y a", "voici", "voila", "depuis")
+_NEARS = Anchored(
+    _NEAR, "ce jour", "aujourd'hui", "hier", "avant-hier", "semaine derniere", "mois dernier", "annee derniere",
+    "an dernier", "an passe", "annee passee", "mois passe",
+)  # fmt: skip
+_LAST_MONTHS = Anchored(_LAST_MONTH, *_SHORTEST_MONTHS)
 _BIRTH = re.compile(r"(?:(?<!\w)nee?(?:\s*\(e\))?(?:\s+le)?|naissance|ddn)\s*:?\s*(?:le\s)?$")
 _CENTURY_PIVOT = 30
 
@@ -73,10 +86,10 @@ class Calendar:
     today: dt.date | None = None
 
 
-def find_dates(text: str, plain: str, calendar: Calendar) -> Iterator[Mention]:
+def find_dates(text: str, plain: str, places: Places, calendar: Calendar) -> Iterator[Mention]:
     """Date mentions, the more precise reading first, not overlapping. Dates of birth are given without `date`."""
     taken: list[tuple[int, int]] = []
-    for start, end, day, precision in _candidates(plain, calendar):
+    for start, end, day, precision in _candidates(plain, places, calendar):
         place = bisect_left(taken, (start, end))
         if (place and taken[place - 1][1] > start) or (place < len(taken) and taken[place][0] < end):
             continue
@@ -89,8 +102,8 @@ def find_dates(text: str, plain: str, calendar: Calendar) -> Iterator[Mention]:
         )
 
 
-def attach_dates(mentions: list[Mention], sentence_of: Sequence[int], plain: str) -> list[Mention]:
-    """Give each undated mention the nearest date of its sentence.
+def dates_of(mentions: list[Mention], sentence_of: Sequence[int], plain: str) -> list[dt.date | None]:
+    """The date of each mention: its own, else the nearest of its sentence.
 
     `sentence_of[i]` is the sentence of `mentions[i]`. A date that follows « le », « en », « du » belongs to what stands
     before it, one at the head of the sentence to what follows: the nearest by distance, with what lies between counted
@@ -99,16 +112,18 @@ def attach_dates(mentions: list[Mention], sentence_of: Sequence[int], plain: str
     dates: dict[int, list[Mention]] = {}
     recurs: set[int] = set()
     for mention, sentence in zip(mentions, sentence_of, strict=True):
-        if mention.kind is MentionKind.DATE and mention.date:
+        if mention.date and mention.kind is MentionKind.DATE:
             dates.setdefault(sentence, []).append(mention)
         elif mention.kind is MentionKind.RECURRENCE:
             recurs.add(sentence)
+    if not dates:
+        return [mention.date for mention in mentions]
     later = {
         sentence: [date for date in dates.get(sentence, ()) if not _of_diagnosis(date, plain)] for sentence in recurs
     }
     return [
-        _dated(
-            mention, later[sentence] if sentence in later and mention.kind in _LATER else dates.get(sentence, []), plain
+        _date_of(
+            mention, later[sentence] if sentence in later and mention.kind in _LATER else dates.get(sentence, ()), plain
         )
         for mention, sentence in zip(mentions, sentence_of, strict=True)
     ]
@@ -123,11 +138,11 @@ def _of_diagnosis(date: Mention, plain: str) -> bool:
     return _DIAGNOSED.search(plain, max(0, date.start - 45), date.start) is not None
 
 
-def _dated(mention: Mention, dates: list[Mention], plain: str) -> Mention:
+def _date_of(mention: Mention, dates: Sequence[Mention], plain: str) -> dt.date | None:
     if mention.kind is MentionKind.DATE or not dates:
-        return mention
+        return mention.date
     nearest = dates[0] if len(dates) == 1 else min(dates, key=lambda date: _distance(mention, date, plain))
-    return mention.dated(nearest.date)
+    return nearest.date
 
 
 _ANOTHER_STATEMENT = re.compile(r"[;:]|,| puis | et | mais ")
@@ -138,23 +153,23 @@ def _distance(mention: Mention, date: Mention, plain: str) -> int:
     return max(0, end - start) + 25 * len(_ANOTHER_STATEMENT.findall(plain, start, max(start, end)))
 
 
-def _candidates(plain: str, calendar: Calendar) -> Iterator[tuple[int, int, dt.date, str]]:
-    for match in anchored(_NUMERIC, _NUMERIC_AT, 4, plain):
+def _candidates(plain: str, places: Places, calendar: Calendar) -> Iterator[tuple[int, int, dt.date, str]]:
+    for match in _NUMERICS.within(plain, places):
         if day := _numeric_day(match["a"], match["b"], match["c"]):
             yield match.start(), match.end(), day, "day"
-    for match in anchored(_WRITTEN, _MONTH_AT, 8, plain):
+    for match in _WRITTEN_DATES.within(plain, places):
         year = int(match["year"]) if match["year"] else _full_year(match["short"])
         if match["day"]:
             if day := _day(year, _MONTHS[match["month"]], int(match["day"].removesuffix("er"))):
                 yield match.start(), match.end(), day, "day"
         elif match["year"]:
             yield match.start(), match.end(), dt.date(year, _MONTHS[match["month"]], 1), "month"
-    for match in anchored(_MONTH_YEAR, _MONTH_YEAR_AT, 3, plain):
+    for match in _MONTH_YEARS.within(plain, places):
         yield match.start(), match.end(), dt.date(int(match["year"]), int(match["month"]), 1), "month"
-    for match in _YEAR_ALONE.finditer(plain):
+    for match in _YEARS.within(plain, places):
         group = "year" if match["year"] else "bracketed"
         yield match.start(group), match.end(group), dt.date(int(match[group]), 1, 1), "year"
-    for match in _FROM_MONTH.finditer(plain):
+    for match in _FROM_MONTHS.within(plain, places):
         yield (
             match.start("month"),
             match.end("month"),
@@ -162,11 +177,11 @@ def _candidates(plain: str, calendar: Calendar) -> Iterator[tuple[int, int, dt.d
             "month",
         )
     if calendar.today:
-        yield from _relative(plain, calendar.today)
+        yield from _relative(plain, places, calendar.today)
 
 
-def _relative(plain: str, today: dt.date) -> Iterator[tuple[int, int, dt.date, str]]:
-    for match in _DAY_MONTH.finditer(plain):
+def _relative(plain: str, places: Places, today: dt.date) -> Iterator[tuple[int, int, dt.date, str]]:
+    for match in _DAYS_OF_MONTHS.within(plain, places):
         month = _MONTHS[match["month"]] if match["month"] else int(match["m"])
         number = int((match["day"] or match["d"]).removesuffix("er"))
         day = _day(today.year, month, number)
@@ -174,16 +189,16 @@ def _relative(plain: str, today: dt.date) -> Iterator[tuple[int, int, dt.date, s
             day = _day(today.year - 1, month, number)
         if day:
             yield match.start("whole"), match.end("whole"), day, "day"
-    for match in _AGO.finditer(plain):
+    for match in _AGOS.within(plain, places):
         count = int(_NUMBER_WORDS.get(match["count"], match["count"] if match["count"].isdigit() else 0))
         day, precision = _before(today, count, match["unit"])
         if day:
             yield match.start(), match.end(), day, precision
-    for match in _LAST_MONTH.finditer(plain):
+    for match in _LAST_MONTHS.within(plain, places):
         month = _MONTHS[match["month"]]
         year = today.year if month <= today.month else today.year - 1
         yield match.start(), match.end(), dt.date(year, month, 1), "month"
-    for match in _NEAR.finditer(plain):
+    for match in _NEARS.within(plain, places):
         days, precision = {
             "ce jour": (0, "day"), "aujourd'hui": (0, "day"), "hier": (1, "day"), "avant-hier": (2, "day"),
             "semaine derniere": (7, "month"), "mois dernier": (today.day, "month"), "mois passe": (today.day, "month"),

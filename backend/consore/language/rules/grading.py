@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from consore.language.anchored import anchored
+from consore.language.anchored import Anchored, Places
 from consore.model import Mention, MentionKind, System
 from consore.referentials import tables
 
@@ -61,7 +61,6 @@ _LINE = re.compile(
     r"sixieme|septieme|huitieme))\s+ligne(?!s? directrice)(?!\w)|"
     r"(?<!\w)ligne\s(?:n°\s?)?(?P<after>\d{1,2})(?![\w/.,])"
 )
-_L_AND_DIGIT = re.compile(r"L[1-9]")
 _SHORT_LINE = re.compile(
     r"(?:(?<=en )|(?<=\()|(?<=: )|(?<=de )|(?<=comme )|(?<=notre )|(?<=une )|(?<=la )|"
     r"(?<=sa ))L(?P<number>[1-9])(?!\d|\w)"
@@ -80,27 +79,28 @@ _DEGREES = {"bien": "1", "tres bien": "1", "moyennement": "2", "moderement": "2"
 _LEVELS = {"haut": "high", "eleve": "high", "bas": "low", "faible": "low", "intermediaire": "intermediate"}
 
 
-# Most reports name none of these: a quick look spares the long patterns.
-_STAGE_AT = re.compile(r"stade|figo|ajcc|uicc|arbor")
-_GRADE_AT = re.compile(r"grade|sbr|fuhrman|fnclcc|isup|ee(?<!\wee)(?!\w)|elston|nottingham")
-_LEVEL_AT = re.compile(r"grade")
-_DIFFERENTIATION_AT = re.compile(r"differencie")
-_LINE_AT = re.compile(r"ligne")
 _REACH = 24  # of the words before it that belong to a line, a level, a degree
-_NAMES_STATUS = ("oms", "ecog", "performance status", "who")
-_PS = re.compile(r"ps(?<!\wps)")
+_STAGES = Anchored(_STAGE, "stade", "figo", "ajcc", "uicc", "ann arbor", "ann-arbor")
+_GRADES = Anchored(_GRADE, "grade", "sbr", "fuhrman", "fnclcc", "isup", "ee", "elston", "nottingham")
+_LEVELLED = Anchored(_LEVEL, "grade", reach=_REACH)
+_DIFFERENTIATED = Anchored(_DIFFERENTIATION, "differencie", reach=_REACH)
+_GLEASONS = Anchored(_GLEASON, "gleason", reach=_REACH)
+_SHORT_GRADES = Anchored(_SHORT_GRADE, *(f"G{blank}{n}" for blank in ("", " ", "\n") for n in "1234"), cased=True)
+_STATUSES = Anchored(_STATUS, "oms", "ecog", "ps", "performance status", "who", reach=_REACH)
+_LINES = Anchored(_LINE, "ligne", reach=_REACH)
+_SHORT_LINES = Anchored(_SHORT_LINE, *(f"L{n}" for n in "123456789"), cased=True)
 
 
-def find_gradings(text: str, plain: str) -> Iterator[Mention]:
+def find_gradings(text: str, plain: str, places: Places) -> Iterator[Mention]:
     """Mentions of kind stage, grade, performance_status and line."""
-    yield from _stages(text, plain)
-    yield from _grades(text, plain)
-    yield from _statuses(text, plain)
-    yield from _lines(text, plain)
+    yield from _stages(text, plain, places)
+    yield from _grades(text, plain, places)
+    yield from _statuses(text, plain, places)
+    yield from _lines(text, plain, places)
 
 
-def _stages(text: str, plain: str) -> Iterator[Mention]:
-    for match in anchored(_STAGE, _STAGE_AT, 0, plain):
+def _stages(text: str, plain: str, places: Places) -> Iterator[Mention]:
+    for match in _STAGES.within(plain, places):
         if _means_another_thing(plain, match):
             continue
         number = match["number"]
@@ -108,50 +108,48 @@ def _stages(text: str, plain: str) -> Iterator[Mention]:
         yield _mention(text, match, MentionKind.STAGE, f"STAGE:{stage}", f"Stade {stage}", stage)
 
 
-def _grades(text: str, plain: str) -> Iterator[Mention]:
-    for match in _GLEASON.finditer(plain) if "gleason" in plain else ():
+def _grades(text: str, plain: str, places: Places) -> Iterator[Mention]:
+    for match in _GLEASONS.within(plain, places):
         first, second = match["first"], match["second"]
         total = match["sum"] or (str(int(first) + int(second)) if first else None)
         if total is None:
             continue
         value = f"{total} ({first}+{second})" if first else total
         yield _mention(text, match, MentionKind.GRADE, f"GLEASON:{total}", f"Score de Gleason {value}", value)
-    for match in anchored(_GRADE, _GRADE_AT, 0, plain):
+    for match in _GRADES.within(plain, places):
         if _means_another_thing(plain, match) or "gleason" in match.group():
             continue
         grade = _ARABIC.get(match["number"], match["number"])
         scale = "ISUP" if "isup" in match.group() else "GRADE"
         label = f"Grade {'ISUP ' if scale == 'ISUP' else ''}{grade}"
         yield _mention(text, match, MentionKind.GRADE, f"{scale}:{grade}", label, grade)
-    for match in anchored(_LEVEL, _LEVEL_AT, _REACH, plain):
+    for match in _LEVELLED.within(plain, places):
         level = _LEVELS[match["level"] or match["after"]]
         yield _mention(text, match, MentionKind.GRADE, f"GRADE:{level}", match.group().capitalize(), level)
-    for match in anchored(_DIFFERENTIATION, _DIFFERENTIATION_AT, _REACH, plain):
+    for match in _DIFFERENTIATED.within(plain, places):
         grade = "4" if match["none"] else _DEGREES.get(match["how"], "3")
         yield _mention(
             text, match, MentionKind.GRADE, f"GRADE:{grade}", text[match.start() : match.end()].lower(), grade
         )
-    for match in _SHORT_GRADE.finditer(text):
+    for match in _SHORT_GRADES.within(text, places):
         if _TUMOUR_WORD.search(plain, max(0, match.start() - 80), match.end() + 30):
             grade = match["number"]
             yield _mention(text, match, MentionKind.GRADE, f"GRADE:{grade}", f"Grade {grade}", grade)
 
 
-def _statuses(text: str, plain: str) -> Iterator[Mention]:
-    if not any(name in plain for name in _NAMES_STATUS) and not _PS.search(plain):
-        return
-    for match in _STATUS.finditer(plain):
+def _statuses(text: str, plain: str, places: Places) -> Iterator[Mention]:
+    for match in _STATUSES.within(plain, places):
         if re.search(r"grade\s$|classification\s(?:de l'|d')?$", plain[max(0, match.start() - 24) : match.start()]):
             continue
         number = match["number"]
         yield _mention(text, match, MentionKind.PERFORMANCE_STATUS, f"PS:{number}", f"OMS {number}", number)
 
 
-def _lines(text: str, plain: str) -> Iterator[Mention]:
-    for match in anchored(_LINE, _LINE_AT, _REACH, plain):
+def _lines(text: str, plain: str, places: Places) -> Iterator[Mention]:
+    for match in _LINES.within(plain, places):
         number = match["ordinal"] or match["after"] or _ORDINALS[match["word"]]
         yield _mention(text, match, MentionKind.LINE, f"LINE:{int(number)}", f"Ligne {int(number)}", str(int(number)))
-    for match in _SHORT_LINE.finditer(text) if _L_AND_DIGIT.search(text) else ():
+    for match in _SHORT_LINES.within(text, places):
         if _VERTEBRA.search(text, max(0, match.start() - 40), match.end() + 12):
             continue
         number = match["number"] or match["of"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from consore.language.anchored import Anchored, Places
 from consore.model import Mention, MentionKind
 
 _NUMBER = r"\d{1,5}(?:[.,]\d{1,3})?"
@@ -20,6 +21,16 @@ _AUC = re.compile(rf"(?<!\w)auc\s?[:=]?\s?(?P<value>{_NUMBER})(?!\w)")
 _SIZE = re.compile(
     rf"(?<![\w.,/+-])(?P<value>{_NUMBER}(?:\s?(?:mm|cm)?\s?[x×*]\s?{_NUMBER}){{0,2}})\s?(?P<unit>mm|cm)(?![\w²³23/]|\sd'eau)"
 )
+def _numbers_of(*units: str) -> Iterator[str]:
+    """The last digit of a number with its unit: what a dose or a size cannot lack."""
+    return (f"{digit}{blank}{unit}" for digit in range(10) for blank in ("", " ", "\n") for unit in units)
+
+
+_DOSES = Anchored(
+    _DOSE, *_numbers_of("mg", "g/m", "µg", "ug", "mcg", "gy", "mbq", "gbq", "mui", "ui"), reach=len("12345.67")
+)
+_AUCS = Anchored(_AUC, "auc")
+_SIZES = Anchored(_SIZE, *_numbers_of("mm", "cm"), reach=len("12345.678 mm x 12345.678 mm x 12345.67"))
 _UNITS = {
     "mg/m2": "mg/m²",
     "g/m2": "g/m²",
@@ -33,15 +44,15 @@ _UNITS = {
 }
 
 
-def find_measures(text: str, plain: str) -> Iterator[Mention]:
+def find_measures(text: str, plain: str, places: Places) -> Iterator[Mention]:
     """Mentions of kind dose and measurement."""
-    for match in _DOSE.finditer(plain):
+    for match in _DOSES.within(plain, places):
         unit = match["unit"]
         label = "Dose" if not match["count"] else f"{match['value']} Gy en {match['count']} fractions"
         yield _mention(text, match, MentionKind.DOSE, label, _UNITS.get(unit, unit))
-    for match in _AUC.finditer(plain) if "auc" in plain else ():
+    for match in _AUCS.within(plain, places):
         yield _mention(text, match, MentionKind.DOSE, "Dose", "AUC")
-    for match in _SIZE.finditer(plain):
+    for match in _SIZES.within(plain, places):
         yield _mention(text, match, MentionKind.MEASUREMENT, "Taille", match["unit"])
 
 

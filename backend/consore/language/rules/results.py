@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from consore.language.anchored import anchored
+from consore.language.anchored import Anchored, Places
 from consore.model import BiomarkerStatus, Mention, MentionKind, System
 from consore.referentials import Match, grammar_of
 
@@ -77,6 +77,8 @@ _WORDS: tuple[tuple[BiomarkerStatus, re.Pattern[str]], ...] = (
         ),
     ),
 )
+# The first of them; of two at the same place the one listed first.
+_ANY_STATUS = re.compile("|".join(f"(?P<{status.value}>{pattern.pattern})" for status, pattern in _WORDS))
 _BEFORE = re.compile(
     r"(?P<no>(?:pas|absence|sans|aucune?|non|recherche|statut)\s[^,;.:]{0,24}|"
     r"n')?(?P<what>variant de signification\s(?:inconnue|"
@@ -89,6 +91,9 @@ _BEFORE = re.compile(
     r"anticorps\s|anti-|a\s|pour\s|"
     r"constitutionnelle\s|pathogene\s|germinale\s|activant\s|des\s|du\s|de\s|d'|l'|la\s|le\s|les\s|gene\s|"
     r"genes\s|proteine\s|recepteurs?\s){0,6}$"
+)
+_BEFORE_AT = re.compile(
+    "variant|mut|amplif|surexpr|expr|rearr|fusion|transloc|perte|deletion|methyl|negati|positi|marquage"
 )
 # « Pas d'instabilité microsatellitaire », « délétion 17p non retrouvée »: words that state a result, denied.
 _DENIED_BEFORE = re.compile(r"(?:pas|absence|sans|aucune?|ni)\s(?:de\s|d'|du\s|des\s|la\s|l'|retrouve\sde\s)?$")
@@ -109,9 +114,6 @@ _HGVS = re.compile(
     r"_[A-Za-z]{1,3}\d{1,4})?(?:fs|del|ins|dup|\*|Ter)?\w{0,10}\)?"
     r"|c\.\s?[\d_+*-]{1,14}(?:[ACGT]>[ACGT]|del|dup|ins|inv)\w{0,12})"
 )
-_HGVS_AT = re.compile(r"[pc]\.")
-_SHORT_VARIANT_AT = re.compile(r"[ACDEFGHIKLMNPQRSTVWY]\d\d")
-_EXON_AT = re.compile(r"exon")
 _SHORT_VARIANT = re.compile(r"(?<![\w.])[ACDEFGHIKLMNPQRSTVWY]\d{2,4}[ACDEFGHIKLMNPQRSTVWYX*](?!\w)")
 _SHORT_VARIANT_BESIDE = re.compile(r"[\s:(]{1,3}(?:p\.\(?)?[a-z]\d{2,4}[a-z*](?!\w)")
 _EXON = re.compile(
@@ -119,6 +121,11 @@ _EXON = re.compile(
     r"l'|sur\s){0,3})?exon\s?(?P<exon>\d{1,2})"
     r"(?P<after>\s(?:deletion|insertion|skipping|saut))?(?!\w)"
 )
+_HGVSS = Anchored(_HGVS, "p.", "c.", cased=True)
+_SHORT_VARIANTS = Anchored(
+    _SHORT_VARIANT, *(f"{acid}{digit}" for acid in "ACDEFGHIKLMNPQRSTVWY" for digit in range(10)), cased=True
+)
+_EXONS = Anchored(_EXON, "exon", reach=40)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +136,7 @@ class _Result:
     lists: bool = False
 
 
-def find_results(text: str, plain: str, matches: Sequence[Match]) -> Iterator[Mention]:
+def find_results(text: str, plain: str, places: Places, matches: Sequence[Match]) -> Iterator[Mention]:
     """Mentions of kind biomarker and alteration from the dictionary's biomarker and gene matches, in text order."""
     names = [match for match in matches if match.kind == MentionKind.BIOMARKER]
     names = sorted([*names, *_short_receptors(text, names)], key=lambda name: name.start)
@@ -164,7 +171,7 @@ def find_results(text: str, plain: str, matches: Sequence[Match]) -> Iterator[Me
         elif result is not None or not name.ambiguous:
             yield _biomarker(text, name, result)
     said = {name.start: result for name, result in zip(names, results, strict=True) if result and result.value}
-    yield from _alterations(text, plain, matches, said)
+    yield from _alterations(text, plain, places, matches, said)
 
 
 def _short_receptors(text: str, names: Sequence[Match]) -> Iterator[Match]:
@@ -257,19 +264,16 @@ def _said_after(plain: str, start: int, limit: int) -> _Result | None:
     """The first status word after the name, not across a comma unless nothing else stands before it."""
     comma = plain.find(",", start, limit)
     limit = comma if comma > start + 2 else limit
-    best: tuple[int, int, BiomarkerStatus] | None = None
-    for status, pattern in _WORDS:
-        found = pattern.search(plain, start, limit)
-        if found and (best is None or found.start() < best[0]):
-            best = (found.start(), found.end(), status)
-    if best is None or best[0] - start > 45:
+    found = _ANY_STATUS.search(plain, start, limit)
+    if found is None or found.start() - start > 45:
         return None
-    return _Result(_word_end(plain, best[1]), best[2].value)
+    return _Result(_word_end(plain, found.end()), found.lastgroup)
 
 
 def _said_before(plain: str, name: Match) -> _Result | None:
     """What stands before the name: « mutation de », « perte d'expression de », « les cellules expriment »."""
-    before = _BEFORE.search(plain, max(0, name.start - _LOOK_BACK), name.start)
+    first = max(0, name.start - _LOOK_BACK)
+    before = _BEFORE.search(plain, first, name.start) if _BEFORE_AT.search(plain, first, name.start) else None
     if before is None:
         return None
     what, no = before["what"], before["no"]
@@ -314,16 +318,18 @@ def _triple_negative(text: str, name: Match) -> Iterator[Mention]:
         )
 
 
-def _alterations(text: str, plain: str, matches: Sequence[Match], said: dict[int, _Result]) -> Iterator[Mention]:
+def _alterations(
+    text: str, plain: str, places: Places, matches: Sequence[Match], said: dict[int, _Result]
+) -> Iterator[Mention]:
     """Genes with the variant written beside them, or said to be mutated, wild type, rearranged or not."""
-    genes = _one_per_place([match for match in matches if _gene(match)])
-    variants = sorted(_variants(text, plain)) if genes else []
-    places = [start for start, _, _ in variants]
-    named = [m for m in matches if m.kind == MentionKind.BIOMARKER or _gene(m)]
+    genes = _one_per_place([match for match in matches if _is_gene(match)])
+    variants = sorted(_variants(text, plain, places)) if genes else []
+    begin = [start for start, _, _ in variants]
+    named = [m for m in matches if m.kind == MentionKind.BIOMARKER or _is_gene(m)] if genes else []
     named_at = [m.start for m in named]
     for index, gene in enumerate(genes):
         next_start = genes[index + 1].start if index + 1 < len(genes) else len(text)
-        near = variants[bisect_left(places, gene.start - 60) : bisect_left(places, gene.end + _WINDOW)]
+        near = variants[bisect_left(begin, gene.start - 60) : bisect_left(begin, gene.end + _WINDOW)]
         variant = _variant_of(plain, gene, next_start, near)
         after = bisect_left(named_at, gene.end)
         following = named[after] if after < len(named) else None
@@ -331,8 +337,8 @@ def _alterations(text: str, plain: str, matches: Sequence[Match], said: dict[int
         value = variant or (result.value if result and not result.unit and not result.value.isdigit() else None)
         if value:
             yield Mention(
-                gene.start, gene.end, gene.text, MentionKind.ALTERATION, System.HGNC, _gene(gene),
-                f"{_gene(gene)} {variant}" if variant else _gene(gene), value,
+                gene.start, gene.end, gene.text, MentionKind.ALTERATION, System.HGNC, gene.code,
+                f"{gene.code} {variant}" if variant else gene.code, value,
             )  # fmt: skip
 
 
@@ -345,13 +351,9 @@ def _one_per_place(genes: list[Match]) -> list[Match]:
     return [kept[start] for start in sorted(kept)]
 
 
-def _variants(text: str, plain: str) -> Iterator[tuple[int, int, str]]:
-    for pattern, anchor, reach, source in (
-        (_HGVS, _HGVS_AT, 0, text),
-        (_SHORT_VARIANT, _SHORT_VARIANT_AT, 0, text),
-        (_EXON, _EXON_AT, 40, plain),
-    ):
-        for match in anchored(pattern, anchor, reach, source):
+def _variants(text: str, plain: str, places: Places) -> Iterator[tuple[int, int, str]]:
+    for pattern, source in ((_HGVSS, text), (_SHORT_VARIANTS, text), (_EXONS, plain)):
+        for match in pattern.within(source, places):
             yield match.start(), match.end(), _balanced(text[match.start() : match.end()].strip())
 
 
@@ -376,11 +378,8 @@ def _variant_of(plain: str, gene: Match, next_start: int, variants: Sequence[tup
 _OF = re.compile(r"[\s(]*(?:de|du|d'|sur|dans)[\s']*(?:l'|le |la )?(?:gene |l')?")
 
 
-def _gene(match: Match) -> str:
-    """The HGNC symbol of a match that names a gene, else an empty text."""
-    if match.kind == MentionKind.ALTERATION and match.system == System.HGNC:
-        return match.code or ""
-    return ""
+def _is_gene(match: Match) -> bool:
+    return match.kind == MentionKind.ALTERATION and match.system == System.HGNC
 
 
 def _unit(unit: str | None, code: str, said: str) -> str | None:

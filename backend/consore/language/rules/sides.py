@@ -9,7 +9,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
-from consore.language.anchored import anchored
+from consore.language.anchored import Anchored, Places
 from consore.language.spans import Spans
 from consore.model import Laterality, Mention, MentionKind, System
 
@@ -18,19 +18,19 @@ _SIDE = re.compile(
     r"ales)|des deux cotes)|"
     r"(?P<midline>median(?:e|s|es)?))(?!\w)"
 )
-_SIDE_AT = re.compile(r"droit|dt|gauche|gch|bilater|des deux|median")
+_SIDES = Anchored(_SIDE, "droit", "dt", "gauche", "gch", "bilater", "des deux", "median")
 SIDED = frozenset({MentionKind.TOPOGRAPHY, MentionKind.MORPHOLOGY, MentionKind.PROCEDURE, MentionKind.METASTASIS})
 _LABELS = {"right": "Droit", "left": "Gauche", "bilateral": "Bilatéral", "midline": "Médian"}
 _NEAR_BEFORE, _NEAR_AFTER = 28, 12
 
 
-def find_sides(text: str, plain: str, mentions: Iterable[Mention]) -> Iterator[Mention]:
+def find_sides(text: str, plain: str, places: Places, mentions: Iterable[Mention]) -> Iterator[Mention]:
     """Laterality mentions near the mentions given."""
     sided = [m for m in mentions if m.kind in SIDED]
     ends = sorted(m.end for m in sided)
     starts = sorted(m.start for m in sided)
     spans = Spans((m.start, m.end) for m in sided)
-    for match in anchored(_SIDE, _SIDE_AT, 0, plain):
+    for match in _SIDES.within(plain, places):
         after = bisect_left(ends, match.start() + 1) - 1
         follows = (
             after >= 0

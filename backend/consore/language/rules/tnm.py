@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from consore.language.anchored import anchored
+from consore.language.anchored import Anchored, Places
 from consore.model import Mention, MentionKind, System
 
 _PREFIX = r"(?:[yra]{0,2}[cp]|y|us?|(?-i:y?[ra]))"
@@ -41,22 +41,21 @@ _NOT_TNM = re.compile(
 )
 
 
-_T_AT = re.compile(r"[Tt][ ]?(?:[iI][sS]|[xX0-4])")
-_N_AT = re.compile(r"[Nn][ ]?[xX+0-3]")
-_M_AT = re.compile(r"M[ ]?[x01]")
-_LONGEST_PREFIX = len("yrp ")
+_PREFIXED = len("yrp ")
+_TABLES = Anchored(_TABLE, *(f"t{blank}{sign}" for blank in ("", " ", "\n") for sign in ":=|"), reach=1)
+_WHOLES = Anchored(_WHOLE, *(f"t{blank}{t}" for blank in ("", " ") for t in ("is", *"x01234")), reach=_PREFIXED)
+_FROM_NS = Anchored(
+    _FROM_N, *(f"N{blank}{n}" for blank in ("", " ") for n in "xX+0123"), reach=_PREFIXED, cased=True
+)
+_ONLY_MS = Anchored(_ONLY_M, *(f"M{blank}{m}" for blank in ("", " ") for m in "x01"), reach=_PREFIXED, cased=True)
 
 
-def find_tnm(text: str) -> Iterator[Mention]:
+def find_tnm(text: str, places: Places) -> Iterator[Mention]:
     """TNM mentions, in order. `T2` alone counts only where it cannot be an MRI sequence or a vertebra."""
-    for match in _TABLE.finditer(text):
+    for match in _TABLES.within(text, places):
         yield _mention(match)
-    for pattern, at, alone in (
-        (_WHOLE, _T_AT, _t_is_sure),
-        (_FROM_N, _N_AT, _n_is_sure),
-        (_ONLY_M, _M_AT, _m_is_sure),
-    ):
-        for match in anchored(pattern, at, _LONGEST_PREFIX, text):
+    for pattern, alone in ((_WHOLES, _t_is_sure), (_FROM_NS, _n_is_sure), (_ONLY_MS, _m_is_sure)):
+        for match in pattern.within(text, places):
             if alone(text, match):
                 yield _mention(match)
 
