@@ -446,6 +446,148 @@ class SimilarPatient:
 
 
 @dataclass(slots=True, frozen=True)
+class CohortVersion:
+    """A cohort after it was saved or refreshed; `entered`, `left`: against the version before."""
+
+    number: int
+    at: dt.datetime
+    login: str
+    count: int
+    entered: int = 0
+    left: int = 0
+
+
+@dataclass(slots=True, frozen=True)
+class Cohort:
+    """A named set of patients, exact at its last refresh; `versions` the newest first."""
+
+    id: str
+    name: str
+    shared: bool
+    is_mine: bool
+    owner: str
+    count: int
+    refreshed_at: dt.datetime
+    criteria: Criteria
+    description: str = ""
+    versions: list[CohortVersion] = field(default_factory=list)
+
+
+@dataclass(slots=True, frozen=True)
+class FunnelStep:
+    """A criterion: who meets it and all before it, and who meets it alone."""
+
+    label: str
+    remaining: int
+    alone: int
+
+
+@dataclass(slots=True, frozen=True)
+class Funnel:
+    """How many remain after each criterion, from everyone on."""
+
+    everyone: int
+    steps: list[FunnelStep]
+    notices: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, frozen=True)
+class BreakdownRow:
+    """A value and how many patients have it; an empty value: not known."""
+
+    value: str
+    label: str
+    count: int
+
+
+@dataclass(slots=True, frozen=True)
+class BreakdownTable:
+    """One table; `is_partition`: each patient is in one row of it."""
+
+    name: str
+    label: str
+    is_partition: bool
+    rows: list[BreakdownRow]
+
+
+@dataclass(slots=True, frozen=True)
+class AgeBand:
+    """A step of the pyramid of ages."""
+
+    band: str
+    female: int
+    male: int
+    unknown: int = 0
+
+
+@dataclass(slots=True, frozen=True)
+class Breakdown:
+    """The tables of a cohort and its pyramid of ages at diagnosis, the youngest first."""
+
+    patients: int
+    tables: list[BreakdownTable]
+    pyramid: list[AgeBand]
+
+
+@dataclass(slots=True, frozen=True)
+class SurvivalPoint:
+    """The curve just after `months`, with its interval of 95 %; all parts of 1."""
+
+    months: float
+    survival: float
+    lower: float
+    upper: float
+
+
+@dataclass(slots=True, frozen=True)
+class AtRisk:
+    """How many are still followed at a number of months."""
+
+    months: int
+    patients: int
+
+
+@dataclass(slots=True, frozen=True)
+class Survival:
+    """A curve of Kaplan and Meier, in months."""
+
+    endpoint: str
+    patients: int
+    excluded: int
+    events: int
+    points: list[SurvivalPoint]
+    at_risk: list[AtRisk]
+    median: float | None = None
+    median_lower: float | None = None
+    median_upper: float | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class CohortMembers:
+    """A page of the patients of a cohort."""
+
+    total: int
+    patients: list[PatientLine]
+
+
+@dataclass(slots=True, frozen=True)
+class CohortDeparture:
+    """A patient who left a cohort, and the criteria that are no longer met."""
+
+    patient: PatientLine
+    unmet: list[str]
+
+
+@dataclass(slots=True, frozen=True)
+class CohortChanges:
+    """Who came and who went with the last version."""
+
+    version: int
+    entered: list[PatientLine]
+    left: list[CohortDeparture]
+
+
+@dataclass(slots=True, frozen=True)
 class CentreRow:
     """The answer of one centre: `count` is "<10" or a number rounded up, null when it did not answer."""
 

@@ -37,21 +37,23 @@ LAYOUTS_A_FRAME = 30  # words in a card in a list: a change of height passes thr
 DESTINATIONS = {
     "search": "magnify",
     "review": "check-decagram-outline",
+    "cohorts": "account-group-outline",
     "centres": "hospital-building",
     "sources": "database-outline",
     "referentials": "book-open-variant-outline",
     "settings": "cog-outline",
 }
 DESTINATIONS_OF_ROLE = {
-    "PHYSICIAN": ["search", "review", "centres", "settings"],
+    "PHYSICIAN": ["search", "review", "cohorts", "centres", "settings"],
     "ADMIN": ["sources", "referentials", "settings"],
     "INTEGRATOR": ["settings"],
 }
-WITH_DETAIL = {"search", "review", "sources"}
+WITH_DETAIL = {"search", "review", "cohorts", "sources"}
 MODULES = {
     "sign_in": "SignInPage",
     "search": "SearchPage",
     "review": "ReviewPage",
+    "cohorts": "CohortsPage",
     "centres": "CentresPage",
     "sources": "SourcesPage",
     "referentials": "ReferentialsPage",
@@ -59,6 +61,7 @@ MODULES = {
     "patient": "PatientPage",
     "document": "DocumentPage",
     "similar": "SimilarPage",
+    "cohort": "CohortPage",
     "source": "SourcePage",
     "blank": "BlankPage",
 }
@@ -267,7 +270,7 @@ class ConsoreApp(MDApp):
         self.asking = Asking()
         self.preferences.server, self.preferences.login = client.address, me.login
         self.save_preferences()
-        self.shell.fill(DESTINATIONS_OF_ROLE.get(me.role, ["search", "centres", "settings"]))
+        self.shell.fill(DESTINATIONS_OF_ROLE.get(me.role, ["search", "cohorts", "centres", "settings"]))
         self.shell.go(self.shell.destinations[0])
 
     def sign_out(self) -> None:

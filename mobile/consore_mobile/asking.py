@@ -74,6 +74,13 @@ class Asking:
         """What can be counted in all centres: what was understood and the filters; null when nothing was."""
         return self.result.criteria if self.result else None
 
+    @property
+    def cohort_criteria(self) -> dict[str, Any] | None:
+        """What can be counted exactly in this centre: the same, and the words left over, all in one document."""
+        words = {"document": {"text": " ".join(self.result.words)}} if self.result and self.result.words else None
+        parts = [part for part in (self.counted_criteria, words) if part]
+        return {"all": parts} if len(parts) > 1 else parts[0] if parts else None
+
     def receive(self, result: SearchResult) -> None:
         """Add a page."""
         self.result = result

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from consore_mobile import answers
-from consore_mobile.failures import BadCertificate, Failure, Refused, ServerFault, SignedOut, TooSlow, Unreachable
+from consore_mobile.failures import BadCertificate, Failure, Gone, Refused, ServerFault, SignedOut, TooSlow, Unreachable
 from consore_mobile.operations import operation
 
 SIGNED_OUT_CODES = {"not_signed_in", "unauthenticated"}
@@ -134,6 +134,58 @@ class Client:
     async def cohort_count(self, criteria: dict[str, Any]) -> int:
         """The exact number of patients of this centre."""
         return int(accepted((await self.call("cohort_count", criteria=criteria))["cohortCount"])["count"])
+
+    async def cohorts(self) -> list[answers.Cohort]:
+        """The cohorts of this account and those shared in the centre, the newest first."""
+        return answers.decode_list(answers.Cohort, (await self.call("cohorts"))["cohorts"])
+
+    async def cohort(self, cohort_id: str) -> answers.Cohort:
+        """One cohort. Raises Gone where it is there no more."""
+        return answers.decode(answers.Cohort, _there((await self.call("cohort", id=cohort_id))["cohort"]))
+
+    async def cohort_funnel(self, cohort_id: str) -> answers.Funnel:
+        """How many patients remain after each criterion."""
+        answer = await self.call("cohort_funnel", id=cohort_id)
+        return answers.decode(answers.Funnel, accepted(answer["cohortFunnel"]))
+
+    async def cohort_breakdown(self, cohort_id: str) -> answers.Breakdown:
+        """Its patients in tables, and the pyramid of ages."""
+        answer = await self.call("cohort_breakdown", id=cohort_id)
+        return answers.decode(answers.Breakdown, accepted(answer["cohortBreakdown"]))
+
+    async def survival(self, cohort_id: str, endpoint: str) -> answers.Survival:
+        """The curve from the diagnosis; `endpoint`: OVERALL or PROGRESSION_FREE."""
+        answer = await self.call("survival", id=cohort_id, endpoint=endpoint)
+        return answers.decode(answers.Survival, accepted(answer["survival"]))
+
+    async def cohort_patients(self, cohort_id: str, offset: int = 0) -> answers.CohortMembers:
+        """A page of its patients."""
+        answer = await self.call("cohort_patients", id=cohort_id, first=PER_PAGE, offset=offset)
+        return answers.decode(answers.CohortMembers, _there(answer["cohort"])["patients"])
+
+    async def cohort_changes(self, cohort_id: str) -> answers.CohortChanges:
+        """Who came and who went with the last refresh."""
+        answer = await self.call("cohort_changes", id=cohort_id)
+        return answers.decode(answers.CohortChanges, _there(answer["cohort"])["changes"])
+
+    async def save_cohort(self, name: str, criteria: dict[str, Any], shared: bool) -> answers.Cohort:
+        """Keep the patients of criteria under a name."""
+        answer = await self.call("save_cohort", name=name, criteria=criteria, shared=shared)
+        return answers.decode(answers.Cohort, accepted(answer["saveCohort"]))
+
+    async def refresh_cohort(self, cohort_id: str) -> answers.Cohort:
+        """Who meets its criteria now."""
+        answer = await self.call("refresh_cohort", id=cohort_id)
+        return answers.decode(answers.Cohort, accepted(answer["refreshCohort"]))
+
+    async def share_cohort(self, cohort_id: str, shared: bool) -> answers.Cohort:
+        """Show a cohort of one's own to the centre, or no more."""
+        answer = await self.call("share_cohort", id=cohort_id, shared=shared)
+        return answers.decode(answers.Cohort, accepted(answer["shareCohort"]))
+
+    async def delete_cohort(self, cohort_id: str) -> None:
+        """Forget a cohort of one's own."""
+        await self.call("delete_cohort", id=cohort_id)
 
     async def centres_count(self, criteria: dict[str, Any]) -> answers.CentresCount:
         """The answer of every centre of the network."""
@@ -265,6 +317,13 @@ def accepted(union: dict[str, Any]) -> dict[str, Any]:
     if union.get("__typename") in PROBLEMS:
         raise Refused(union["message"], union["hint"], code=union["code"])
     return union
+
+
+def _there(found: dict[str, Any] | None) -> dict[str, Any]:
+    """What was asked for. Raises Gone where it is null."""
+    if found is None:
+        raise Gone
+    return found
 
 
 def _content(response: httpx.Response) -> dict[str, Any]:

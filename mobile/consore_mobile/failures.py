@@ -6,6 +6,7 @@ Failure               a title and a hint from the catalogue (`failure.KIND.title
 ├── BadCertificate    the server's certificate is not trusted
 ├── ServerFault       the server answered, but not with what we asked for
 ├── SignedOut         the session has ended
+├── Gone              what was asked for is there no more
 └── Refused           the server says no, and why (its words, in the user's language)
 """
 
@@ -55,6 +56,13 @@ class SignedOut(Failure):
 
     kind = "signed_out"
     icon = "lock-outline"
+
+
+class Gone(Failure):
+    """It was deleted meanwhile, or is shared no more."""
+
+    kind = "gone"
+    icon = "delete-clock-outline"
 
 
 class Refused(Failure):

@@ -15,6 +15,7 @@ from consore_mobile.answers import Facet, FacetValue, Hit, SearchResult, Suggest
 from consore_mobile.failures import Failure
 from consore_mobile.formatting import identity, patients_found, plain_snippet, short_date, snippet_markup
 from consore_mobile.network import Call
+from consore_mobile.screens.keeping import cohort_sheet
 from consore_mobile.screens.page import Page, rules_beside
 from consore_mobile.widgets.kit import (
     Chip,
@@ -173,6 +174,10 @@ class SearchPage(Page):
     def count_elsewhere(self) -> None:
         """The same criteria in all centres."""
         self.app.shell.go("centres")
+
+    def keep(self) -> None:
+        """These patients as a cohort."""
+        self.app.open_sheet(cohort_sheet(self.app, self.asking))
 
     def close_suggestions(self) -> None:
         """Hide the completions."""

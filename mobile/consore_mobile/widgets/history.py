@@ -11,7 +11,6 @@ from typing import Any
 
 from kivy.app import App
 from kivy.clock import Clock
-from kivy.core.text import Label as CoreLabel
 from kivy.core.window import Window
 from kivy.graphics import (
     Color,
@@ -25,15 +24,15 @@ from kivy.graphics import (
     StencilUnUse,
     StencilUse,
 )
-from kivy.graphics.texture import Texture
-from kivy.metrics import dp, sp
+from kivy.metrics import dp
 from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty, StringProperty
 from kivy.uix.widget import Widget
 from kivy.utils import get_color_from_hex
 
 from consore_mobile import timeline_layout as geometry
 from consore_mobile.formatting import month
-from consore_mobile.widgets.kit import shortened, text_width
+from consore_mobile.widgets.kit import text_width
+from consore_mobile.widgets.pen import Pen
 
 MOST_ZOOM = 24.0
 TAP = 10.0  # dp a finger may move and still tap
@@ -53,7 +52,7 @@ class History(Widget):
     def __init__(self, **given: Any) -> None:
         self.register_event_type("on_item")
         self._layout: geometry.Layout | None = None
-        self._texts: dict[tuple[Any, ...], Texture] = {}
+        self._pen = Pen()
         self._fingers: dict[Any, tuple[float, float]] = {}
         self._pinch: tuple[float, float, float] | None = None
         super().__init__(**given)
@@ -218,17 +217,19 @@ class History(Widget):
         Color(*get_color_from_hex(colours["outline"]))
         Rectangle(pos=(x, self.y + dp(geometry.LANE_GAP)), size=(max(1, dp(1)), self.height - dp(geometry.AXIS)))
         text = str(tick.day.year) if tick.major else month(language, tick.day)
-        self._write(
+        self._pen.write(
             text, x, self.top - dp(13), colours["quiet"], 12, "RobotoMedium" if tick.major else "Roboto", middle=True
         )
 
     def _paint_name(self, lane: geometry.Lane, colours: dict[str, str]) -> None:
         if self.gutter:
             y = self._down(lane.top + lane.height / 2)
-            self._write(lane.label, self.x + dp(10), y, colours["text"], 13, "RobotoMedium", most=dp(self.gutter - 14))
+            self._pen.write(
+                lane.label, self.x + dp(10), y, colours["text"], 13, "RobotoMedium", most=dp(self.gutter - 14)
+            )
         else:
             y = self._down(lane.top + 12)
-            self._write(lane.label, self.x + dp(10), y, colours["quiet"], 12, "RobotoMedium")
+            self._pen.write(lane.label, self.x + dp(10), y, colours["quiet"], 12, "RobotoMedium")
 
     def _paint_mark(self, mark: geometry.Mark, colours: dict[str, str]) -> None:
         colour = get_color_from_hex(colours[mark.colour])
@@ -244,7 +245,7 @@ class History(Widget):
             _point(mark.shape, x, y, dp(geometry.RADIUS))
         if mark.label:
             ink = "surface" if mark.label_inside and mark.shape != "span_hollow" else "text"
-            self._write(
+            self._pen.write(
                 mark.label, self._across(mark.label_x), y, colours[ink], LABEL_SP, most=dp(mark.label_width) + 1
             )
 
@@ -279,38 +280,6 @@ class History(Widget):
                 )
             else:
                 Ellipse(pos=(x + i * step - dp(1.5), y - dp(1.5)), size=(dp(3), dp(3)))
-
-    def _write(
-        self,
-        text: str,
-        x: float,
-        y: float,
-        colour: str,
-        size: float,
-        font: str = "Roboto",
-        *,
-        most: float = 0,
-        middle: bool = False,
-    ) -> None:
-        texture = self._texture(text, colour, size, font, round(most))
-        Color(1, 1, 1, 1)
-        left = x - texture.width / 2 if middle else x
-        Rectangle(texture=texture, pos=(round(left), round(y - texture.height / 2)), size=texture.size)
-
-    def _texture(self, text: str, colour: str, size: float, font: str, most: int) -> Texture:
-        key = (text, colour, size, font, most)
-        if key not in self._texts:
-            if len(self._texts) > 300:
-                self._texts.clear()
-            label = CoreLabel(
-                text=shortened(text, size, font, most),
-                font_size=sp(size),
-                font_name=font,
-                color=get_color_from_hex(colour),
-            )
-            label.refresh()
-            self._texts[key] = label.texture
-        return self._texts[key]
 
 
 class Shape(Widget):

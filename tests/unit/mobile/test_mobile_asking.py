@@ -78,3 +78,15 @@ def test_a_page_that_comes_back_empty_ends_the_list() -> None:
     asking.receive(_page(20, 43))
     asking.receive(_page(0, 43))
     assert not asking.has_more
+
+
+def test_a_cohort_holds_what_was_understood_and_the_words_left_over_in_one_document() -> None:
+    asking = Asking()
+    assert asking.cohort_criteria is None
+    asking.receive(_page(1, 1))
+    assert asking.cohort_criteria == {"patient": {"sex": "female"}}
+    asking.receive(SearchResult([], ["fatigue", "jambe"], 1, [], 3, criteria={"patient": {"sex": "female"}}))
+    words = {"document": {"text": "fatigue jambe"}}
+    assert asking.cohort_criteria == {"all": [{"patient": {"sex": "female"}}, words]}
+    asking.receive(SearchResult([], ["fatigue"], 1, [], 3, criteria=None))
+    assert asking.cohort_criteria == {"document": {"text": "fatigue"}}
