@@ -256,7 +256,7 @@ class Client:
         answer = await self.call("activate_edition", kind=kind, edition=edition)
         return answers.decode(answers.Referential, accepted(answer["activateEdition"]))
 
-    async def call(self, name: str, **variables: Any) -> dict[str, Any]:
+    async def call(self, name: str, /, **variables: Any) -> dict[str, Any]:
         """Send one operation as who is signed in; renew the session once when it has expired.
 
         Raises a Failure; SignedOut when the session cannot be renewed.

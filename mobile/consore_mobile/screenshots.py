@@ -72,6 +72,7 @@ def _physician(options: argparse.Namespace, device: str, theme: str) -> None:
     hand.until(lambda: hand.page.total >= 0 if hand.page.name == "review" else hand.all("ReviewCard"), 30)
     hand.settle(0.4)
     take("review")
+    _cohort(hand, take)
     hand.app.shell.go("centres")
     hand.until(lambda: hand.page.total or hand.page.state == "failed", 30)
     hand.settle(0.3)
@@ -114,6 +115,24 @@ def _patient(hand, take: Callable[[str], None]) -> None:  # type: ignore[no-unty
     hand.until(lambda: hand.page.name == "similar" and hand.page.of, 30)
     hand.settle(0.3)
     take("similar")
+
+
+def _cohort(hand, take: Callable[[str], None]) -> None:  # type: ignore[no-untyped-def]
+    hand.app.shell.go("search")
+    search = hand.app.shell.main.get_screen("search")
+    search.keep()
+    hand.settle(1.0)
+    take("keep_cohort")
+    (keep,) = (button for button in hand.all("PushButton") if button.icon == "content-save-outline")
+    hand.tap(keep)
+    page = hand.until(lambda: [page for page in hand.all("CohortPage") if page.cohort], 30)[0]
+    for tab in ("funnel", "breakdown", "survival", "patients"):
+        page.ids.tabs.value = tab
+        hand.settle(1.5)
+        take(f"cohort_{tab}")
+    hand.app.shell.back()
+    hand.settle(0.5)
+    take("cohorts")
 
 
 def _scroll_to_tabs(page) -> None:  # type: ignore[no-untyped-def]

@@ -20,16 +20,17 @@ from consore_mobile.words import word
 BAND = 26  # dp of a step of the pyramid
 MIDDLE = 64  # dp for the ages between both sides
 COUNT = 44  # dp for a number beyond a bar
+NUMBER = 30  # dp for a number below a curve
 
 
 class Chart(Widget):
     """A drawing that is done again when its place, its content, the colours or the language change."""
 
     def __init__(self, **given: Any) -> None:
-        super().__init__(**given)
-        self.size_hint_y = None
         self._pen = Pen()
         self._again = Clock.create_trigger(self._paint_anew)
+        super().__init__(**given)
+        self.size_hint_y = None
         self.bind(pos=self._again, size=self._again)
         app = App.get_running_app()
         app.c.bind(scheme=self._again)
@@ -66,7 +67,7 @@ class AgePyramid(Chart):
         for place, one in enumerate(self.bands):
             y, tall = self.y + dp(BAND) * place, dp(BAND - 6)
             middle = y + tall / 2
-            self._pen.write(one.band, self.center_x, middle, colours["text"], 12, middle=True)
+            self._pen.write(_ages(one.band), self.center_x, middle, colours["text"], 12, middle=True)
             for count, colour, x, ends in (
                 (one.female, "lane_biology", left, True),
                 (one.male, "lane_diagnosis", right, False),
@@ -77,6 +78,11 @@ class AgePyramid(Chart):
                 beyond = x - wide - dp(6) if ends else x + wide + dp(6)
                 if count:
                     self._pen.write(number(language, count), beyond, middle, colours["quiet"], 12, right=ends)
+
+
+def _ages(band: str) -> str:
+    """`80-` is written `80+`."""
+    return f"{band[:-1]}+" if band.endswith("-") else band
 
 
 class SurvivalCurve(Chart):
@@ -112,7 +118,8 @@ class SurvivalCurve(Chart):
         Line(points=[value for corner in corners for value in at(*corner)], width=dp(1.3), joint="miter", cap="none")
         for text, height in (("cohort.months", 40), ("cohort.followed", 16)):
             self._pen.write(word(language, text), self.x, self.y + dp(height), colours["quiet"], 12)
-        for one in found.at_risk:
+        apart = wide / max(1, len(found.at_risk))
+        for one in found.at_risk[:: 1 if apart >= dp(NUMBER) else 2]:
             x, _ = at(one.months, 0)
             self._pen.write(str(one.months), x, self.y + dp(40), colours["quiet"], 12, middle=True)
             count = number(language, one.patients)
