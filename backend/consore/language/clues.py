@@ -65,7 +65,8 @@ def clues(starts: Sequence[int], sentences: Sequence[tuple[int, int]], matches: 
 
 def _mark(values: list[int], starts: Sequence[int], start: int, end: int, first: int) -> None:
     """`first` on the first word of the span, `first + 1` on the others; what is marked already stays."""
-    for index in range(bisect_left(starts, start), bisect_left(starts, end)):
-        if not values[index]:
-            values[index] = first
+    index = bisect_left(starts, start)
+    while index < len(starts) and starts[index] < end:
+        values[index] = values[index] or first
         first += first % 2
+        index += 1

@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -100,17 +100,22 @@ class Linker:
 
         A dictionary term that the tagger is sure is no tumour or site here is left out (`_SURELY_NOTHING`).
         """
-        terms = _Terms(match for match in matches if match.kind in _TAGGED_TERMS)
+        terms = _Terms(match for match in matches if match.kind in _SURELY_NOTHING)
         seen = [mention for span in tagged for mention in self._from_tagger(text, span, terms)]
-        known = [
-            self._from_dictionary(match)
-            for match in matches
-            if match.kind in _FROM_BOTH
-            and (
-                doubt is None or doubt.about(match.kind, match.start, match.end) >= _SURELY_NOTHING.get(match.kind, 0.0)
+        places: dict[str, list[tuple[int, int]]] = {}
+        for mention in seen:
+            places.setdefault(mention.kind, []).append((mention.start, mention.end))
+        taken = {kind: Spans(places.get(kind, ())) for kind in _FROM_BOTH}
+
+        def may_be(match: Match) -> bool:
+            least = _SURELY_NOTHING.get(match.kind)
+            return least is None or (
+                not taken[match.kind].touch(match.start, match.end)
+                and (doubt is None or doubt.about(match.kind, match.start, match.end) >= least)
             )
-        ]
-        return _with_sites(text, _united(seen, known))
+
+        known = [self._from_dictionary(match) for match in matches if match.kind in _FROM_BOTH and may_be(match)]
+        return _with_sites(text, _united(seen, known, taken))
 
     def plain_mentions(self, matches: Iterable[Match]) -> list[Mention]:
         """Mentions that the dictionary alone reads: drugs, regimens, procedures, and the classes of named scales."""
@@ -222,7 +227,6 @@ _SURELY_NOTHING = {"topography": 0.7, "morphology": 0.7}
 # Of 28 metastases that the tagger alone saw below this on generated reports of the dev split, none was one.
 _LEAST_SPREAD = 0.6
 _FROM_BOTH = frozenset({"topography", "morphology", "metastasis", "recurrence", "response"})
-_TAGGED_TERMS = frozenset({"topography", "morphology"})
 _FROM_DICTIONARY = frozenset({"drug", "regimen", "procedure"})
 # « Binet B », « BI-RADS 4 », « Karnofsky 80 »: what `rules.grading` reads by its patterns is not read twice.
 _SCALED = frozenset({"stage", "grade", "performance_status", "measurement"})
@@ -232,24 +236,19 @@ _READ_BY_RULES = ("STAGE:", "GRADE:", "GLEASON:", "ISUP:", "PS:")
 _KINDS = {kind.value: kind for kind in MentionKind}
 
 
-def _united(seen: list[Mention], known: list[Mention]) -> list[Mention]:
-    """The tagger's spans, and the dictionary's where the tagger saw nothing of that kind.
+def _united(seen: list[Mention], known: list[Mention], taken: Mapping[str, Spans]) -> list[Mention]:
+    """The tagger's spans, and the dictionary's where the tagger saw nothing of that kind; `taken`: where it did.
 
     Of metastases the dictionary's come first, because it knows their sites; « récidive métastatique » is a recurrence.
 
     Measured on the kept-out part of FRACCO: see `weights/MODEL_CARD.md`.
     """
-    by_kind: dict[MentionKind, list[tuple[int, int]]] = {}
-    for mention in seen:
-        by_kind.setdefault(mention.kind, []).append((mention.start, mention.end))
-    taken = {kind: Spans(places) for kind, places in by_kind.items()}
-    nothing = Spans(())
     recurring = Spans((m.start, m.end) for m in (*seen, *known) if m.kind is MentionKind.RECURRENCE)
     spread = Spans((m.start, m.end) for m in known if m.kind is MentionKind.METASTASIS)
 
     def is_told_already(mention: Mention) -> bool:
         if mention.kind is not MentionKind.METASTASIS:
-            return mention.extractor != "tagger" and taken.get(mention.kind, nothing).touch(mention.start, mention.end)
+            return mention.extractor != "tagger" and taken[mention.kind].touch(mention.start, mention.end)
         if mention.extractor == "tagger" and spread.touch(mention.start, mention.end):
             return True
         return mention.code is None and recurring.touch(mention.start, mention.end)

@@ -47,6 +47,9 @@ def sentences(text: str) -> list[tuple[int, int]]:
         if match is None:
             continue
         reached = match.end()
+        if match.start() == start and match.lastgroup == "line":
+            start = reached  # what follows a stop
+            continue
         if match.start() < start or not _is_boundary(text, match, start):
             continue
         end = match.end() if match.lastgroup in ("stop", "semicolon") else match.start()

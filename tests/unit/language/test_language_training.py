@@ -59,7 +59,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def window(text: str) -> tuple[list[str], list[int]]:
     """The words of a text with the dictionary's clues."""
     page = Cut.of(text)
-    return [text[s:e] for s, e in page.words], page.clues(terminology().match(text))
+    return page.words.written, page.clues(terminology().match(text))
 
 
 def test_a_taught_tagger_finds_what_it_was_taught(trained: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_taught_tagger_finds_what_it_was_taught(trained: Path) -> None:
         text = document(number).text
         cut = words(text)
         (found,) = tagger.tag([window(text)])
-        right += {text[cut[s.first][0] : cut[s.last][1]] for s in found.spans} == {text.split()[0], text.split()[2]}
+        right += {text[cut.starts[s.first] : cut.ends[s.last]] for s in found.spans} == {text.split()[0], text.split()[2]}
     assert right >= 15
 
 
@@ -89,7 +89,7 @@ def test_the_export_reads_the_same_tags_as_flair(trained: Path) -> None:
         tags = [token.get_label("mention", zero_tag_value=NOTHING).value for token in sentence]
         decoder = Decoder(model.label_dictionary.get_items())
         best = np.array([decoder.tags.index(tag) for tag in tags])
-        expected = decoder.spans(best, np.eye(len(decoder.tags))[best])
+        (expected,) = decoder.spans(best[None], np.eye(len(decoder.tags))[best][None], [len(best)])
         found = tagger.tag([(cut, clues)])[0].spans
         assert [(s.first, s.last, s.tag) for s in found] == [(s.first, s.last, s.tag) for s in expected]
 
@@ -104,7 +104,7 @@ def test_a_window_reads_the_same_alone_and_among_others() -> None:
 def test_tags_that_cannot_follow_each_other_are_read_as_the_likeliest_that_can() -> None:
     decoder = Decoder([NOTHING, "B-stage|O", "E-stage|O", "S-stage|O"])
     chances = np.array([[0.97, 0.01, 0.01, 0.01], [0.1, 0.4, 0.0, 0.5], [0.1, 0.0, 0.9, 0.0], [0.97, 0.01, 0.01, 0.01]])
-    (span,) = decoder.spans(chances.argmax(axis=1), chances)
+    ((span,),) = decoder.spans(chances.argmax(axis=1)[None], chances[None], [len(chances)])
     assert (span.first, span.last, span.tag) == (1, 2, "stage")
 
 

@@ -139,7 +139,7 @@ class _Result:
 def find_results(text: str, plain: str, places: Places, matches: Sequence[Match]) -> Iterator[Mention]:
     """Mentions of kind biomarker and alteration from the dictionary's biomarker and gene matches, in text order."""
     names = [match for match in matches if match.kind == MentionKind.BIOMARKER]
-    names = sorted([*names, *_short_receptors(text, names)], key=lambda name: name.start)
+    names = sorted([*names, *_short_receptors(text, places, names)], key=lambda name: name.start)
     names = [
         n for i, n in enumerate(names) if not (i and names[i - 1].code == n.code and n.start - names[i - 1].end <= 2)
     ]
@@ -174,10 +174,10 @@ def find_results(text: str, plain: str, places: Places, matches: Sequence[Match]
     yield from _alterations(text, plain, places, matches, said)
 
 
-def _short_receptors(text: str, names: Sequence[Match]) -> Iterator[Match]:
+def _short_receptors(text: str, places: Places, names: Sequence[Match]) -> Iterator[Match]:
     """« RE+ RP- », « RO : 100 % »: letters that mean a receptor only because a result follows."""
     taken = {name.start for name in names}
-    for match in _RECEPTOR.finditer(text):
+    for match in _SHORT_RECEPTORS.within(text, places):
         if match.start() not in taken:
             name = match["name"]
             spelt = "oestrogenes" if name.lower().endswith("nes") else "progesterone" if len(name) > 4 else name
@@ -202,6 +202,7 @@ _RECEPTOR = re.compile(
     r"(?:faiblement |fortement )?(?:positif|n[ée]gatif))|\s?(?:,|/|et)\s?(?:les\s)?(?:RP|RO|RE|"
     r"HER-?2)(?!\w))"
 )
+_SHORT_RECEPTORS = Anchored(_RECEPTOR, "RE", "RO", "RP", "RH", "strog", "rogest", reach=len("oe"), cased=True)
 
 
 def _result(plain: str, name: Match, following: Match | None) -> _Result | None:

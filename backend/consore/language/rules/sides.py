@@ -26,11 +26,14 @@ _NEAR_BEFORE, _NEAR_AFTER = 28, 12
 
 def find_sides(text: str, plain: str, places: Places, mentions: Iterable[Mention]) -> Iterator[Mention]:
     """Laterality mentions near the mentions given."""
+    found = list(_SIDES.within(plain, places))
+    if not found:
+        return
     sided = [m for m in mentions if m.kind in SIDED]
     ends = sorted(m.end for m in sided)
     starts = sorted(m.start for m in sided)
     spans = Spans((m.start, m.end) for m in sided)
-    for match in _SIDES.within(plain, places):
+    for match in found:
         after = bisect_left(ends, match.start() + 1) - 1
         follows = (
             after >= 0
