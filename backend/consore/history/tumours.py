@@ -171,7 +171,9 @@ class Tumours:
         if len(self.items) <= 1:
             return self.items[0] if self.items else None
         for other in clue.neighbours:
-            found = self.at_site(other.code) if other.kind is MentionKind.TOPOGRAPHY else None
+            if other.kind is not MentionKind.TOPOGRAPHY or other.code.startswith("C77"):
+                continue  # nodes are of the tumour that drains there, not of a lymphoma
+            found = self.at_site(other.code)
             if found:
                 return found
         rank = self.of_page.get(clue.page.document.id)
@@ -230,13 +232,13 @@ def find_tumours(reading: Reading, terminology: Terminology) -> Tumours:
     for statement in sorted(partial, key=lambda one: _strength(one, table)):
         _born_where_usual(drafts, statement)
     metastatic = _metastatic_sites(reading, table)
-    if len(reading.pages) > 1:
+    if _is_followed(reading, table):
         drafts = [draft for draft in drafts if not _is_passing_word(draft)]
     kept = _believed(drafts, metastatic, table)
     aside = [draft for draft in drafts if draft not in kept and draft.topography]
     if not kept and partial:
         kept = _last_resort(partial, table)
-        kept = [draft for draft in kept if len(reading.pages) == 1 or not _is_passing_word(draft)]
+        kept = [draft for draft in kept if not (_is_followed(reading, table) and _is_passing_word(draft))]
     for statement in sorted(partial, key=lambda one: _strength(one, table)):
         _refine(kept, statement)
     tumours = _ranked(kept, table, terminology)
@@ -303,11 +305,19 @@ def _read_page(
     loose: list[Statement] = []
     for clues in page.by_sentence.values():
         _read_sentence(clues, page, joined, loose, table)
-    if page.kind == "pathology" and not any(one.topography for one in (*joined, *loose)):
+    if not any(one.topography for one in (*joined, *loose)):
         loose.extend(_sampled(page, terminology))
+        joined.extend(_named_beside(loose, terminology, table))
     if not joined and page.kind in ("pathology", "surgery", "rcp", "molecular"):
-        topographies = [one for one in loose if one.topography and not one.morphology and not _is_image(one, table)]
         morphologies = [one for one in loose if one.morphology]
+        topographies = [
+            one
+            for one in loose
+            if one.topography
+            and not one.morphology
+            and not _is_image(one, table)
+            and not all(is_unlikely(one.topography, str(other.morphology)) for other in morphologies)
+        ]
         if morphologies and topographies and len({site_group(str(one.topography)) for one in topographies}) == 1:
             best = next((one for one in morphologies if not is_unspecified(str(one.morphology))), morphologies[0])
             side = next((one.laterality for one in topographies if one.laterality), None)
@@ -323,19 +333,57 @@ def _is_image(statement: Statement, table: Rules) -> bool:
 
 
 def _sampled(page: Page, terminology: Terminology) -> list[Statement]:
-    """The organ inside the words of a biopsy ("biopsie du col utérin"), where a pathology report names no other."""
+    """The organ that the words of a sample or an operation name ("biopsie du col utérin", "tumorectomie sein droit").
+
+    The reader marks the sites of tumours; an organ inside an act it leaves to the act. A report of a specimen that
+    names no other site is of this one.
+    """
+    if page.kind not in rules().diagnosis["specimen_kinds"]:
+        return []
     found = []
     for clue in page.clues:
-        if clue.kind is MentionKind.PROCEDURE and clue.code == "PROC:biopsy":
-            code = _organ_in(clue.words_after(25).partition(" ")[2], terminology)
-            if code and site_group(code) not in rules().metastatic["sites"]:
-                found.append(_joined(clue, code, None, None))
+        if clue.kind is MentionKind.PROCEDURE and clue.code in rules().diagnosis["sampling_acts"]:
+            place = _organ_in(clue.words_after(rules().diagnosis["organ_within"]), terminology)
+            if place and site_group(place) not in rules().metastatic["sites"]:
+                sides = [one for one in clue.neighbours if one.kind is MentionKind.LATERALITY]
+                side = _side_beside(clue, sides) if site(place).paired else None
+                found.append(_joined(clue, place, None, side))
     return found
 
 
+def _named_beside(loose: list[Statement], terminology: Terminology, table: Rules) -> list[Statement]:
+    """Histologies with the organ that their own words name, where the reader marked none ("carcinome de l'amygdale").
+
+    After the histology, else just before it ("amygdale D : carcinome épidermoïde").
+    """
+    found = []
+    for one in [one for one in loose if one.clue and one.morphology and not is_spread(one.morphology)]:
+        clue = one.clue
+        assert clue is not None
+        own = len(clue.mention.text)
+        reach = table.diagnosis["organ_within"]
+        place = _organ_in(clue.words_after(reach)[own:], terminology) or _organ_in(
+            clue.words_before(reach), terminology, last=True
+        )
+        if place is None or place.startswith("C77") or is_unlikely(place, str(one.morphology)):
+            continue
+        sides = [other for other in clue.neighbours if other.kind is MentionKind.LATERALITY]
+        side = _side_beside(clue, sides) if site(place).paired else None
+        loose.remove(one)
+        found.append(_joined(clue, place, one.morphology, side))
+    return found
+
+
+def _side_beside(clue: Clue, sides: list[Clue]) -> Laterality | None:
+    near = _nearest(clue, sides, rules().diagnosis["side_characters"])
+    return side_of(near) if near else None
+
+
 @lru_cache(maxsize=4096)
-def _organ_in(words: str, terminology: Terminology) -> str | None:
-    return next((one.code for one in terminology.match(words) if one.kind == "topography" and one.code), None)
+def _organ_in(words: str, terminology: Terminology, *, last: bool = False) -> str | None:
+    """The first (or last) organ that the dictionary knows in these words."""
+    codes = [one.code for one in terminology.match(words) if one.kind == "topography" and one.code]
+    return codes[-1 if last else 0] if codes else None
 
 
 def _read_sentence(
@@ -519,6 +567,11 @@ def _believed(drafts: list[Draft], metastatic: set[str], table: Rules) -> list[D
             continue
         kept.append(draft)
     return kept
+
+
+def _is_followed(reading: Reading, table: Rules) -> bool:
+    """Whether another document might have said more: one alone is believed, unless it is an image or a note."""
+    return len(reading.pages) > 1 or any(page.kind in table.events["weak_kinds"] for page in reading.pages)
 
 
 def _is_passing_word(draft: Draft) -> bool:
