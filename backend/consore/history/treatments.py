@@ -19,6 +19,7 @@ from consore.history.beliefs import confidence, french, key_of, voices, when_sai
 from consore.history.clues import Clue, Page, Reading, row_evidence
 from consore.history.events import metastatic_since
 from consore.history.periods import Period, day, period_of, whole
+from consore.history.primaries import site_group
 from consore.history.results import cycles
 from consore.history.rules import Rules, rules
 from consore.history.staging import number_of
@@ -109,7 +110,8 @@ class Course:
             if period.is_day and period.start < held.start:
                 self.period = period
         elif period.start <= held.end:
-            self.period = period if period.is_day or period.start < held.start else held
+            says_more = period.end - period.start < held.end - held.start
+            self.period = period if says_more or period.start < held.start else held
         self.last = max(self.last or period.start, period.start)
 
     def evidence(self, table: Rules) -> list[EvidenceRef]:
@@ -156,7 +158,7 @@ def find_treatments(
         if one.items or one.type not in NOT_DRUGS:
             _join_systemic(courses, one, turns, table)
         else:
-            _join_local(courses, one, table)
+            _join_local(courses, one, terminology, table)
     for course in courses:
         _settle_drugs(course, table)
     courses = _without_unnamed(courses, table)
@@ -562,7 +564,7 @@ def _joins(first: Clue, second: Clue, table: Rules) -> bool:
     return len(between) <= 40 and table.joiners.match(between) is not None
 
 
-def _join_local(courses: list[Course], told: Told, table: Rules) -> None:
+def _join_local(courses: list[Course], told: Told, terminology: Terminology, table: Rules) -> None:
     """An operation or a radiotherapy: dated by its sentence, or by the report of those who did it."""
     clue = told.clue
     own_day = told.is_dated or (clue.source in _reporting(told.type, table) and not clue.is_dated)
@@ -580,7 +582,9 @@ def _join_local(courses: list[Course], told: Told, table: Rules) -> None:
         ]
     else:
         near = [one for one in same_type if one.start is None or clue.date is None or one.start <= clue.date]
-        near = [one for one in near if one.act_code == told.act_code] or near
+        near = [one for one in near if one.act_code == told.act_code] or [
+            one for one in near if _may_be_act(one.act_code, told.act_code, terminology, table)
+        ]
     proposed = not own_day and clue.source in table.treatments["proposing_kinds"]
     if proposed and not any(one.act_code == told.act_code for one in near):
         return
@@ -592,7 +596,8 @@ def _join_local(courses: list[Course], told: Told, table: Rules) -> None:
         if period is not None and not course.from_rows and (is_exact or not course.is_exact):
             course.reach(period)
             course.is_exact = course.is_exact or is_exact
-        if not course.from_rows and course.act_code and course.act_code.startswith("PROC:") and told.act_code:
+        names_none = (*table.treatments["vague_acts"], *table.treatments["accompanying_acts"])
+        if not course.from_rows and course.act_code in names_none and told.act_code not in names_none:
             course.act_code, course.name = told.act_code, told.name
         return
     if told.act_code in table.treatments["vague_acts"]:
@@ -610,6 +615,20 @@ def _join_local(courses: list[Course], told: Told, table: Rules) -> None:
         if told.end:
             course.last = max(course.last or told.end, told.end)
     courses.append(course)
+
+
+def _may_be_act(one: str | None, other: str | None, terminology: Terminology, table: Rules) -> bool:
+    """Whether two names may be of one operation: of one organ, or one that names none ("exérèse", "curage")."""
+    names_none = (*table.treatments["vague_acts"], *table.treatments["accompanying_acts"])
+    places = [_site_of_act(terminology, code) for code in (one, other) if code and code not in names_none]
+    return len(places) < 2 or places[0] == places[1]
+
+
+@lru_cache(maxsize=4096)
+def _site_of_act(terminology: Terminology, code: str) -> str:
+    concept = terminology.concept("LOCAL" if code.startswith("PROC:") else "CCAM", code)
+    place = concept.attributes.get("site", "") if concept else ""
+    return site_group(place) if place else ""
 
 
 def _is_another(course: Course, told: Told, period: Period, table: Rules) -> bool:
