@@ -35,7 +35,9 @@ class Rules:
     metastasis_of_cim10: dict[str, str]
     biomarkers: dict[str, Any]
     conditioning: re.Pattern[str]
-    later_cycle: re.Pattern[str]
+    cycle: re.Pattern[str]
+    weighed: re.Pattern[str]
+    department: re.Pattern[str]
     ended: re.Pattern[str]
     since: re.Pattern[str]
     between: re.Pattern[str]
@@ -87,7 +89,9 @@ def rules() -> Rules:
             name: re.compile(table["treatments"]["words"][name], re.IGNORECASE)
             for name in (
                 "conditioning",
-                "later_cycle",
+                "cycle",
+                "weighed",
+                "department",
                 "ended",
                 "since",
                 "between",

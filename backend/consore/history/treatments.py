@@ -121,6 +121,19 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True)
+class Turns:
+    """Days after which what is given again is given anew: relapses and progressions; operations, for chemotherapies."""
+
+    events: list[dt.date]
+    operations: list[dt.date]
+
+    def between(self, last: dt.date, first: dt.date, kind: TreatmentType) -> bool:
+        """Whether one lies after `last` and not after `first`."""
+        days = self.events if kind in LASTING else (*self.events, *self.operations)
+        return any(last < day <= first for day in days)
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """The drugs or the procedure that one place of a report tells of."""
 
@@ -153,12 +166,15 @@ def find_treatments(
     told = [one for page in reading.pages for one in _told_in(page, terminology, table)]
     told = [_not_of_diagnosis(one, tumours, table) for one in told]
     told.sort(key=_telling_order)
-    turns = sorted(one.date for one in events if one.date and one.type in TURNS)
-    for one in told:
-        if one.items or one.type not in NOT_DRUGS:
-            _join_systemic(courses, one, turns, table)
-        else:
-            _join_local(courses, one, terminology, table)
+    systemic = [one for one in told if one.items or one.type not in NOT_DRUGS]
+    for one in sorted((one for one in told if one not in systemic), key=lambda one: _names_no_act(one, table)):
+        _join_local(courses, one, terminology, table)
+    turns = Turns(
+        sorted(one.date for one in events if one.date and one.type in TURNS),
+        sorted(one.start for one in courses if one.start and _is_sure_operation(one, table)),
+    )
+    for one in systemic:
+        _join_systemic(courses, one, turns, table)
     for course in courses:
         _settle_drugs(course, table)
     courses = _without_unnamed(courses, table)
@@ -181,6 +197,19 @@ def find_treatments(
     _add_responses(items, reading, table)
     _chain(items, events)
     return items, [_set_aside(course, table) for course in doubtful]
+
+
+def _names_no_act(told: Told, table: Rules) -> bool:
+    return told.act_code in table.treatments["vague_acts"]
+
+
+def _is_sure_operation(course: Course, table: Rules) -> bool:
+    names_none = (*table.treatments["vague_acts"], *table.treatments["accompanying_acts"])
+    return (
+        course.type is TreatmentType.SURGERY
+        and (course.from_rows or course.is_exact)
+        and course.act_code not in names_none
+    )
 
 
 def by_first_day(items: Iterable[TreatmentItem]) -> list[TreatmentItem]:
@@ -418,7 +447,9 @@ def _told_in(page: Page, terminology: Terminology, table: Rules) -> list[Told]:
             group.append(clue)
         elif clue.kind is MentionKind.PROCEDURE and clue.code:
             kind = _type_of_act(terminology, clue.code)
-            if kind is TreatmentType.SURGERY and _only_samples(clue, table):
+            if kind is TreatmentType.SURGERY and (
+                _only_samples(clue, table) or table.department.match(clue.words_after(25))
+            ):
                 kind = None
             if kind is not None and (
                 kind.value not in table.treatments["ignored_types"] or clue.code in table.treatments["other_acts"]
@@ -490,7 +521,7 @@ def _backwards(told: Told, last: Period, table: Rules) -> Told:
 
 
 def _mode(clue: Clue, table: Rules) -> str:
-    before, after = clue.words_before(60), clue.words_after(45)[len(clue.mention.text) :]
+    before, after = clue.words_before(60), clue.words_after(60)[len(clue.mention.text) :]
     if table.stopped_before.search(before) or table.stopped_after.search(after):
         return "stop"
     if table.started_before.search(before) or table.started_after.search(after):
@@ -525,7 +556,10 @@ def _is_part(one: Told, other: Told) -> bool:
 
 
 def _told_drugs(group: list[Clue], terminology: Terminology, table: Rules) -> list[Told]:
-    if len(group) > 1 and table.between.search(group[0].words_before(20)):
+    if group and (
+        (len(group) > 1 and table.between.search(group[0].words_before(20)))
+        or table.weighed.search(group[0].words_before(50))
+    ):
         return []  # "entre FOLFIRI et gemcitabine": two that were weighed, not one that was given
     items: dict[str, DrugItem] = {}
     regimen = None
@@ -567,7 +601,9 @@ def _joins(first: Clue, second: Clue, table: Rules) -> bool:
 def _join_local(courses: list[Course], told: Told, terminology: Terminology, table: Rules) -> None:
     """An operation or a radiotherapy: dated by its sentence, or by the report of those who did it."""
     clue = told.clue
-    own_day = told.is_dated or (clue.source in _reporting(told.type, table) and not clue.is_dated)
+    own_day = told.is_dated or (
+        clue.source in _reporting(told.type, table) and not clue.is_dated and not _is_stay_for_drugs(clue.page, table)
+    )
     period = told.period if own_day else None
     gap = table.treatments["session_gap" if told.type is TreatmentType.RADIOTHERAPY else "surgery_merge"]
     same_type = [one for one in courses if one.type is told.type]
@@ -641,6 +677,12 @@ def _is_another(course: Course, told: Told, period: Period, table: Rules) -> boo
     return abs((period.start - course.period.start).days) > table.treatments["same_operation"]
 
 
+def _is_stay_for_drugs(page: Page, table: Rules) -> bool:
+    return page.kind in table.treatments["stay_kinds"] and any(
+        one.kind in (MentionKind.DRUG, MentionKind.REGIMEN) and _is_drug(one, table) for one in page.clues
+    )
+
+
 def _reporting(kind: TreatmentType, table: Rules) -> Sequence[str]:
     return ["radiotherapy"] if kind is TreatmentType.RADIOTHERAPY else table.treatments["same_day_kinds"]
 
@@ -657,7 +699,7 @@ def _not_of_diagnosis(told: Told, tumours: Tumours, table: Rules) -> Told:
     return replace(told, is_dated=False, period=day(own) if own else None, mode=told.mode or "during")
 
 
-def _join_systemic(courses: list[Course], told: Told, turns: Sequence[dt.date], table: Rules) -> None:
+def _join_systemic(courses: list[Course], told: Told, turns: Turns, table: Rules) -> None:
     """Drugs told by a report join the course that has them; without one they are a course of their own."""
     clue, period, drugs = told.clue, told.period, told.drugs
     if not drugs:
@@ -735,7 +777,7 @@ def _join_unnamed(courses: list[Course], told: Told, period: Period | None, tabl
         courses.append(course)
 
 
-def _tells_of(course: Course, told: Told, turns: Sequence[dt.date], table: Rules) -> bool:
+def _tells_of(course: Course, told: Told, turns: Turns, table: Rules) -> bool:
     """Whether drugs told then can be this course: during it, shortly around it, or later as its past.
 
     A part of its drugs alone, begun after its last day, is what follows it (maintenance, a lighter protocol); the
@@ -752,17 +794,23 @@ def _tells_of(course: Course, told: Told, turns: Sequence[dt.date], table: Rules
     if course.from_rows and (not clue.is_dated or course.type is TreatmentType.CHEMOTHERAPY):
         return True
     given = clue.source in table.treatments["giving_kinds"] or told.mode == "start"
-    turned = any((course.last or course.period.end) < turn <= period.start for turn in turns)
-    later_cycle = table.later_cycle.search(clue.words_before(30) + clue.words_after(40)) is not None
+    is_later_cycle = _cycle_of(clue, table) > 1
     if not clue.is_history and not course.from_rows:
         begun = told.is_dated or told.mode == "start"
-        if told.drugs < course.drugs and after > table.treatments["add_drug"] and begun:
+        apart = after > table.treatments["add_drug"]
+        if told.drugs < course.drugs and apart and begun:
             return False
-        if course.drugs < told.drugs and after > table.treatments["add_drug"] and given:
+        if course.drugs < told.drugs and apart and (given or begun):
             return False
-        if given and turned and after > table.treatments["add_drug"] and not later_cycle:
+        if apart and (given or begun) and not is_later_cycle and turns.between(course.last, period.start, told.type):
             return False
-        if later_cycle and after <= table.treatments["continued"]:
+        if told.is_dated and told.mode == "start" and course.has_start and period.is_day:
+            again = told.drugs == course.drugs and told.type is TreatmentType.CHEMOTHERAPY
+            if again and after > table.treatments["begun_again"]:
+                return False
+            if told.drugs != course.drugs and -before > table.treatments["told_merge"]:
+                return False
+        if is_later_cycle and after <= table.treatments["continued"]:
             return True
     limit = table.treatments["continued" if course.type in LASTING else "told_merge"]
     return after <= limit or (clue.is_history and not clue.is_dated) or (not clue.is_dated and not course.from_rows)
@@ -1089,7 +1137,9 @@ def _telling_order(told: Told) -> tuple[bool, bool, int, bool, dt.date, str, int
     clue, period = told.clue, told.period
     table = rules()
     days = (period.end - period.start).days if period else 999
-    first_hand = told.mode == "start" or clue.source in table.treatments["giving_kinds"]
+    first_hand = told.mode == "start" or (
+        clue.source in table.treatments["giving_kinds"] and not (told.items and _cycle_of(clue, table) > 1)
+    )
     rank = (
         0
         if days == 0 and (told.is_dated or first_hand)
@@ -1114,8 +1164,16 @@ def _is_first_hand(told: Told, table: Rules) -> bool:
     """Whether a sentence dates it, says that it begins, or is of those who did it."""
     if told.is_dated or told.mode == "start":
         return True
+    if told.items and _cycle_of(told.clue, table) > 1:
+        return False
     kinds = "operating_kinds" if told.type is TreatmentType.SURGERY else "giving_kinds"
     return told.clue.source in table.treatments[kinds]
+
+
+def _cycle_of(clue: Clue, table: Rules) -> int:
+    """The number of the cycle that the words around a drug tell; 0 where they tell none."""
+    found = table.cycle.search(clue.words_before(30) + clue.words_after(40))
+    return int(next(number for number in found.groups() if number)) if found else 0
 
 
 def _integer(value: object) -> int | None:
