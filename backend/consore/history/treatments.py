@@ -110,8 +110,9 @@ class Course:
             if period.is_day and period.start < held.start:
                 self.period = period
         elif period.start <= held.end:
+            says_less = period.start <= held.start and held.end <= period.end
             says_more = period.end - period.start < held.end - held.start
-            self.period = period if says_more or period.start < held.start else held
+            self.period = period if says_more or (period.start < held.start and not says_less) else held
         self.last = max(self.last or period.start, period.start)
 
     def evidence(self, table: Rules) -> list[EvidenceRef]:
@@ -204,11 +205,10 @@ def _names_no_act(told: Told, table: Rules) -> bool:
 
 
 def _is_sure_operation(course: Course, table: Rules) -> bool:
-    names_none = (*table.treatments["vague_acts"], *table.treatments["accompanying_acts"])
     return (
         course.type is TreatmentType.SURGERY
         and (course.from_rows or course.is_exact)
-        and course.act_code not in names_none
+        and not _names_none(course.act_code, table)
     )
 
 
@@ -608,7 +608,12 @@ def _join_local(courses: list[Course], told: Told, terminology: Terminology, tab
     gap = table.treatments["session_gap" if told.type is TreatmentType.RADIOTHERAPY else "surgery_merge"]
     same_type = [one for one in courses if one.type is told.type]
     is_exact = (
-        period is not None and period.is_day and (told.is_dated or clue.source in table.treatments["operating_kinds"])
+        period is not None
+        and period.is_day
+        and (
+            clue.source in table.treatments["operating_kinds"]
+            or (told.is_dated and period.start != clue.page.document.date)  # "sortie ce jour après mastectomie"
+        )
     )
     if period is not None:
         near = [
@@ -629,11 +634,11 @@ def _join_local(courses: list[Course], told: Told, terminology: Terminology, tab
         course.clues.append(clue)
         if told.mode == "stop":
             return
-        if period is not None and not course.from_rows and (is_exact or not course.is_exact):
+        if period is not None and not course.from_rows and not course.is_exact:
             course.reach(period)
-            course.is_exact = course.is_exact or is_exact
-        names_none = (*table.treatments["vague_acts"], *table.treatments["accompanying_acts"])
-        if not course.from_rows and course.act_code in names_none and told.act_code not in names_none:
+            if is_exact and told.type is not TreatmentType.RADIOTHERAPY:
+                course.period, course.last, course.is_exact = period, period.start, True
+        if not course.from_rows and _names_none(course.act_code, table) and not _names_none(told.act_code, table):
             course.act_code, course.name = told.act_code, told.name
         return
     if told.act_code in table.treatments["vague_acts"]:
@@ -654,10 +659,15 @@ def _join_local(courses: list[Course], told: Told, terminology: Terminology, tab
 
 
 def _may_be_act(one: str | None, other: str | None, terminology: Terminology, table: Rules) -> bool:
-    """Whether two names may be of one operation: of one organ, or one that names none ("exérèse", "curage")."""
-    names_none = (*table.treatments["vague_acts"], *table.treatments["accompanying_acts"])
-    places = [_site_of_act(terminology, code) for code in (one, other) if code and code not in names_none]
-    return len(places) < 2 or places[0] == places[1]
+    """Whether an act (`other`) told without a day may be this operation: of its organ, or without a name of its own."""
+    if _names_none(other, table) or one is None or one in table.treatments["vague_acts"]:
+        return True
+    return other is not None and _site_of_act(terminology, one) == _site_of_act(terminology, other)
+
+
+def _names_none(act: str | None, table: Rules) -> bool:
+    """Whether the words say that something was removed, not what ("exérèse", "curage")."""
+    return act in table.treatments["vague_acts"] or act in table.treatments["accompanying_acts"]
 
 
 @lru_cache(maxsize=4096)
