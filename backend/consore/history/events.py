@@ -106,8 +106,9 @@ class Course:
     def of(cls, reading: Reading, table: Rules) -> Course:
         """Read once for the patient."""
         first: dict[str, dt.date] = {}
+        against_cancer = tuple(table.events["against_cancer"])
         for clue in reading.clues(MentionKind.DRUG, MentionKind.REGIMEN):
-            if clue.code and clue.date:
+            if clue.code.startswith(against_cancer) and clue.date:
                 first[clue.code] = min(first.get(clue.code, clue.date), clue.date)
         turns = [*first.values(), *([reading.dossier.death_date] if reading.dossier.death_date else [])]
         return cls(
@@ -547,7 +548,7 @@ def _has_consequence(happening: Happening, course: Course, table: Rules) -> bool
 
 def _is_retold(telling: Telling, table: Rules) -> bool:
     own = telling.clue.page.document.date if telling.clue else None
-    return own is None or (own - telling.period.end).days > table.events["same_visit"]
+    return own is None or (own - telling.period.end).days > table.events["merge"]
 
 
 def _is_weak(happening: Happening, table: Rules) -> bool:
