@@ -9,14 +9,14 @@ given before, or to cure, has none.
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 
 from consore.history.beliefs import confidence, french, key_of, voices, when_said, who_says
-from consore.history.clues import Clue, Page, Reading, row_evidence
+from consore.history.clues import STATED, Clue, Page, Reading, row_evidence
 from consore.history.events import metastatic_since
 from consore.history.periods import Period, day, period_of, whole
 from consore.history.primaries import site_group
@@ -401,16 +401,34 @@ def _sessions(page: Page, table: Rules) -> int:
     told = [int(match[1]) for match in table.sessions.finditer(page.document.text)]
     if told:
         return max(told)
-    doses = [
-        dose
-        for mention in page.document.mentions
-        if mention.kind is MentionKind.DOSE and mention.unit == "Gy" and (dose := number_of(mention.value))
-    ]
-    if not doses:
-        return 0
-    dose = f"{max(doses):g}"
-    known: int | None = table.treatments["sessions_of_dose"].get(dose)
-    return known or round(max(doses) / table.treatments["gray_a_session"])
+    dose = _gray(page, 0, len(page.document.text), table)
+    known: int | None = table.treatments["sessions_of_dose"].get(f"{dose:g}")
+    return known or round(dose / table.treatments["gray_a_session"])
+
+
+def _gray(page: Page, start: int, end: int, table: Rules) -> float:
+    """The total dose in Gy that this part of a report tells: the largest, a dose a session times its sessions."""
+    found = [0.0]
+    for mention in page.document.mentions:
+        if mention.kind is MentionKind.DOSE and mention.unit == "Gy" and start <= mention.start < end:
+            times = table.times.search(page.document.text, max(start, mention.start - 25), mention.start)
+            if mention.assertion in STATED:
+                found.append((number_of(mention.value) or 0.0) * (int(times[1]) if times else 1))
+    return max(found)
+
+
+def _dose(course: Course, table: Rules) -> float | None:
+    """The dose in Gy that most documents give to an irradiation; of a report of its end, wherever it stands there."""
+    told: dict[str, float] = {}
+    for clue in course.clues:
+        page = clue.page
+        if dose := _gray(page, *clue.span, table):
+            told[page.document.id] = max(told.get(page.document.id, 0.0), dose)
+    for page in {clue.page.document.id: clue.page for clue in course.clues}.values():
+        if page.kind == "radiotherapy" and page.document.id not in told:
+            told[page.document.id] = _gray(page, 0, len(page.document.text), table)
+    votes = Counter(dose for dose in told.values() if dose)
+    return max(votes, key=lambda dose: (votes[dose], dose)) if votes else None
 
 
 def _ranges(page: Page, table: Rules) -> list[tuple[Clue, Clue]]:
@@ -1091,6 +1109,7 @@ def _item(course: Course, table: Rules) -> TreatmentItem:
         intent=course.intent,
         stop_reason=course.stop_reason,
         cycles=len(course.rows) if course.rows and not operation else None,
+        dose=_dose(course, table) if course.type is TreatmentType.RADIOTHERAPY else None,
         confidence=confidence(said, table=table),
         why=f"Écrit par {who_says(said)}{when_said(said)}{_estimated(course)}.",
         evidence=course.evidence(table),

@@ -485,7 +485,8 @@ def _distance(clue: Clue, other: Clue) -> int:
 
 
 def _side(topography: Clue, sides: list[Clue], table: Rules) -> Laterality | None:
-    own = side_of(topography)
+    named = table.diagnosis["side_of_words"].get(topography.mention.text)
+    own = Laterality(named) if named else side_of(topography)
     if own or not site(topography.code).paired:
         return own
     near = _nearest(topography, sides, table.diagnosis["side_characters"])
