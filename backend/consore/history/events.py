@@ -313,7 +313,8 @@ def _recurrence_type(clue: Clue, item: TumourItem, table: Rules) -> EventType | 
         return EventType.LOCAL_RECURRENCE
     if any(code.startswith("C77") for code in after or places):
         return EventType.REGIONAL_RECURRENCE
-    return EventType.METASTATIC_RECURRENCE if after and item.topography else None
+    elsewhere = [code for code in after if not is_vague(code)]
+    return EventType.METASTATIC_RECURRENCE if elsewhere and item.topography else None
 
 
 def _is_of_no_tumour(clue: Clue, table: Rules) -> bool:

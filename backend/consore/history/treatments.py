@@ -897,7 +897,11 @@ def _is_supported(course: Course, has_file: bool, visits: Sequence[dt.date], tab
     if course.from_rows or course.type not in SYSTEMIC:
         return True
     documents = {clue.page.document.id for clue in course.clues}
-    if len(documents) > 1 or any(clue.source in table.treatments["giving_kinds"] for clue in course.clues):
+    if (
+        course.has_end
+        or len(documents) > 1
+        or any(one.source in table.treatments["giving_kinds"] for one in course.clues)
+    ):
         return True
     if any(one.mode == "start" for one in course.told) and not has_file:
         return True

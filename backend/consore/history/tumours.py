@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from consore.history.beliefs import confidence, key_of, voices, when_said, who_says
 from consore.history.clues import Clue, Page, Reading, row_evidence, side_of
@@ -303,8 +304,13 @@ def _read_page(
     """The statements of one document; a report whose only site and only morphology lie apart joins them."""
     joined: list[Statement] = []
     loose: list[Statement] = []
-    for clues in page.by_sentence.values():
-        _read_sentence(clues, page, joined, loose, table)
+    named = {
+        clue.sentence
+        for clue in page.clues
+        if clue.kind is MentionKind.MORPHOLOGY or clue.kind is MentionKind.TOPOGRAPHY
+    }
+    for sentence in sorted(named):
+        _read_sentence(page.by_sentence[sentence], joined, loose, table)
     if not any(one.topography for one in (*joined, *loose)):
         loose.extend(_sampled(page, terminology))
         joined.extend(_named_beside(loose, terminology, table))
@@ -344,53 +350,67 @@ def _sampled(page: Page, terminology: Terminology) -> list[Statement]:
     for clue in page.clues:
         if clue.kind is MentionKind.PROCEDURE and clue.code in rules().diagnosis["sampling_acts"]:
             place = _organ_in(clue.words_after(rules().diagnosis["organ_within"]), terminology)
-            if place and site_group(place) not in rules().metastatic["sites"]:
-                sides = [one for one in clue.neighbours if one.kind is MentionKind.LATERALITY]
-                side = _side_beside(clue, sides) if site(place).paired else None
-                found.append(_joined(clue, place, None, side))
+            if place and site_group(place.code) not in rules().metastatic["sites"]:
+                found.append(_joined(clue, place.code, None, _side_of_organ(place, clue)))
     return found
 
 
 def _named_beside(loose: list[Statement], terminology: Terminology, table: Rules) -> list[Statement]:
     """Histologies with the organ that their own words name, where the reader marked none ("carcinome de l'amygdale").
 
-    After the histology, else just before it ("amygdale D : carcinome épidermoïde").
+    After the histology, else just before it ("amygdale D : carcinome épidermoïde"). Not where metastases sit, nor
+    where a histology that has an organ of its own is not born.
     """
     found = []
     for one in [one for one in loose if one.clue and one.morphology and not is_spread(one.morphology)]:
-        clue = one.clue
+        clue, morphology = one.clue, str(one.morphology)
         assert clue is not None
-        own = len(clue.mention.text)
         reach = table.diagnosis["organ_within"]
-        place = _organ_in(clue.words_after(reach)[own:], terminology) or _organ_in(
+        place = _organ_in(clue.words_after(reach)[len(clue.mention.text) :], terminology) or _organ_in(
             clue.words_before(reach), terminology, last=True
         )
-        if place is None or place.startswith("C77") or is_unlikely(place, str(one.morphology)):
+        usual = usual_site(None, morphology)
+        if (
+            place is None
+            or is_unlikely(place.code, morphology)
+            or (usual and site_group(usual) != site_group(place.code))
+        ):
             continue
-        sides = [other for other in clue.neighbours if other.kind is MentionKind.LATERALITY]
-        side = _side_beside(clue, sides) if site(place).paired else None
+        if not usual and place.code[:3] in table.metastatic["not_born_untold"]:
+            continue
         loose.remove(one)
-        found.append(_joined(clue, place, one.morphology, side))
+        found.append(_joined(clue, place.code, morphology, _side_of_organ(place, clue)))
     return found
 
 
-def _side_beside(clue: Clue, sides: list[Clue]) -> Laterality | None:
+def _side_of_organ(place: _Organ, clue: Clue) -> Laterality | None:
+    if not site(place.code).paired or place.side:
+        return place.side if site(place.code).paired else None
+    sides = [one for one in clue.neighbours if one.kind is MentionKind.LATERALITY]
     near = _nearest(clue, sides, rules().diagnosis["side_characters"])
     return side_of(near) if near else None
 
 
+class _Organ(NamedTuple):
+    code: str
+    side: Laterality | None  # that stands just after it
+
+
+_AFTER_ORGAN = re.compile(r"\s*\(?(?:(?P<right>droite?|dte?|D)|(?P<left>gauche|gche|G))\b")
+
+
 @lru_cache(maxsize=4096)
-def _organ_in(words: str, terminology: Terminology, *, last: bool = False) -> str | None:
+def _organ_in(words: str, terminology: Terminology, *, last: bool = False) -> _Organ | None:
     """The first (or last) organ that the dictionary knows in these words."""
-    codes = [one.code for one in terminology.match(words) if one.kind == "topography" and one.code]
-    return codes[-1 if last else 0] if codes else None
+    organs = [one for one in terminology.match(words) if one.kind == "topography" and one.code]
+    if not organs:
+        return None
+    organ = organs[-1 if last else 0]
+    side = _AFTER_ORGAN.match(words, organ.end)
+    return _Organ(str(organ.code), None if not side else Laterality.RIGHT if side["right"] else Laterality.LEFT)
 
 
-def _read_sentence(
-    clues: list[Clue], page: Page, joined: list[Statement], loose: list[Statement], table: Rules
-) -> None:
-    if not any(clue.kind is MentionKind.MORPHOLOGY or clue.kind is MentionKind.TOPOGRAPHY for clue in clues):
-        return
+def _read_sentence(clues: list[Clue], joined: list[Statement], loose: list[Statement], table: Rules) -> None:
     metastases = [clue for clue in clues if clue.kind is MentionKind.METASTASIS]
     morphologies = [clue for clue in clues if clue.kind is MentionKind.MORPHOLOGY and clue.code]
     spread = [clue for clue in morphologies if behaviour(clue.code) == "6"]

@@ -184,7 +184,7 @@ def _date_of(mention: Mention, days: Sequence[_Day], plain: str) -> dt.date | No
 
 
 def _is_of_another(mention: Mention, day: _Day, plain: str) -> bool:
-    """Whether the date begins the statement after the mention, or ends the one before it and the mention is treatment."""
+    """Whether the date begins the statement after the mention, or ends the one before that of a treatment."""
     if mention.end <= day.mention.start:
         return day.begins
     return (
