@@ -66,7 +66,9 @@ _DAYS = [f"{sign}{digit}" for sign in "/.-" for digit in range(10)]
 _NUMERICS = Anchored(_NUMERIC, *_DAYS, reach=len("2021"))
 _WRITTEN_DATES = Anchored(_WRITTEN, *_SHORTEST_MONTHS, reach=len("1er  "))
 _MONTH_YEARS = Anchored(
-    _MONTH_YEAR, *(f"{sign}{gap}{c}" for sign in "/-" for gap in ("", " ", "\n") for c in ("19", "20")), reach=len("03 ")
+    _MONTH_YEAR,
+    *(f"{sign}{gap}{c}" for sign in "/-" for gap in ("", " ", "\n") for c in ("19", "20")),
+    reach=len("03 "),
 )
 _YEARS = Anchored(_YEAR_ALONE, "19", "20", reach=len("printemps  l'annee "))
 _FROM_MONTHS = Anchored(_FROM_MONTH, *_SHORTEST_MONTHS, reach=len("debut "))
@@ -110,14 +112,13 @@ def dates_of(mentions: list[Mention], sentence_of: Sequence[int], plain: str) ->
     `sentence_of[i]` is the sentence of `mentions[i]`. What lies between the two counts double when another statement
     (« ; », « puis », « et ») stands there. A date that begins a statement (« 66 Gy sur la loge, en mai 2024, rechute »)
     is never that of what stands before it; one that ends a statement (« docétaxel débuté le 9 mars 2013, tumorectomie
-    en 2013 ») is rather not that of what comes after, and never that of another treatment.
+    en 2013 ») is rather not that of what comes after.
     """
     dates: dict[int, list[_Day]] = {}
     recurs: set[int] = set()
     for place, (mention, sentence) in enumerate(zip(mentions, sentence_of, strict=True)):
         if mention.date and mention.kind is MentionKind.DATE:
-            day = _Day(mention, _begins(mentions, place, plain), _ends(mentions, place, plain))
-            dates.setdefault(sentence, []).append(day)
+            dates.setdefault(sentence, []).append(_Day(mention, _begins(mentions, place, plain)))
         elif mention.kind is MentionKind.RECURRENCE:
             recurs.add(sentence)
     if not dates:
@@ -137,16 +138,13 @@ def dates_of(mentions: list[Mention], sentence_of: Sequence[int], plain: str) ->
 class _Day(NamedTuple):
     mention: Mention
     begins: bool  # a statement of what was done or happened begins with it
-    ends: bool  # it ends the statement of a treatment
 
 
 # What comes after the diagnosis: in "récidive d'un cancer diagnostiqué en 2019" the year is not the recurrence's.
 _LATER = (MentionKind.RECURRENCE, MentionKind.METASTASIS, MentionKind.RESPONSE)
 _DIAGNOSED = re.compile(r"(?:diagnosti(?:c|que)|decouvert|connu|pris en charge|traite|opere)\w*(?: \w+){0,2} ?$")
-_TREATS = (MentionKind.DRUG, MentionKind.REGIMEN, MentionKind.PROCEDURE)
-_HAPPENS = (*_LATER, *_TREATS)
+_HAPPENS = (*_LATER, MentionKind.DRUG, MentionKind.REGIMEN, MentionKind.PROCEDURE)
 _BEFORE_A_STATEMENT = re.compile(r"[,;:.\n]\s?(?:-\s?)?(?:(?:le|en|debut|fin|courant)\s)*$")
-_REACH = 60  # characters between a treatment and the date that ends its statement
 _SOON = 15  # characters between a date that begins a statement and what it dates
 
 
@@ -160,15 +158,6 @@ def _begins(mentions: list[Mention], place: int, plain: str) -> bool:
     return False
 
 
-def _ends(mentions: list[Mention], place: int, plain: str) -> bool:
-    date = mentions[place]
-    for before in reversed(mentions[max(0, place - 4) : place]):
-        if before.kind in _TREATS and before.end <= date.start:
-            near = date.start - before.end <= _REACH
-            return near and _NEXT_STATEMENT.search(plain, before.end, date.start) is None
-    return False
-
-
 def _of_diagnosis(date: Mention, plain: str) -> bool:
     return _DIAGNOSED.search(plain, max(0, date.start - 45), date.start) is not None
 
@@ -176,22 +165,11 @@ def _of_diagnosis(date: Mention, plain: str) -> bool:
 def _date_of(mention: Mention, days: Sequence[_Day], plain: str) -> dt.date | None:
     if mention.kind is MentionKind.DATE or not days:
         return mention.date
-    own = [day for day in days if not _is_of_another(mention, day, plain)]
+    own = [day for day in days if not (day.begins and mention.end <= day.mention.start)]
     if not own:
         return mention.date
     nearest = own[0] if len(own) == 1 else min(own, key=lambda day: _distance(mention, day, plain))
     return nearest.mention.date
-
-
-def _is_of_another(mention: Mention, day: _Day, plain: str) -> bool:
-    """Whether the date begins the statement after the mention, or ends the one before that of a treatment."""
-    if mention.end <= day.mention.start:
-        return day.begins
-    return (
-        day.ends
-        and mention.kind in _TREATS
-        and _NEXT_STATEMENT.search(plain, day.mention.end, max(day.mention.end, mention.start)) is not None
-    )
 
 
 _ANOTHER_STATEMENT = re.compile(r"[;:]|,| puis | et | mais ")
