@@ -24,6 +24,7 @@ from history_dossiers import (
 )
 
 from consore.history import structure
+from consore.history.rules import rules
 from consore.model import EventType, Laterality, TreatmentType
 from consore.referentials import terminology
 
@@ -441,3 +442,13 @@ def test_a_progression_that_one_scan_shows_is_so_where_another_drug_follows():
     began = document("h1", "chemotherapy", "2021-03-20", "C1 de docétaxel.", drug("docétaxel", "L01CD02"))
     assert told() == []
     assert told(began) == [dt.date(2021, 3, 2)]
+
+
+def test_a_confidence_grows_with_what_is_said_and_says_how_often_such_items_proved_right():
+    calibration = rules().calibration
+    assert set(calibration) >= {"tumour", "event", "treatment", "biomarker", "alteration"}
+    for points in calibration.values():
+        raws, shares = zip(*points, strict=True)
+        assert (raws[0], raws[-1]) == (0, 1)
+        assert list(raws) == sorted(set(raws))
+        assert [0, *shares, 1] == sorted([0, *shares, 1])
