@@ -134,7 +134,7 @@ class Turns:
         return any(last < day <= first for day in days)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Told:
     """The drugs or the procedure that one place of a report tells of."""
 
@@ -149,11 +149,8 @@ class Told:
     period: Period | None = None
     end: dt.date | None = None
     is_dated: bool = False
-
-    @property
-    def drugs(self) -> frozenset[str]:
-        """What identifies the drugs."""
-        return frozenset(item.atc or item.name for item in self.items)
+    drugs: frozenset[str] = frozenset()  # what identifies the drugs
+    cycle: int = 0  # the number of the cycle, where it is told
 
 
 def find_treatments(
@@ -168,7 +165,8 @@ def find_treatments(
     told = [_not_of_diagnosis(one, tumours, table) for one in told]
     told.sort(key=_telling_order)
     systemic = [one for one in told if one.items or one.type not in NOT_DRUGS]
-    for one in sorted((one for one in told if one not in systemic), key=lambda one: _names_no_act(one, table)):
+    local = [one for one in told if not one.items and one.type in NOT_DRUGS]
+    for one in sorted(local, key=lambda one: _names_no_act(one, table)):
         _join_local(courses, one, terminology, table)
     turns = Turns(
         sorted(one.date for one in events if one.date and one.type in TURNS),
@@ -507,14 +505,15 @@ def _dated(told: Told, ranges: dict[int, tuple[dt.date | None, dt.date | None, i
         if clue.mention.date == last and clue.mention.start >= after:
             between = clue.page.document.text[after : clue.mention.start]
             if table.then.search(between):
-                return replace(told, period=None, is_dated=False)
+                return told
         period, end = day(first), last
         mode = "start"
     elif told.items or told.regimen:
         mode = _mode(clue, table)
     elif told.type is TreatmentType.RADIOTHERAPY and (last_day := _last_day_after(clue, table)):
         return _backwards(told, last_day, table)
-    return replace(told, period=period, end=end, is_dated=dated, mode=mode)
+    told.period, told.end, told.is_dated, told.mode = period, end, dated, mode
+    return told
 
 
 def _last_day_after(clue: Clue, table: Rules) -> Period | None:
@@ -561,7 +560,7 @@ def _together(found: list[Told]) -> list[Told]:
         types = [one.type for one in listed]
         kind = next(kind for kind in STRONGEST if kind in types)
         line = next((one.line for one in listed if one.line), None)
-        whole = replace(largest, items=ordered, type=kind, name=name, line=line)
+        whole = replace(largest, items=ordered, drugs=_identified(ordered), type=kind, name=name, line=line)
         return [*(one for one in found if one not in listed), whole]
     return [one for one in found if not any(_is_part(one, other) for other in systemic)]
 
@@ -596,7 +595,12 @@ def _told_drugs(group: list[Clue], terminology: Terminology, table: Rules) -> li
     first = next((clue for clue in group if clue.mention.date), group[0])
     lines = [other.mention.value for other in first.neighbours if other.kind is MentionKind.LINE]
     line = _integer(lines[0]) if len(lines) == 1 else None
-    return [Told(first, kind, ordered, regimen, None, _name(regimen, ordered, terminology, ""), line)]
+    name, cycle = _name(regimen, ordered, terminology, ""), _cycle_of(first, table)
+    return [Told(first, kind, ordered, regimen, None, name, line, drugs=_identified(ordered), cycle=cycle)]
+
+
+def _identified(items: Iterable[DrugItem]) -> frozenset[str]:
+    return frozenset(item.atc or item.name for item in items)
 
 
 def _only_samples(clue: Clue, table: Rules) -> bool:
@@ -724,7 +728,8 @@ def _not_of_diagnosis(told: Told, tumours: Tumours, table: Rules) -> Told:
     if not of_tumour and not (since and any(one.kind is MentionKind.MORPHOLOGY for one in told.clue.neighbours)):
         return told
     own = told.clue.page.document.date
-    return replace(told, is_dated=False, period=day(own) if own else None, mode=told.mode or "during")
+    told.is_dated, told.period, told.mode = False, day(own) if own else None, told.mode or "during"
+    return told
 
 
 def _join_systemic(courses: list[Course], told: Told, turns: Turns, table: Rules) -> None:
@@ -822,7 +827,7 @@ def _tells_of(course: Course, told: Told, turns: Turns, table: Rules) -> bool:
     if course.from_rows and (not clue.is_dated or course.type is TreatmentType.CHEMOTHERAPY):
         return True
     given = clue.source in table.treatments["giving_kinds"] or told.mode == "start"
-    is_later_cycle = _cycle_of(clue, table) > 1
+    is_later_cycle = told.cycle > 1
     if not clue.is_history and not course.from_rows:
         begun = told.is_dated or told.mode == "start"
         apart = after > table.treatments["add_drug"]
@@ -1170,9 +1175,7 @@ def _telling_order(told: Told) -> tuple[bool, bool, int, bool, dt.date, str, int
     clue, period = told.clue, told.period
     table = rules()
     days = (period.end - period.start).days if period else 999
-    first_hand = told.mode == "start" or (
-        clue.source in table.treatments["giving_kinds"] and not (told.items and _cycle_of(clue, table) > 1)
-    )
+    first_hand = told.mode == "start" or (clue.source in table.treatments["giving_kinds"] and told.cycle <= 1)
     rank = (
         0
         if days == 0 and (told.is_dated or first_hand)
@@ -1197,7 +1200,7 @@ def _is_first_hand(told: Told, table: Rules) -> bool:
     """Whether a sentence dates it, says that it begins, or is of those who did it."""
     if told.is_dated or told.mode == "start":
         return True
-    if told.items and _cycle_of(told.clue, table) > 1:
+    if told.cycle > 1:
         return False
     kinds = "operating_kinds" if told.type is TreatmentType.SURGERY else "giving_kinds"
     return told.clue.source in table.treatments[kinds]

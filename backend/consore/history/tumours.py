@@ -222,15 +222,17 @@ class Tumours:
 def find_tumours(reading: Reading, terminology: Terminology) -> Tumours:
     """The primary tumours, ranked by diagnosis date, without their staging and biomarkers."""
     table = rules()
-    whole, partial = _statements(reading, terminology, table)
+    whole, partial = (
+        sorted(found, key=lambda one: _strength(one, table)) for found in _statements(reading, terminology, table)
+    )
     drafts: list[Draft] = []
-    for statement in sorted(whole, key=lambda one: _strength(one, table)):
+    for statement in whole:
         _take_in(drafts, statement)
     if not drafts:
-        for statement in sorted(partial, key=lambda one: _strength(one, table)):
+        for statement in partial:
             if statement.topography and statement.source == "diagnosis":
                 _take_in(drafts, statement)
-    for statement in sorted(partial, key=lambda one: _strength(one, table)):
+    for statement in partial:
         _born_where_usual(drafts, statement)
     metastatic = _metastatic_sites(reading, table)
     if _is_followed(reading, table):
@@ -240,7 +242,7 @@ def find_tumours(reading: Reading, terminology: Terminology) -> Tumours:
     if not kept and partial:
         kept = _last_resort(partial, table)
         kept = [draft for draft in kept if not (_is_followed(reading, table) and _is_passing_word(draft))]
-    for statement in sorted(partial, key=lambda one: _strength(one, table)):
+    for statement in partial:
         _refine(kept, statement)
     tumours = _ranked(kept, table, terminology)
     tumours.set_aside = [_set_aside(draft, kept, metastatic, table, terminology) for draft in aside]
