@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from consore.history.beliefs import confidence, french, key_of, voices, when_said, who_says
-from consore.history.clues import STATED, Clue, Page, Reading, row_evidence
+from consore.history.clues import Clue, Page, Reading, row_evidence
 from consore.history.events import metastatic_since
 from consore.history.periods import Period, day, period_of, whole
 from consore.history.primaries import site_group
@@ -410,8 +410,7 @@ def _gray(page: Page, start: int, end: int, table: Rules) -> float:
     for mention in page.document.mentions:
         if mention.kind is MentionKind.DOSE and mention.unit == "Gy" and start <= mention.start < end:
             times = table.times.search(page.document.text, max(start, mention.start - 25), mention.start)
-            if mention.assertion in STATED:
-                found.append((number_of(mention.value) or 0.0) * (int(times[1]) if times else 1))
+            found.append((number_of(mention.value) or 0.0) * (int(times[1]) if times else 1))
     return max(found)
 
 

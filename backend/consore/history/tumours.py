@@ -155,6 +155,8 @@ class Draft:
         whole = [one for one in self.statements if one.topography or is_spread(one.morphology)]
         sources, origins = {one.source for one in whole}, {one.origin for one in whole}
         strong = bool(sources & set(table.support["strong_kinds"])) or len(origins) >= table.support["documents"]
+        if len(origins) == 1 and (self.morphology is None or histology(self.morphology)[1] == "nos"):
+            return False  # one report names no histology: a word of its microscopy was taken for an organ
         return strong and self.support(table) >= int(table.support["second_tumour"])
 
 
@@ -871,7 +873,9 @@ def _diagnosis_date(draft: Draft, table: Rules) -> dt.date | None:
         if before and (_retells(oldest) or _documents_of(draft, before) >= _documents_of(draft, day(first))):
             return before.start
         return first
-    told = [day(one.date) for one in draft.statements if one.date and not one.is_dated]
+    undated = [one for one in draft.statements if one.date and not one.is_dated]
+    told = [day(one.date) for one in undated if one.source not in table.events["weak_kinds"] and one.date]
+    told = told or [day(one.date) for one in undated if one.date]  # an image suspects before it is known
     known = earliest([*stated, *told])
     if known is None:
         return None
