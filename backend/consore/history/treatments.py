@@ -893,21 +893,19 @@ def _settle_drugs(course: Course, table: Rules) -> None:
 
 
 def _is_supported(course: Course, has_file: bool, visits: Sequence[dt.date], table: Rules) -> bool:
-    """Whether a systemic treatment that no row shows is told well enough.
+    """Whether a systemic treatment that no row shows is told well enough: by those who gave it, or with a day, or often.
 
-    One passing word is not, where the pharmacy's file is there or where later visits never tell it again; two documents
-    are, or the report of those who gave it.
+    One passing word is not, where the pharmacy's file is there or where later visits never tell it again; nor are few
+    documents that name drugs without a day, a beginning, an end or an evaluation: so are options named.
     """
     if course.from_rows or course.type not in SYSTEMIC:
         return True
     documents = {clue.page.document.id for clue in course.clues}
-    if (
-        course.has_end
-        or len(documents) > 1
-        or any(one.source in table.treatments["giving_kinds"] for one in course.clues)
-    ):
+    if course.has_end or any(one.source in table.treatments["giving_kinds"] for one in course.clues):
         return True
-    if any(one.mode == "start" for one in course.told) and not has_file:
+    if not any(one.mode or one.is_dated for one in course.told):
+        return len(documents) >= table.treatments["passing_documents"]
+    if len(documents) > 1 or (not has_file and any(one.mode == "start" for one in course.told)):
         return True
     told = course.clues[0].page.document.date
     if has_file or told is None:
