@@ -16,6 +16,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from consore.history.clues import Clue
 from consore.history.primaries import site_group
@@ -76,6 +77,28 @@ def confidence(said: Sequence[Voice], against: Sequence[Voice] = (), *, table: R
     other = sum(table.weight.get(one.source, 1) for one in against)
     share = weight / (weight + other) if weight + other else 1.0
     return round((1 - doubt) * share, 2)
+
+
+def calibrate(biography: Biography) -> None:
+    """Turn the confidence of each item into how often such items proved right (`rules.toml`, `calibration`).
+
+    Documents do not err independently, as `confidence` supposes: they copy each other, and a reader misreads the same
+    words everywhere. What a physician said or a file holds keeps its confidence.
+    """
+    for kind, item in items_of(biography):
+        if isinstance(item, SetAside) or is_reviewed(item) or not any(one.document_id for one in item.evidence):
+            continue
+        name = item.type.value if isinstance(item, EventItem | TreatmentItem) else kind.value
+        item.confidence = round(_calibrated(item.confidence, name if name in rules().calibration else kind.value), 2)
+
+
+def _calibrated(sure: float, name: str) -> float:
+    """The observed share at this confidence, between the points where it was measured."""
+    points = rules().calibration[name]
+    for (low, share), (high, next_share) in pairwise(points):
+        if sure <= high:
+            return share + (next_share - share) * (sure - low) / (high - low)
+    return points[-1][1]
 
 
 def who_says(said: Sequence[Voice]) -> str:
@@ -259,6 +282,7 @@ def _joined(words: Sequence[str]) -> str:
 
 __all__ = [
     "Voice",
+    "calibrate",
     "confidence",
     "french",
     "is_reviewed",

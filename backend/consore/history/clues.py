@@ -14,7 +14,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import pairwise
 from operator import attrgetter
 
 from consore.language.sentences import sentences
@@ -192,9 +191,10 @@ def _page(document: DossierDocument, terminology: Terminology) -> Page:
     if document.kind is not DocumentKind.RADIOTHERAPY and all(mention.kind in ONLY_CONTEXT for mention in stated):
         return Page(document, document.kind.value, [], [])
     spans = document.sentences or sentences(document.text)
-    page = Page(document, document.kind.value, spans, [start for start, _ in spans])
+    starts = [start for start, _ in spans]
+    page = Page(document, document.kind.value, spans, starts)
     for mention in _in_order(stated):
-        place = max(bisect_right(page.starts, mention.start) - 1, 0)
+        place = max(bisect_right(starts, mention.start) - 1, 0)
         clue = Clue(mention, page, place, mention.kind, mention.code or _code_of(mention, terminology))
         page.clues.append(clue)
         page.by_sentence[place].append(clue)
@@ -224,8 +224,14 @@ def _row_order(row: StructuredRow) -> tuple[dt.date, str, str]:
 def _in_order(mentions: list[Mention]) -> list[Mention]:
     """By place, then by all that they are; readers give them so, and ties are few."""
     ordered = sorted(mentions, key=_PLACE)
-    if any(one.start == other.start and one.end == other.end for one, other in pairwise(ordered)):
-        ordered.sort(key=_mention_order)
+    place = 0
+    while place + 1 < len(ordered):
+        first, last = ordered[place], place + 1
+        while last < len(ordered) and ordered[last].start == first.start and ordered[last].end == first.end:
+            last += 1
+        if last - place > 1:
+            ordered[place:last] = sorted(ordered[place:last], key=_mention_order)
+        place = last
     return ordered
 
 

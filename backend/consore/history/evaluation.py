@@ -2,8 +2,9 @@
 
 A tumour is right when its three-character topography and its side are; its diagnosis date within 31 days. An
 event is right when its type is and its date is within 62 days; a treatment when its type, its set of drugs
-and its start (within 31 days) are. Each item of the truth answers for one item found. Of what is right, more is
-asked: the sites of an event (three characters), the line of a treatment and its last day (within 62 days).
+and its start (within 31 days) are. Each item of the truth answers for one item found, the nearest in time. Of what
+is right, more is asked: the sites of an event (three characters), the line of a treatment, its last day (within 62
+days), the dose of an irradiation.
 
 `second_or_recurrence` is the decision that matters most: of the second cancers that are true, of the recurrences
 that were found as one or the other, and of the second cancers that were found without being true, the share that
@@ -176,6 +177,8 @@ def _compare(patient_id: str, found: Mapping[str, Any], true: Mapping[str, Any],
         ("treatments", _same_treatment, _compare_treatment),
     ):
         mine_all, true_all = found.get(name, []), true.get(name, [])
+        if name == "treatments":
+            true_all = [*true_all, *_operations_of_diagnosis(true)]
         for mine, theirs in _match(result, name, patient_id, mine_all, true_all, same):
             more(result, patient_id, mine, theirs)
         for kind in sorted({item["type"] for item in [*mine_all, *true_all]}):
@@ -190,6 +193,15 @@ def _compare(patient_id: str, found: Mapping[str, Any], true: Mapping[str, Any],
     _compare_second_cancers(result, patient_id, found.get("events", []), true.get("events", []))
 
 
+def _operations_of_diagnosis(true: Mapping[str, Any]) -> list[Item]:
+    """The operations that made a diagnosis (a resection of the bladder): told, they are no error; untold, no miss."""
+    return [
+        {"type": "surgery", "drugs": [], "start": tumour.get("diagnosis_date"), "optional": True}
+        for tumour in true.get("tumours", [])
+        if tumour.get("sampled_by_surgery")
+    ]
+
+
 def _compare_event(result: HistoryScores, patient_id: str, mine: Item, theirs: Item) -> None:
     if "sites" in theirs:
         sides = (
@@ -201,6 +213,8 @@ def _compare_event(result: HistoryScores, patient_id: str, mine: Item, theirs: I
 def _compare_treatment(result: HistoryScores, patient_id: str, mine: Item, theirs: Item) -> None:
     if "line" in theirs and "line" not in theirs.get("any", ()):
         _agree(result, "treatment_line", patient_id, mine, theirs, mine.get("line") == theirs["line"])
+    if theirs.get("dose") and "dose" not in theirs.get("any", ()):
+        _agree(result, "treatment_dose", patient_id, mine, theirs, mine.get("dose") == theirs["dose"])
     if theirs.get("end") and "end" not in theirs.get("any", ()):
         _agree(result, "treatment_end", patient_id, mine, theirs, within(mine.get("end"), theirs["end"], EVENT_DAYS))
 
@@ -243,26 +257,38 @@ def _asked_for(found: list[Item], true: list[Item]) -> list[Item]:
 def _match(
     result: HistoryScores, name: str, patient_id: str, found: list[Item], true: list[Item], same: Same
 ) -> list[tuple[Item, Item]]:
-    """Pair items one to one; what is left over on either side is noted."""
+    """Pair items one to one, the nearest in time first; what is left over on either side is noted."""
     score = result.of(name)
-    left = sorted(true, key=lambda other: bool(other.get("optional")))
-    pairs = []
-    for item in found:
-        partner = next((other for other in left if same(item, other)), None)
+    partners: dict[int, int] = {}
+    fitting = [(i, j) for i, one in enumerate(found) for j, other in enumerate(true) if same(one, other)]
+    for i, j in sorted(fitting, key=lambda ij: (bool(true[ij[1]].get("optional")), _days(found[ij[0]], true[ij[1]]))):
+        if i not in partners and j not in partners.values():
+            partners[i] = j
+    pairs = [(found[i], true[j]) for i, j in sorted(partners.items())]
+    for i, item in enumerate(found):
         if name in JUDGED and "confidence" in item:
-            result.judged.append((float(item["confidence"]), partner is not None))
-        if partner is not None:
-            left.remove(partner)
-            pairs.append((item, partner))
-        elif patient_id:
+            result.judged.append((float(item["confidence"]), i in partners))
+        if patient_id and i not in partners:
             result.misses.append((name, patient_id, "found", item))
     if patient_id:
-        result.misses.extend((name, patient_id, "missed", item) for item in left if not item.get("optional"))
+        left = [item for j, item in enumerate(true) if j not in partners.values() and not item.get("optional")]
+        result.misses.extend((name, patient_id, "missed", item) for item in left)
     spared = sum(bool(other.get("optional")) for _, other in pairs)
     score.found += len(found) - spared
     score.true += sum(not other.get("optional") for other in true)
     score.right += len(pairs) - spared
     return pairs
+
+
+def _days(one: Item, other: Item) -> int:
+    """Days between two items; of those without a date, none."""
+    dates = [
+        next((item[key] for key in ("date", "start", "diagnosis_date") if item.get(key)), None) for item in (one, other)
+    ]
+    if not all(dates):
+        return 0
+    first, second = (dt.date.fromisoformat(str(date)[:10]) for date in dates)
+    return abs((first - second).days)
 
 
 def _match_value(result: HistoryScores, name: str, patient_id: str, mine: Any, true: Any) -> None:

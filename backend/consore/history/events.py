@@ -106,8 +106,9 @@ class Course:
     def of(cls, reading: Reading, table: Rules) -> Course:
         """Read once for the patient."""
         first: dict[str, dt.date] = {}
+        against_cancer = tuple(table.events["against_cancer"])
         for clue in reading.clues(MentionKind.DRUG, MentionKind.REGIMEN):
-            if clue.code and clue.date:
+            if clue.code.startswith(against_cancer) and clue.date:
                 first[clue.code] = min(first.get(clue.code, clue.date), clue.date)
         turns = [*first.values(), *([reading.dossier.death_date] if reading.dossier.death_date else [])]
         return cls(
@@ -302,7 +303,7 @@ def _recurrence_type(clue: Clue, item: TumourItem, table: Rules) -> EventType | 
         return EventType.LOCAL_RECURRENCE
     if known is not None:
         return known
-    if not clue.code.startswith("REC:"):
+    if not clue.code.startswith("REC:") or _is_of_no_tumour(clue, table):
         return None
     if any(other.kind is MentionKind.METASTASIS for other in clue.neighbours):
         return EventType.METASTATIC_RECURRENCE
@@ -312,7 +313,14 @@ def _recurrence_type(clue: Clue, item: TumourItem, table: Rules) -> EventType | 
         return EventType.LOCAL_RECURRENCE
     if any(code.startswith("C77") for code in after or places):
         return EventType.REGIONAL_RECURRENCE
-    return EventType.METASTATIC_RECURRENCE if after and item.topography else None
+    elsewhere = [code for code in after if not is_vague(code)]
+    return EventType.METASTATIC_RECURRENCE if elsewhere and item.topography else None
+
+
+def _is_of_no_tumour(clue: Clue, table: Rules) -> bool:
+    """Whether the adjective is of something else than a tumour ("aphtes récidivants")."""
+    adjective = clue.mention.text.lower().replace("é", "e").startswith("recidivant")
+    return adjective and table.tumour_words.search(clue.words_before(40)) is None
 
 
 def _places_after(clue: Clue, table: Rules) -> list[str]:
@@ -387,14 +395,15 @@ def _events_of(
     progressions = _merged(
         EventType.PROGRESSION,
         _later(item, by_type[EventType.PROGRESSION], table.events["recurrence_after"] // 2),
-        table.events["merge"],
+        table.events["merge_progression"],
         table,
     )
+    relapses = list(found)
     for one in progressions:
         if not _is_confirmed(one, visits, table):
             doubtful.append(one)
             continue
-        same = next((other for other in found if other.period.near(one.period, table.events["merge"])), None)
+        same = next((other for other in relapses if other.period.near(one.period, table.events["merge"])), None)
         if same:
             for telling in one.tellings:
                 same.add(telling, with_sites=same.type is EventType.METASTATIC_RECURRENCE)
@@ -403,8 +412,10 @@ def _events_of(
     known = [start.date] if start.date and (start.sites or is_stage_iv(item)) else []
     since = min([*known, *([metastatic.period.start] if metastatic else [])], default=None)
     complete = by_type[EventType.REMISSION]
+    if item.topography and item.topography[:3] in table.events["advanced_in_place"]:
+        since = min([*([since] if since else []), *(one.period.start for one in relapses)], default=None)
     if since and not is_spread(item.morphology):
-        # Of a metastatic tumour a complete response is the treatment's response, not the end of the disease.
+        # Of an advanced tumour a complete response is the treatment's response, not the end of the disease.
         complete = [one for one in complete if one.period.end < since]
     remissions = _remissions(item, complete, found, table)
     sure = [one for one in remissions if not _is_weak(one, table)]
@@ -538,7 +549,7 @@ def _has_consequence(happening: Happening, course: Course, table: Rules) -> bool
 
 def _is_retold(telling: Telling, table: Rules) -> bool:
     own = telling.clue.page.document.date if telling.clue else None
-    return own is None or (own - telling.period.end).days > table.events["same_visit"]
+    return own is None or (own - telling.period.end).days > table.events["merge"]
 
 
 def _is_weak(happening: Happening, table: Rules) -> bool:
@@ -566,6 +577,10 @@ def _is_confirmed(happening: Happening, visits: Course, table: Rules) -> bool:
         return True
     told = next(iter(documents.values()))
     if told is None or (told - happening.period.end).days > table.events["long_past"]:
+        return True
+    if happening.type is EventType.PROGRESSION and any(
+        0 <= (turn - happening.period.start).days <= table.events["treated_within"] for turn in visits.turns
+    ):
         return True
     later = sum((visit - told).days > table.events["same_visit"] for visit in visits.visits)
     return bool(later < table.events["later_visits"])
@@ -611,6 +626,8 @@ def _remissions(item: TumourItem, tellings: list[Telling], others: list[Happenin
         if last and not any(last.period.start < one.period.start <= telling.period.start for one in others):
             last.add(telling)
             continue
+        if telling.is_vague:
+            continue  # "traité en 2013, en rémission" dates the tumour
         happening = Happening(EventType.REMISSION, telling.period)
         happening.add(telling)
         found.append(happening)

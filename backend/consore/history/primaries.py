@@ -38,9 +38,9 @@ class Site:
 
 @cache
 def site(topography: str) -> Site:
-    """The site of a topography; an unknown one is spoken of by its code."""
+    """The site of a topography (four characters where they have a row, else three); an unknown one is its code."""
     code = topography[:3]
-    return _sites().get(code) or Site(code, f"({code})", "m", "", False, False)
+    return _sites().get(topography) or _sites().get(code) or Site(code, f"({code})", "m", "", False, False)
 
 
 @cache

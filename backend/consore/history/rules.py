@@ -20,6 +20,7 @@ class Rules:
     trust: dict[str, float]
     called: dict[str, tuple[str, str]]
     review: dict[str, Any]
+    calibration: dict[str, list[tuple[float, float]]]
     precedence: dict[str, dict[str, int]]
     support: dict[str, Any]
     diagnosis: dict[str, float]
@@ -32,10 +33,13 @@ class Rules:
     joiners: re.Pattern[str]
     range_words: re.Pattern[str]
     sessions: re.Pattern[str]
+    times: re.Pattern[str]
     metastasis_of_cim10: dict[str, str]
     biomarkers: dict[str, Any]
     conditioning: re.Pattern[str]
-    later_cycle: re.Pattern[str]
+    cycle: re.Pattern[str]
+    weighed: re.Pattern[str]
+    department: re.Pattern[str]
     ended: re.Pattern[str]
     since: re.Pattern[str]
     between: re.Pattern[str]
@@ -66,6 +70,10 @@ def rules() -> Rules:
         trust=table["sources"]["trust"],
         called={source: (one, many) for source, (one, many) in table["sources"]["called"].items()},
         review=table["review"],
+        calibration={
+            name: [(raw, share) for raw, share in zip(table["calibration"]["at"], shares, strict=True)]
+            for name, shares in table["calibration"]["shares"].items()
+        },
         precedence={
             attribute: {source: place for place, source in enumerate(order)}
             for attribute, order in table["sources"]["precedence"].items()
@@ -80,6 +88,7 @@ def rules() -> Rules:
         called_primary=re.compile(table["support"]["called_primary"], re.IGNORECASE),
         range_words=re.compile(table["treatments"]["range_words"], re.IGNORECASE),
         sessions=re.compile(table["treatments"]["sessions"], re.IGNORECASE),
+        times=re.compile(table["treatments"]["times"], re.IGNORECASE),
         joiners=re.compile(table["treatments"]["joiners"], re.IGNORECASE),
         metastasis_of_cim10=table["metastasis_of_cim10"],
         biomarkers=table["biomarkers"],
@@ -87,7 +96,9 @@ def rules() -> Rules:
             name: re.compile(table["treatments"]["words"][name], re.IGNORECASE)
             for name in (
                 "conditioning",
-                "later_cycle",
+                "cycle",
+                "weighed",
+                "department",
                 "ended",
                 "since",
                 "between",

@@ -191,6 +191,8 @@ def _biomarkers(item: TumourItem, clues: list[Clue], table: Rules, terminology: 
         statuses = [status_of(code, value, table) for _, value in told]
         known = next((status for status in statuses if status is not BiomarkerStatus.UNKNOWN), BiomarkerStatus.UNKNOWN)
         measured = next((clue for clue, value in told if value not in _WORDS and number_of(value) is not None), None)
+        if known is BiomarkerStatus.UNKNOWN and measured is None:
+            continue  # named, without a result: asked for, or one of the antibodies tried
         first = told[0][0]
         own = [clue for (clue, _), status in zip(told, statuses, strict=True) if status is known]
         others: dict[str, list[Clue]] = defaultdict(list)

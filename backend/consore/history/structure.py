@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consore.history.beliefs import name_items
+from consore.history.beliefs import calibrate, name_items
 from consore.history.clues import read
 from consore.history.corrections import correct_events, correct_treatments, correct_tumours, not_corrected
 from consore.history.events import find_events, in_order
@@ -10,7 +10,7 @@ from consore.history.results import add_results
 from consore.history.staging import add_staging
 from consore.history.treatments import by_first_day, find_treatments
 from consore.history.tumours import find_tumours, tumour_label
-from consore.history.vital import add_vital_status
+from consore.history.vital import add_death, add_vital_status
 from consore.model import Biography, Dossier
 from consore.referentials import Terminology
 
@@ -32,8 +32,9 @@ def structure(dossier: Dossier, terminology: Terminology) -> Biography:
     name_items(history)
     events, doubtful = find_events(reading, tumours)
     history.events = events
-    add_vital_status(history, reading)
+    add_death(history, reading)
     history.events = correct_events(history.events, tumours, dossier.corrections)
+    add_vital_status(history, reading)
     name_items(history)
     history.events = in_order(history.events)
     history.set_aside += doubtful
@@ -43,4 +44,5 @@ def structure(dossier: Dossier, terminology: Terminology) -> Biography:
     history.treatments = by_first_day(history.treatments)
     history.set_aside = not_corrected([*history.set_aside, *unsure], dossier.corrections)
     name_items(history)
+    calibrate(history)
     return history

@@ -9,7 +9,7 @@ given before, or to cure, has none.
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -19,6 +19,7 @@ from consore.history.beliefs import confidence, french, key_of, voices, when_sai
 from consore.history.clues import Clue, Page, Reading, row_evidence
 from consore.history.events import metastatic_since
 from consore.history.periods import Period, day, period_of, whole
+from consore.history.primaries import site_group
 from consore.history.results import cycles
 from consore.history.rules import Rules, rules
 from consore.history.staging import number_of
@@ -109,7 +110,9 @@ class Course:
             if period.is_day and period.start < held.start:
                 self.period = period
         elif period.start <= held.end:
-            self.period = period if period.is_day or period.start < held.start else held
+            says_less = period.start <= held.start and held.end <= period.end
+            says_more = period.end - period.start < held.end - held.start
+            self.period = period if says_more or (period.start < held.start and not says_less) else held
         self.last = max(self.last or period.start, period.start)
 
     def evidence(self, table: Rules) -> list[EvidenceRef]:
@@ -119,6 +122,19 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True)
+class Turns:
+    """Days after which what is given again is given anew: relapses and progressions; operations, for chemotherapies."""
+
+    events: list[dt.date]
+    operations: list[dt.date]
+
+    def between(self, last: dt.date, first: dt.date, kind: TreatmentType) -> bool:
+        """Whether one lies after `last` and not after `first`."""
+        days = self.events if kind in LASTING else (*self.events, *self.operations)
+        return any(last < day <= first for day in days)
+
+
+@dataclass(slots=True, eq=False)
 class Told:
     """The drugs or the procedure that one place of a report tells of."""
 
@@ -133,11 +149,8 @@ class Told:
     period: Period | None = None
     end: dt.date | None = None
     is_dated: bool = False
-
-    @property
-    def drugs(self) -> frozenset[str]:
-        """What identifies the drugs."""
-        return frozenset(item.atc or item.name for item in self.items)
+    drugs: frozenset[str] = frozenset()  # what identifies the drugs
+    cycle: int = 0  # the number of the cycle, where it is told
 
 
 def find_treatments(
@@ -151,12 +164,16 @@ def find_treatments(
     told = [one for page in reading.pages for one in _told_in(page, terminology, table)]
     told = [_not_of_diagnosis(one, tumours, table) for one in told]
     told.sort(key=_telling_order)
-    turns = sorted(one.date for one in events if one.date and one.type in TURNS)
-    for one in told:
-        if one.items or one.type not in NOT_DRUGS:
-            _join_systemic(courses, one, turns, table)
-        else:
-            _join_local(courses, one, table)
+    systemic = [one for one in told if one.items or one.type not in NOT_DRUGS]
+    local = [one for one in told if not one.items and one.type in NOT_DRUGS]
+    for one in sorted(local, key=lambda one: _names_no_act(one, table)):
+        _join_local(courses, one, terminology, table)
+    turns = Turns(
+        sorted(one.date for one in events if one.date and one.type in TURNS),
+        sorted(one.start for one in courses if one.start and _is_sure_operation(one, table)),
+    )
+    for one in systemic:
+        _join_systemic(courses, one, turns, table)
     for course in courses:
         _settle_drugs(course, table)
     courses = _without_unnamed(courses, table)
@@ -179,6 +196,18 @@ def find_treatments(
     _add_responses(items, reading, table)
     _chain(items, events)
     return items, [_set_aside(course, table) for course in doubtful]
+
+
+def _names_no_act(told: Told, table: Rules) -> bool:
+    return told.act_code in table.treatments["vague_acts"]
+
+
+def _is_sure_operation(course: Course, table: Rules) -> bool:
+    return (
+        course.type is TreatmentType.SURGERY
+        and (course.from_rows or course.is_exact)
+        and not _names_none(course.act_code, table)
+    )
 
 
 def by_first_day(items: Iterable[TreatmentItem]) -> list[TreatmentItem]:
@@ -370,16 +399,33 @@ def _sessions(page: Page, table: Rules) -> int:
     told = [int(match[1]) for match in table.sessions.finditer(page.document.text)]
     if told:
         return max(told)
-    doses = [
-        dose
-        for mention in page.document.mentions
-        if mention.kind is MentionKind.DOSE and mention.unit == "Gy" and (dose := number_of(mention.value))
-    ]
-    if not doses:
-        return 0
-    dose = f"{max(doses):g}"
-    known: int | None = table.treatments["sessions_of_dose"].get(dose)
-    return known or round(max(doses) / table.treatments["gray_a_session"])
+    dose = _gray(page, 0, len(page.document.text), table)
+    known: int | None = table.treatments["sessions_of_dose"].get(f"{dose:g}")
+    return known or round(dose / table.treatments["gray_a_session"])
+
+
+def _gray(page: Page, start: int, end: int, table: Rules) -> float:
+    """The total dose in Gy that this part of a report tells: the largest, a dose a session times its sessions."""
+    found = [0.0]
+    for mention in page.document.mentions:
+        if mention.kind is MentionKind.DOSE and mention.unit == "Gy" and start <= mention.start < end:
+            times = table.times.search(page.document.text, max(start, mention.start - 25), mention.start)
+            found.append((number_of(mention.value) or 0.0) * (int(times[1]) if times else 1))
+    return max(found)
+
+
+def _dose(course: Course, table: Rules) -> float | None:
+    """The dose in Gy that most documents give to an irradiation; of a report of its end, wherever it stands there."""
+    told: dict[str, float] = {}
+    for clue in course.clues:
+        page = clue.page
+        if dose := _gray(page, *clue.span, table):
+            told[page.document.id] = max(told.get(page.document.id, 0.0), dose)
+    for page in {clue.page.document.id: clue.page for clue in course.clues}.values():
+        if page.kind == "radiotherapy" and page.document.id not in told:
+            told[page.document.id] = _gray(page, 0, len(page.document.text), table)
+    votes = Counter(dose for dose in told.values() if dose)
+    return max(votes, key=lambda dose: (votes[dose], dose)) if votes else None
 
 
 def _ranges(page: Page, table: Rules) -> list[tuple[Clue, Clue]]:
@@ -416,7 +462,9 @@ def _told_in(page: Page, terminology: Terminology, table: Rules) -> list[Told]:
             group.append(clue)
         elif clue.kind is MentionKind.PROCEDURE and clue.code:
             kind = _type_of_act(terminology, clue.code)
-            if kind is TreatmentType.SURGERY and _only_samples(clue, table):
+            if kind is TreatmentType.SURGERY and (
+                _only_samples(clue, table) or table.department.match(clue.words_after(25))
+            ):
                 kind = None
             if kind is not None and (
                 kind.value not in table.treatments["ignored_types"] or clue.code in table.treatments["other_acts"]
@@ -456,14 +504,15 @@ def _dated(told: Told, ranges: dict[int, tuple[dt.date | None, dt.date | None, i
         if clue.mention.date == last and clue.mention.start >= after:
             between = clue.page.document.text[after : clue.mention.start]
             if table.then.search(between):
-                return replace(told, period=None, is_dated=False)
+                return told
         period, end = day(first), last
         mode = "start"
     elif told.items or told.regimen:
         mode = _mode(clue, table)
     elif told.type is TreatmentType.RADIOTHERAPY and (last_day := _last_day_after(clue, table)):
         return _backwards(told, last_day, table)
-    return replace(told, period=period, end=end, is_dated=dated, mode=mode)
+    told.period, told.end, told.is_dated, told.mode = period, end, dated, mode
+    return told
 
 
 def _last_day_after(clue: Clue, table: Rules) -> Period | None:
@@ -488,7 +537,7 @@ def _backwards(told: Told, last: Period, table: Rules) -> Told:
 
 
 def _mode(clue: Clue, table: Rules) -> str:
-    before, after = clue.words_before(60), clue.words_after(45)[len(clue.mention.text) :]
+    before, after = clue.words_before(60), clue.words_after(60)[len(clue.mention.text) :]
     if table.stopped_before.search(before) or table.stopped_after.search(after):
         return "stop"
     if table.started_before.search(before) or table.started_after.search(after):
@@ -510,7 +559,7 @@ def _together(found: list[Told]) -> list[Told]:
         types = [one.type for one in listed]
         kind = next(kind for kind in STRONGEST if kind in types)
         line = next((one.line for one in listed if one.line), None)
-        whole = replace(largest, items=ordered, type=kind, name=name, line=line)
+        whole = replace(largest, items=ordered, drugs=_identified(ordered), type=kind, name=name, line=line)
         return [*(one for one in found if one not in listed), whole]
     return [one for one in found if not any(_is_part(one, other) for other in systemic)]
 
@@ -523,7 +572,10 @@ def _is_part(one: Told, other: Told) -> bool:
 
 
 def _told_drugs(group: list[Clue], terminology: Terminology, table: Rules) -> list[Told]:
-    if len(group) > 1 and table.between.search(group[0].words_before(20)):
+    if group and (
+        (len(group) > 1 and table.between.search(group[0].words_before(20)))
+        or table.weighed.search(group[0].words_before(50))
+    ):
         return []  # "entre FOLFIRI et gemcitabine": two that were weighed, not one that was given
     items: dict[str, DrugItem] = {}
     regimen = None
@@ -542,7 +594,12 @@ def _told_drugs(group: list[Clue], terminology: Terminology, table: Rules) -> li
     first = next((clue for clue in group if clue.mention.date), group[0])
     lines = [other.mention.value for other in first.neighbours if other.kind is MentionKind.LINE]
     line = _integer(lines[0]) if len(lines) == 1 else None
-    return [Told(first, kind, ordered, regimen, None, _name(regimen, ordered, terminology, ""), line)]
+    name, cycle = _name(regimen, ordered, terminology, ""), _cycle_of(first, table)
+    return [Told(first, kind, ordered, regimen, None, name, line, drugs=_identified(ordered), cycle=cycle)]
+
+
+def _identified(items: Iterable[DrugItem]) -> frozenset[str]:
+    return frozenset(item.atc or item.name for item in items)
 
 
 def _only_samples(clue: Clue, table: Rules) -> bool:
@@ -562,15 +619,22 @@ def _joins(first: Clue, second: Clue, table: Rules) -> bool:
     return len(between) <= 40 and table.joiners.match(between) is not None
 
 
-def _join_local(courses: list[Course], told: Told, table: Rules) -> None:
+def _join_local(courses: list[Course], told: Told, terminology: Terminology, table: Rules) -> None:
     """An operation or a radiotherapy: dated by its sentence, or by the report of those who did it."""
     clue = told.clue
-    own_day = told.is_dated or (clue.source in _reporting(told.type, table) and not clue.is_dated)
+    own_day = told.is_dated or (
+        clue.source in _reporting(told.type, table) and not clue.is_dated and not _is_stay_for_drugs(clue.page, table)
+    )
     period = told.period if own_day else None
     gap = table.treatments["session_gap" if told.type is TreatmentType.RADIOTHERAPY else "surgery_merge"]
     same_type = [one for one in courses if one.type is told.type]
     is_exact = (
-        period is not None and period.is_day and (told.is_dated or clue.source in table.treatments["operating_kinds"])
+        period is not None
+        and period.is_day
+        and (
+            clue.source in table.treatments["operating_kinds"]
+            or (told.is_dated and period.start != clue.page.document.date)  # "sortie ce jour après mastectomie"
+        )
     )
     if period is not None:
         near = [
@@ -580,7 +644,9 @@ def _join_local(courses: list[Course], told: Told, table: Rules) -> None:
         ]
     else:
         near = [one for one in same_type if one.start is None or clue.date is None or one.start <= clue.date]
-        near = [one for one in near if one.act_code == told.act_code] or near
+        near = [one for one in near if one.act_code == told.act_code] or [
+            one for one in near if _may_be_act(one.act_code, told.act_code, terminology, table)
+        ]
     proposed = not own_day and clue.source in table.treatments["proposing_kinds"]
     if proposed and not any(one.act_code == told.act_code for one in near):
         return
@@ -589,10 +655,11 @@ def _join_local(courses: list[Course], told: Told, table: Rules) -> None:
         course.clues.append(clue)
         if told.mode == "stop":
             return
-        if period is not None and not course.from_rows and (is_exact or not course.is_exact):
+        if period is not None and not course.from_rows and not course.is_exact:
             course.reach(period)
-            course.is_exact = course.is_exact or is_exact
-        if not course.from_rows and course.act_code and course.act_code.startswith("PROC:") and told.act_code:
+            if is_exact and told.type is not TreatmentType.RADIOTHERAPY:
+                course.period, course.last, course.is_exact = period, period.start, True
+        if not course.from_rows and _names_none(course.act_code, table) and not _names_none(told.act_code, table):
             course.act_code, course.name = told.act_code, told.name
         return
     if told.act_code in table.treatments["vague_acts"]:
@@ -612,6 +679,25 @@ def _join_local(courses: list[Course], told: Told, table: Rules) -> None:
     courses.append(course)
 
 
+def _may_be_act(one: str | None, other: str | None, terminology: Terminology, table: Rules) -> bool:
+    """Whether an act (`other`) told without a day may be this operation: of its organ, or without a name of its own."""
+    if _names_none(other, table) or one is None or one in table.treatments["vague_acts"]:
+        return True
+    return other is not None and _site_of_act(terminology, one) == _site_of_act(terminology, other)
+
+
+def _names_none(act: str | None, table: Rules) -> bool:
+    """Whether the words say that something was removed, not what ("exérèse", "curage")."""
+    return act in table.treatments["vague_acts"] or act in table.treatments["accompanying_acts"]
+
+
+@lru_cache(maxsize=4096)
+def _site_of_act(terminology: Terminology, code: str) -> str:
+    concept = terminology.concept("LOCAL" if code.startswith("PROC:") else "CCAM", code)
+    place = concept.attributes.get("site", "") if concept else ""
+    return site_group(place) if place else ""
+
+
 def _is_another(course: Course, told: Told, period: Period, table: Rules) -> bool:
     """Whether an operation whose day is told is not this one: another act, some days from its own told day."""
     if told.type is TreatmentType.RADIOTHERAPY or not course.is_exact or course.period is None:
@@ -620,6 +706,12 @@ def _is_another(course: Course, told: Told, period: Period, table: Rules) -> boo
     if told.act_code == course.act_code or told.act_code in vague or course.act_code in vague:
         return False
     return abs((period.start - course.period.start).days) > table.treatments["same_operation"]
+
+
+def _is_stay_for_drugs(page: Page, table: Rules) -> bool:
+    return page.kind in table.treatments["stay_kinds"] and any(
+        one.kind in (MentionKind.DRUG, MentionKind.REGIMEN) and _is_drug(one, table) for one in page.clues
+    )
 
 
 def _reporting(kind: TreatmentType, table: Rules) -> Sequence[str]:
@@ -635,10 +727,11 @@ def _not_of_diagnosis(told: Told, tumours: Tumours, table: Rules) -> Told:
     if not of_tumour and not (since and any(one.kind is MentionKind.MORPHOLOGY for one in told.clue.neighbours)):
         return told
     own = told.clue.page.document.date
-    return replace(told, is_dated=False, period=day(own) if own else None, mode=told.mode or "during")
+    told.is_dated, told.period, told.mode = False, day(own) if own else None, told.mode or "during"
+    return told
 
 
-def _join_systemic(courses: list[Course], told: Told, turns: Sequence[dt.date], table: Rules) -> None:
+def _join_systemic(courses: list[Course], told: Told, turns: Turns, table: Rules) -> None:
     """Drugs told by a report join the course that has them; without one they are a course of their own."""
     clue, period, drugs = told.clue, told.period, told.drugs
     if not drugs:
@@ -716,7 +809,7 @@ def _join_unnamed(courses: list[Course], told: Told, period: Period | None, tabl
         courses.append(course)
 
 
-def _tells_of(course: Course, told: Told, turns: Sequence[dt.date], table: Rules) -> bool:
+def _tells_of(course: Course, told: Told, turns: Turns, table: Rules) -> bool:
     """Whether drugs told then can be this course: during it, shortly around it, or later as its past.
 
     A part of its drugs alone, begun after its last day, is what follows it (maintenance, a lighter protocol); the
@@ -733,17 +826,23 @@ def _tells_of(course: Course, told: Told, turns: Sequence[dt.date], table: Rules
     if course.from_rows and (not clue.is_dated or course.type is TreatmentType.CHEMOTHERAPY):
         return True
     given = clue.source in table.treatments["giving_kinds"] or told.mode == "start"
-    turned = any((course.last or course.period.end) < turn <= period.start for turn in turns)
-    later_cycle = table.later_cycle.search(clue.words_before(30) + clue.words_after(40)) is not None
+    is_later_cycle = told.cycle > 1
     if not clue.is_history and not course.from_rows:
         begun = told.is_dated or told.mode == "start"
-        if told.drugs < course.drugs and after > table.treatments["add_drug"] and begun:
+        apart = after > table.treatments["add_drug"]
+        if told.drugs < course.drugs and apart and begun:
             return False
-        if course.drugs < told.drugs and after > table.treatments["add_drug"] and given:
+        if course.drugs < told.drugs and apart and (given or begun):
             return False
-        if given and turned and after > table.treatments["add_drug"] and not later_cycle:
+        if apart and (given or begun) and not is_later_cycle and turns.between(course.last, period.start, told.type):
             return False
-        if later_cycle and after <= table.treatments["continued"]:
+        if told.is_dated and told.mode == "start" and course.has_start and period.is_day:
+            again = told.drugs == course.drugs and told.type is TreatmentType.CHEMOTHERAPY
+            if again and after > table.treatments["begun_again"]:
+                return False
+            if told.drugs != course.drugs and -before > table.treatments["told_merge"]:
+                return False
+        if is_later_cycle and after <= table.treatments["continued"]:
             return True
     limit = table.treatments["continued" if course.type in LASTING else "told_merge"]
     return after <= limit or (clue.is_history and not clue.is_dated) or (not clue.is_dated and not course.from_rows)
@@ -794,17 +893,19 @@ def _settle_drugs(course: Course, table: Rules) -> None:
 
 
 def _is_supported(course: Course, has_file: bool, visits: Sequence[dt.date], table: Rules) -> bool:
-    """Whether a systemic treatment that no row shows is told well enough.
+    """Whether a systemic treatment that no row shows is told well enough: by those who gave it, or with a day, or often.
 
-    One passing word is not, where the pharmacy's file is there or where later visits never tell it again; two documents
-    are, or the report of those who gave it.
+    One passing word is not, where the pharmacy's file is there or where later visits never tell it again; nor are few
+    documents that name drugs without a day, a beginning, an end or an evaluation: so are options named.
     """
     if course.from_rows or course.type not in SYSTEMIC:
         return True
     documents = {clue.page.document.id for clue in course.clues}
-    if len(documents) > 1 or any(clue.source in table.treatments["giving_kinds"] for clue in course.clues):
+    if course.has_end or any(one.source in table.treatments["giving_kinds"] for one in course.clues):
         return True
-    if any(one.mode == "start" for one in course.told) and not has_file:
+    if not any(one.mode or one.is_dated for one in course.told):
+        return len(documents) >= table.treatments["passing_documents"]
+    if len(documents) > 1 or (not has_file and any(one.mode == "start" for one in course.told)):
         return True
     told = course.clues[0].page.document.date
     if has_file or told is None:
@@ -1014,6 +1115,7 @@ def _item(course: Course, table: Rules) -> TreatmentItem:
         intent=course.intent,
         stop_reason=course.stop_reason,
         cycles=len(course.rows) if course.rows and not operation else None,
+        dose=_dose(course, table) if course.type is TreatmentType.RADIOTHERAPY else None,
         confidence=confidence(said, table=table),
         why=f"Écrit par {who_says(said)}{when_said(said)}{_estimated(course)}.",
         evidence=course.evidence(table),
@@ -1070,7 +1172,7 @@ def _telling_order(told: Told) -> tuple[bool, bool, int, bool, dt.date, str, int
     clue, period = told.clue, told.period
     table = rules()
     days = (period.end - period.start).days if period else 999
-    first_hand = told.mode == "start" or clue.source in table.treatments["giving_kinds"]
+    first_hand = told.mode == "start" or (clue.source in table.treatments["giving_kinds"] and told.cycle <= 1)
     rank = (
         0
         if days == 0 and (told.is_dated or first_hand)
@@ -1095,8 +1197,16 @@ def _is_first_hand(told: Told, table: Rules) -> bool:
     """Whether a sentence dates it, says that it begins, or is of those who did it."""
     if told.is_dated or told.mode == "start":
         return True
+    if told.cycle > 1:
+        return False
     kinds = "operating_kinds" if told.type is TreatmentType.SURGERY else "giving_kinds"
     return told.clue.source in table.treatments[kinds]
+
+
+def _cycle_of(clue: Clue, table: Rules) -> int:
+    """The number of the cycle that the words around a drug tell; 0 where they tell none."""
+    found = table.cycle.search(clue.words_before(30) + clue.words_after(40))
+    return int(next(number for number in found.groups() if number)) if found else 0
 
 
 def _integer(value: object) -> int | None:

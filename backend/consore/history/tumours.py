@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from consore.history.beliefs import confidence, key_of, voices, when_said, who_says
 from consore.history.clues import Clue, Page, Reading, row_evidence, side_of
@@ -154,6 +155,8 @@ class Draft:
         whole = [one for one in self.statements if one.topography or is_spread(one.morphology)]
         sources, origins = {one.source for one in whole}, {one.origin for one in whole}
         strong = bool(sources & set(table.support["strong_kinds"])) or len(origins) >= table.support["documents"]
+        if len(origins) == 1 and (self.morphology is None or histology(self.morphology)[1] == "nos"):
+            return False  # one report names no histology: a word of its microscopy was taken for an organ
         return strong and self.support(table) >= int(table.support["second_tumour"])
 
 
@@ -171,7 +174,9 @@ class Tumours:
         if len(self.items) <= 1:
             return self.items[0] if self.items else None
         for other in clue.neighbours:
-            found = self.at_site(other.code) if other.kind is MentionKind.TOPOGRAPHY else None
+            if other.kind is not MentionKind.TOPOGRAPHY or other.code.startswith("C77"):
+                continue  # nodes are of the tumour that drains there, not of a lymphoma
+            found = self.at_site(other.code)
             if found:
                 return found
         rank = self.of_page.get(clue.page.document.id)
@@ -219,25 +224,27 @@ class Tumours:
 def find_tumours(reading: Reading, terminology: Terminology) -> Tumours:
     """The primary tumours, ranked by diagnosis date, without their staging and biomarkers."""
     table = rules()
-    whole, partial = _statements(reading, terminology, table)
+    whole, partial = (
+        sorted(found, key=lambda one: _strength(one, table)) for found in _statements(reading, terminology, table)
+    )
     drafts: list[Draft] = []
-    for statement in sorted(whole, key=lambda one: _strength(one, table)):
+    for statement in whole:
         _take_in(drafts, statement)
     if not drafts:
-        for statement in sorted(partial, key=lambda one: _strength(one, table)):
+        for statement in partial:
             if statement.topography and statement.source == "diagnosis":
                 _take_in(drafts, statement)
-    for statement in sorted(partial, key=lambda one: _strength(one, table)):
+    for statement in partial:
         _born_where_usual(drafts, statement)
     metastatic = _metastatic_sites(reading, table)
-    if len(reading.pages) > 1:
+    if _is_followed(reading, table):
         drafts = [draft for draft in drafts if not _is_passing_word(draft)]
     kept = _believed(drafts, metastatic, table)
     aside = [draft for draft in drafts if draft not in kept and draft.topography]
     if not kept and partial:
         kept = _last_resort(partial, table)
-        kept = [draft for draft in kept if len(reading.pages) == 1 or not _is_passing_word(draft)]
-    for statement in sorted(partial, key=lambda one: _strength(one, table)):
+        kept = [draft for draft in kept if not (_is_followed(reading, table) and _is_passing_word(draft))]
+    for statement in partial:
         _refine(kept, statement)
     tumours = _ranked(kept, table, terminology)
     tumours.set_aside = [_set_aside(draft, kept, metastatic, table, terminology) for draft in aside]
@@ -301,13 +308,26 @@ def _read_page(
     """The statements of one document; a report whose only site and only morphology lie apart joins them."""
     joined: list[Statement] = []
     loose: list[Statement] = []
-    for clues in page.by_sentence.values():
-        _read_sentence(clues, page, joined, loose, table)
-    if page.kind == "pathology" and not any(one.topography for one in (*joined, *loose)):
+    named = {
+        clue.sentence
+        for clue in page.clues
+        if clue.kind is MentionKind.MORPHOLOGY or clue.kind is MentionKind.TOPOGRAPHY
+    }
+    for sentence in sorted(named):
+        _read_sentence(page.by_sentence[sentence], joined, loose, table)
+    if not any(one.topography for one in (*joined, *loose)):
         loose.extend(_sampled(page, terminology))
+        joined.extend(_named_beside(loose, terminology, table))
     if not joined and page.kind in ("pathology", "surgery", "rcp", "molecular"):
-        topographies = [one for one in loose if one.topography and not one.morphology and not _is_image(one, table)]
         morphologies = [one for one in loose if one.morphology]
+        topographies = [
+            one
+            for one in loose
+            if one.topography
+            and not one.morphology
+            and not _is_image(one, table)
+            and not all(is_unlikely(one.topography, str(other.morphology)) for other in morphologies)
+        ]
         if morphologies and topographies and len({site_group(str(one.topography)) for one in topographies}) == 1:
             best = next((one for one in morphologies if not is_unspecified(str(one.morphology))), morphologies[0])
             side = next((one.laterality for one in topographies if one.laterality), None)
@@ -323,26 +343,78 @@ def _is_image(statement: Statement, table: Rules) -> bool:
 
 
 def _sampled(page: Page, terminology: Terminology) -> list[Statement]:
-    """The organ inside the words of a biopsy ("biopsie du col utérin"), where a pathology report names no other."""
+    """The organ that the words of a sample or an operation name ("biopsie du col utérin", "tumorectomie sein droit").
+
+    The reader marks the sites of tumours; an organ inside an act it leaves to the act. A report of a specimen that
+    names no other site is of this one.
+    """
+    if page.kind not in rules().diagnosis["specimen_kinds"]:
+        return []
     found = []
     for clue in page.clues:
-        if clue.kind is MentionKind.PROCEDURE and clue.code == "PROC:biopsy":
-            code = _organ_in(clue.words_after(25).partition(" ")[2], terminology)
-            if code and site_group(code) not in rules().metastatic["sites"]:
-                found.append(_joined(clue, code, None, None))
+        if clue.kind is MentionKind.PROCEDURE and clue.code in rules().diagnosis["sampling_acts"]:
+            place = _organ_in(clue.words_after(rules().diagnosis["organ_within"]), terminology)
+            if place and site_group(place.code) not in rules().metastatic["sites"]:
+                found.append(_joined(clue, place.code, None, _side_of_organ(place, clue)))
     return found
 
 
+def _named_beside(loose: list[Statement], terminology: Terminology, table: Rules) -> list[Statement]:
+    """Histologies with the organ that their own words name, where the reader marked none ("carcinome de l'amygdale").
+
+    After the histology, else just before it ("amygdale D : carcinome épidermoïde"). Not where metastases sit, nor
+    where a histology that has an organ of its own is not born.
+    """
+    found = []
+    for one in [one for one in loose if one.clue and one.morphology and not is_spread(one.morphology)]:
+        clue, morphology = one.clue, str(one.morphology)
+        assert clue is not None
+        reach = table.diagnosis["organ_within"]
+        place = _organ_in(clue.words_after(reach)[len(clue.mention.text) :], terminology) or _organ_in(
+            clue.words_before(reach), terminology, last=True
+        )
+        usual = usual_site(None, morphology)
+        if (
+            place is None
+            or is_unlikely(place.code, morphology)
+            or (usual and site_group(usual) != site_group(place.code))
+        ):
+            continue
+        if not usual and place.code[:3] in table.metastatic["not_born_untold"]:
+            continue
+        loose.remove(one)
+        found.append(_joined(clue, place.code, morphology, _side_of_organ(place, clue)))
+    return found
+
+
+def _side_of_organ(place: _Organ, clue: Clue) -> Laterality | None:
+    if not site(place.code).paired or place.side:
+        return place.side if site(place.code).paired else None
+    sides = [one for one in clue.neighbours if one.kind is MentionKind.LATERALITY]
+    near = _nearest(clue, sides, rules().diagnosis["side_characters"])
+    return side_of(near) if near else None
+
+
+class _Organ(NamedTuple):
+    code: str
+    side: Laterality | None  # that stands just after it
+
+
+_AFTER_ORGAN = re.compile(r"\s*\(?(?:(?P<right>droite?|dte?|D)|(?P<left>gauche|gche|G))\b")
+
+
 @lru_cache(maxsize=4096)
-def _organ_in(words: str, terminology: Terminology) -> str | None:
-    return next((one.code for one in terminology.match(words) if one.kind == "topography" and one.code), None)
+def _organ_in(words: str, terminology: Terminology, *, last: bool = False) -> _Organ | None:
+    """The first (or last) organ that the dictionary knows in these words."""
+    organs = [one for one in terminology.match(words) if one.kind == "topography" and one.code]
+    if not organs:
+        return None
+    organ = organs[-1 if last else 0]
+    side = _AFTER_ORGAN.match(words, organ.end)
+    return _Organ(str(organ.code), None if not side else Laterality.RIGHT if side["right"] else Laterality.LEFT)
 
 
-def _read_sentence(
-    clues: list[Clue], page: Page, joined: list[Statement], loose: list[Statement], table: Rules
-) -> None:
-    if not any(clue.kind is MentionKind.MORPHOLOGY or clue.kind is MentionKind.TOPOGRAPHY for clue in clues):
-        return
+def _read_sentence(clues: list[Clue], joined: list[Statement], loose: list[Statement], table: Rules) -> None:
     metastases = [clue for clue in clues if clue.kind is MentionKind.METASTASIS]
     morphologies = [clue for clue in clues if clue.kind is MentionKind.MORPHOLOGY and clue.code]
     spread = [clue for clue in morphologies if behaviour(clue.code) == "6"]
@@ -437,7 +509,8 @@ def _distance(clue: Clue, other: Clue) -> int:
 
 
 def _side(topography: Clue, sides: list[Clue], table: Rules) -> Laterality | None:
-    own = side_of(topography)
+    named = table.diagnosis["side_of_words"].get(topography.mention.text)
+    own = Laterality(named) if named else side_of(topography)
     if own or not site(topography.code).paired:
         return own
     near = _nearest(topography, sides, table.diagnosis["side_characters"])
@@ -519,6 +592,11 @@ def _believed(drafts: list[Draft], metastatic: set[str], table: Rules) -> list[D
             continue
         kept.append(draft)
     return kept
+
+
+def _is_followed(reading: Reading, table: Rules) -> bool:
+    """Whether another document might have said more: one alone is believed, unless it is an image or a note."""
+    return len(reading.pages) > 1 or any(page.kind in table.events["weak_kinds"] for page in reading.pages)
 
 
 def _is_passing_word(draft: Draft) -> bool:
@@ -795,7 +873,9 @@ def _diagnosis_date(draft: Draft, table: Rules) -> dt.date | None:
         if before and (_retells(oldest) or _documents_of(draft, before) >= _documents_of(draft, day(first))):
             return before.start
         return first
-    told = [day(one.date) for one in draft.statements if one.date and not one.is_dated]
+    undated = [one for one in draft.statements if one.date and not one.is_dated]
+    told = [day(one.date) for one in undated if one.source not in table.events["weak_kinds"] and one.date]
+    told = told or [day(one.date) for one in undated if one.date]  # an image suspects before it is known
     known = earliest([*stated, *told])
     if known is None:
         return None

@@ -13,12 +13,16 @@ from consore.model import Biography, EventItem, EventType, EvidenceRef, MentionK
 LABEL = "Décès"
 
 
-def add_vital_status(history: Biography, reading: Reading) -> None:
-    """Add the death, from the administrative file or else from the reports, and the date of last news."""
+def add_death(history: Biography, reading: Reading) -> None:
+    """Add the death, from the administrative file or else from the reports that announce it."""
     death = _death_of_file(reading) or _death_told(reading)
     if death:
         history.events.append(death)
-        history.death_date = death.date
+
+
+def add_vital_status(history: Biography, reading: Reading) -> None:
+    """The date of death of the events, corrected as they are, and the date of last news."""
+    history.death_date = next((one.date for one in history.events if one.type is EventType.DEATH), None)
     known = [page.document.date for page in reading.pages if page.document.date]
     known += [row.date for rows in reading.rows.values() for row in rows if row.date]
     history.last_news = history.death_date or max(known, default=None)

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 from sqlmodel import Session, SQLModel
 
 from consore.model import (
@@ -35,6 +35,7 @@ from consore.model import (
     Dossier,
     DossierDocument,
     DrugItem,
+    EventType,
     Evidence,
     EvidenceItem,
     EvidenceRef,
@@ -85,6 +86,11 @@ def structure_and_save(session: Session, patient_ids: int | Sequence[int], termi
     samples = [sample["external_id"] for shelf in shelves.values() for sample in _samples(0, shelf)]
     session.execute(delete(Sample).where(_in(Sample.external_id, samples)))  # one may have been another patient's
     biographies = {patient_id: structure(shelf.dossier, terminology) for patient_id, shelf in shelves.items()}
+    for patient_id, biography in biographies.items():
+        shelf = shelves[patient_id]
+        if shelf.dossier.death_date is None and shelf.death_date != biography.death_date:
+            dead = update(Patient).where(_c(Patient.id) == patient_id)
+            session.execute(dead.values(death_date=biography.death_date))
     _save(
         session, [_Rows(patient_id, shelves[patient_id], one, terminology) for patient_id, one in biographies.items()]
     )
@@ -99,6 +105,7 @@ class Shelf:
 
     def __init__(self, dossier: Dossier) -> None:
         self.dossier = dossier
+        self.death_date = dossier.death_date  # as the store has it, from a file or from reports
         self.documents: dict[str, int] = {}
         self.records: dict[str, int] = {}
 
@@ -111,6 +118,9 @@ def load_dossiers(session: Session, patient_ids: Sequence[int]) -> dict[int, She
         )
         for patient in session.scalars(select(Patient).where(_in(Patient.id, patient_ids)).order_by(_c(Patient.id)))
     }
+    for patient_id, date in _told_deaths(session, shelves):
+        if shelves[patient_id].death_date == date:
+            shelves[patient_id].dossier.death_date = None  # what reports told is no file
     _add_documents(session, shelves)
     _add_records(session, shelves)
     _add_corrections(session, shelves)
@@ -125,6 +135,17 @@ def load_dossiers(session: Session, patient_ids: Sequence[int]) -> dict[int, She
             identifier = f"{kind}:{counted[row.patient_id]}"
             shelves[row.patient_id].dossier.structured.append(StructuredRow(identifier, kind, row.date, values))
     return shelves
+
+
+def _told_deaths(session: Session, patient_ids: Iterable[int]) -> Sequence[Any]:
+    """Patient and day of the deaths that reports told: those of the administrative file have no evidence."""
+    statement = (
+        select(_c(TumourEvent.patient_id), _c(TumourEvent.date))
+        .join(Evidence, (_c(Evidence.item_id) == _c(TumourEvent.id)) & (_c(Evidence.item) == EvidenceItem.EVENT.value))
+        .where(_in(TumourEvent.patient_id, patient_ids), _c(TumourEvent.type) == EventType.DEATH.value)
+        .distinct()
+    )
+    return session.execute(statement).all()
 
 
 def _of_a_stay(row: Diagnosis | Act) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from consore.synthetic.pairs import PairSampler
 from consore.synthetic.questions import questions
 from consore.synthetic.trajectory import Care, Life, Tumour
 
+_OPERATIONS = ("PROC:turb", "PROC:orchiectomy")  # that make a diagnosis
 _PLAIN_STATUSES = ("wild_type", "negative", "positive")
 
 
@@ -115,6 +116,7 @@ def _tumour(tumour: Tumour) -> dict[str, Any]:
         "ctnm": tumour.ctnm,
         "ptnm": tumour.ptnm,
         "stage": tumour.stage or None,
+        "sampled_by_surgery": tumour.cancer.raw["biopsy_kind"] in _OPERATIONS,
         "grade": tumour.grade,
         "biomarkers": [
             {"code": code, "status": status or "unknown", "value": value}
@@ -148,4 +150,5 @@ def _treatment(care: Care) -> dict[str, Any]:
         "tumour_rank": care.tumour.rank,
         "intent": care.intent,
         "response": care.response,
+        "dose": care.dose or None,
     }

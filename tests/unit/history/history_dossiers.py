@@ -68,6 +68,7 @@ regimen = mark(K.REGIMEN, "LOCAL")
 act = mark(K.PROCEDURE, "LOCAL")
 side = mark(K.LATERALITY, "LOCAL")
 line = mark(K.LINE, "LOCAL")
+dose = mark(K.DOSE, "LOCAL")
 day_ = mark(K.DATE, "LOCAL")
 
 

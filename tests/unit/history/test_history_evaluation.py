@@ -39,3 +39,26 @@ def test_a_treatment_needs_its_drugs_and_its_start():
     other = evaluate([{**TRUE, "treatments": [{**course, "drugs": [{"name": "docétaxel"}]}]}], {"P1": TRUE})
     late = evaluate([{**TRUE, "treatments": [{**course, "start": "2019-07-15"}]}], {"P1": TRUE})
     assert other.of("treatments").right == late.of("treatments").right == 0
+
+
+def test_of_two_operations_near_one_truth_the_nearest_is_the_right_one():
+    operation = {"type": "surgery", "drugs": [], "start": "2020-01-16"}
+    other = {"type": "surgery", "drugs": [], "start": "2019-12-24"}
+    truth = {**TRUE, "treatments": [operation]}
+    missed = evaluate([{**TRUE, "treatments": [other, operation]}], {"P1": truth}).misses
+    assert [(what, item["start"]) for _, _, what, item in missed] == [("found", "2019-12-24")]
+
+
+def test_the_operation_that_made_the_diagnosis_may_be_told_as_a_treatment_or_not():
+    truth = {**TRUE, "tumours": [{**TRUE["tumours"][0], "sampled_by_surgery": True}], "treatments": []}
+    resection = {"type": "surgery", "drugs": [], "start": "2019-03-10"}
+    for given in ([], [resection]):
+        score = evaluate([{**truth, "treatments": given}], {"P1": truth}).of("treatments")
+        assert (score.right, score.found, score.true) == (0, 0, 0)
+
+
+def test_an_irradiation_that_was_found_is_asked_for_its_dose():
+    rays = {"type": "radiotherapy", "drugs": [], "start": "2019-06-01", "dose": 50}
+    truth = {**TRUE, "treatments": [rays]}
+    assert evaluate([truth], {"P1": truth}).of("treatment_dose").f1 == 1
+    assert evaluate([{**truth, "treatments": [{**rays, "dose": 2.0}]}], {"P1": truth}).of("treatment_dose").f1 == 0

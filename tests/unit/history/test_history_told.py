@@ -9,6 +9,7 @@ from history_dossiers import (
     act,
     day_,
     document,
+    dose,
     dossier,
     drug,
     marker,
@@ -23,7 +24,8 @@ from history_dossiers import (
 )
 
 from consore.history import structure
-from consore.model import EventType, TreatmentType
+from consore.history.rules import rules
+from consore.model import EventType, Laterality, TreatmentType
 from consore.referentials import terminology
 
 
@@ -278,3 +280,175 @@ def test_a_value_under_its_threshold_is_under_it():
     )
     (pdl1,) = found.tumours[0].biomarkers
     assert (pdl1.status.value, pdl1.value) == ("negative", "<1")
+
+
+def test_an_adjective_of_something_else_than_a_tumour_is_no_recurrence():
+    text = "Des aphtes récidivants depuis un mois."
+    found = read(lung(), document("c1", "consultation", "2021-03-10", text, rec("récidivants", "REC:unspecified")))
+    assert [one.type for one in found.events] == [EventType.INITIAL]
+
+
+def test_nodes_that_relapse_are_of_the_tumour_that_drains_there_and_not_of_an_old_lymphoma():
+    found = read(
+        document(
+            "old",
+            "pathology",
+            "2012-06-26",
+            "Lymphome diffus à grandes cellules B, ganglion cervical.",
+            morph("Lymphome diffus à grandes cellules B", "9680/3"),
+            topo("ganglion cervical", "C77.0"),
+        ),
+        document(
+            "ap",
+            "pathology",
+            "2019-12-15",
+            "Carcinome épidermoïde du plancher buccal.",
+            morph("Carcinome épidermoïde", "8070/3"),
+            topo("plancher buccal", "C04.9"),
+        ),
+        document(
+            "c1",
+            "rcp",
+            "2021-09-06",
+            "Rechute ganglionnaire du plancher buccal.",
+            rec("Rechute", "REC:regional"),
+            topo("ganglionnaire", "C77.9"),
+            topo("plancher buccal", "C04.9"),
+        ),
+    )
+    relapses = [(one.type, one.tumour_rank) for one in found.events if one.type is not EventType.INITIAL]
+    assert (EventType.REGIONAL_RECURRENCE, 2) in relapses
+    assert all(kind is not EventType.LOCAL_RECURRENCE for kind, _ in relapses)
+
+
+def test_an_operation_of_the_past_told_without_a_day_takes_nothing_from_the_one_that_was_for_the_cancer():
+    found = read(
+        lung(),
+        document("s1", "surgery", "2020-03-02", "Lobectomie ce jour.", act("Lobectomie", "PROC:lobectomy")),
+        document(
+            "i1", "imaging", "2020-09-02", "Cholécystectomie ancienne.", act("Cholécystectomie", "PROC:cholecystectomy")
+        ),
+        document("c1", "consultation", "2020-10-02", "ATCD : circoncision.", act("circoncision", "PROC:circumcision")),
+    )
+    assert [(one.act_code, one.start) for one in of(found, TreatmentType.SURGERY)] == [
+        ("PROC:lobectomy", dt.date(2020, 3, 2))
+    ]
+
+
+def test_a_department_is_no_operation():
+    text = "Service de chirurgie thoracique, le 02/03/2020."
+    found = read(lung(), document("s1", "surgery", "2020-03-02", text, act("chirurgie", "PROC:surgery")))
+    assert not of(found, TreatmentType.SURGERY)
+
+
+def test_the_number_of_cycles_that_a_later_report_counts_begins_no_treatment():
+    found = read(
+        lung(),
+        document("h1", "chemotherapy", "2020-03-02", "C1 de docétaxel ce jour.", drug("docétaxel", "L01CD02")),
+        document("c1", "letter", "2021-10-05", "8 cures de docétaxel.", drug("docétaxel", "L01CD02")),
+    )
+    assert [one.start for one in of(found, TreatmentType.CHEMOTHERAPY)] == [dt.date(2020, 3, 2)]
+
+
+def test_a_seventh_cycle_is_not_the_first_day_of_what_a_letter_says_began_earlier():
+    began = "Docétaxel choisi en mars 2020."
+    found = read(
+        lung(),
+        document("h7", "chemotherapy", "2020-07-06", "C7 de docétaxel ce jour.", drug("docétaxel", "L01CD02")),
+        document(
+            "c1", "letter", "2020-12-05", began, drug("Docétaxel", "L01CD02", date="2020-03-01"), month("mars 2020")
+        ),
+    )
+    assert [one.start for one in of(found, TreatmentType.CHEMOTHERAPY)] == [dt.date(2020, 3, 1)]
+
+
+def month(words):
+    return day_(words, None, "2020-03", date="2020-03-01")
+
+
+def test_what_a_drug_replaces_stops_and_a_choice_that_was_weighed_was_not_given():
+    swap = "Létrozole à la place du tamoxifène à compter du 16/06/2021."
+    found = read(
+        lung(),
+        document("c1", "consultation", "2020-03-02", "Début du tamoxifène.", drug("tamoxifène", "L02BA01")),
+        document(
+            "c2",
+            "consultation",
+            "2021-06-16",
+            swap,
+            drug("Létrozole", "L02BG04", date="2021-06-16"),
+            drug("tamoxifène", "L02BA01", date="2021-06-16"),
+        ),
+        document(
+            "c3",
+            "consultation",
+            "2021-07-16",
+            "Entre exémestane et fulvestrant, choix.",
+            drug("fulvestrant", "L02BA03"),
+        ),
+    )
+    assert [(one.name, one.start) for one in of(found, TreatmentType.HORMONOTHERAPY)] == [
+        ("tamoxifène", dt.date(2020, 3, 2)),
+        ("létrozole", dt.date(2021, 6, 16)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "doses", "total"),
+    [
+        ("Irradiation de 50 Gy en 25 séances de 2 Gy.", ("50", "2"), 50),
+        ("Irradiation stéréotaxique 3 x 18 Gy.", ("18",), 54),
+        ("Irradiation du sein.", (), None),
+    ],
+)
+def test_an_irradiation_has_its_total_dose(text, doses, total):
+    marks = [dose(f"{one} Gy", None, one, unit="Gy") for one in doses]
+    report = document("r1", "radiotherapy", "2020-06-30", text, act("Irradiation", "PROC:radiotherapy"), *marks)
+    assert [one.dose for one in of(read(lung(), report), TreatmentType.RADIOTHERAPY)] == [total]
+
+
+def test_an_organ_that_only_the_dictionary_knows_is_the_site_of_the_histology_beside_it():
+    text = "Biopsie amygdale D : carcinome épidermoïde."
+    (tumour,) = read(document("ap", "pathology", "2020-01-14", text, morph("carcinome épidermoïde", "8070/3"))).tumours
+    assert (tumour.topography, tumour.laterality) == ("C09.9", Laterality.RIGHT)
+
+
+def test_an_organ_where_a_metastasis_was_taken_is_no_primary_site():
+    text = "Biopsie du pancréas : carcinome rénal à cellules claires."
+    (tumour,) = read(document("ap", "pathology", "2020-01-14", text, morph("carcinome rénal", "8310/3"))).tumours
+    assert tumour.topography == "C64.9"
+
+
+def test_a_lobe_tells_its_side():
+    (tumour,) = read(
+        document(
+            "ap",
+            "pathology",
+            "2020-01-14",
+            "Adénocarcinome du LSD.",
+            morph("Adénocarcinome", "8140/3"),
+            topo("LSD", "C34.1"),
+        )
+    ).tumours
+    assert tumour.laterality is Laterality.RIGHT
+
+
+def test_a_progression_that_one_scan_shows_is_so_where_another_drug_follows():
+    def told(*more):
+        visits = [document(f"v{n}", "consultation", f"2021-0{n}-20", "Va bien.") for n in range(4, 9)]
+        scan = document("i1", "imaging", "2021-03-02", "Progression.", rec("Progression", "REC:progression"))
+        return [one.date for one in read(lung(), scan, *visits, *more).events if one.type is EventType.PROGRESSION]
+
+    began = document("h1", "chemotherapy", "2021-03-20", "C1 de docétaxel.", drug("docétaxel", "L01CD02"))
+    assert told() == []
+    assert told(began) == [dt.date(2021, 3, 2)]
+
+
+def test_a_confidence_grows_with_what_is_said_and_says_how_often_such_items_proved_right():
+    calibration = rules().calibration
+    assert set(calibration) >= {"tumour", "event", "treatment", "biomarker", "alteration"}
+    for points in calibration.values():
+        raws, shares = zip(*points, strict=True)
+        assert (raws[0], raws[-1]) == (0, 1)
+        assert list(raws) == sorted(set(raws))
+        assert [0, *shares, 1] == sorted([0, *shares, 1])

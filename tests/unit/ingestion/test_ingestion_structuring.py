@@ -166,6 +166,28 @@ def test_a_dossier_holds_documents_rows_and_acts(store: Store) -> None:
     ]
 
 
+def test_a_death_that_reports_alone_tell_makes_the_patient_dead_until_they_tell_it_no_more(store: Store) -> None:
+    _fill(store)
+    announced = "Nous avons appris le décès de la patiente, survenu à domicile."
+    letter = {"kind": "letter", "title": "", "date": "2025-06-01", "author": "", "service": ""}
+    told = dt.date(2025, 6, 1)
+    for version, (text, known) in enumerate(
+        [(announced, told), (f"{announced} Cordialement.", told), ("Va bien.", None)]
+    ):
+        with store.session() as session:
+            take_in(session, [SourceRecord("document", "letter", "42", {**letter, "text": text}, f"version {version}")])
+            structure_and_save(session, 1, terminology())
+        with store.session() as session:
+            deaths = session.exec(select(TumourEvent.date).where(TumourEvent.type == "death")).all()
+            assert (session.exec(select(Patient.death_date)).one(), deaths) == (known, [known] if known else [])
+    with store.session() as session:
+        session.exec(select(Patient)).one().death_date = dt.date(2025, 7, 1)  # the administrative file knows it
+    for _ in range(2):
+        with store.session() as session:
+            structure_and_save(session, 1, terminology())
+            assert load_dossier(session, 1).death_date == dt.date(2025, 7, 1)
+
+
 def _fill(store: Store) -> None:
     """One patient with a tumour sheet, a cure, a sample, a stay and a report."""
     patient = {"family_name": "Ferrandin", "given_name": "Lise", "sex": "female", "birth_date": "1961-03-04"}

@@ -11,6 +11,8 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
 
 from consore.language.anchored import Anchored, Places
 from consore.model import Mention, MentionKind
@@ -64,7 +66,9 @@ _DAYS = [f"{sign}{digit}" for sign in "/.-" for digit in range(10)]
 _NUMERICS = Anchored(_NUMERIC, *_DAYS, reach=len("2021"))
 _WRITTEN_DATES = Anchored(_WRITTEN, *_SHORTEST_MONTHS, reach=len("1er  "))
 _MONTH_YEARS = Anchored(
-    _MONTH_YEAR, *(f"{sign}{gap}{c}" for sign in "/-" for gap in ("", " ", "\n") for c in ("19", "20")), reach=len("03 ")
+    _MONTH_YEAR,
+    *(f"{sign}{gap}{c}" for sign in "/-" for gap in ("", " ", "\n") for c in ("19", "20")),
+    reach=len("03 "),
 )
 _YEARS = Anchored(_YEAR_ALONE, "19", "20", reach=len("printemps  l'annee "))
 _FROM_MONTHS = Anchored(_FROM_MONTH, *_SHORTEST_MONTHS, reach=len("debut "))
@@ -105,21 +109,23 @@ def find_dates(text: str, plain: str, places: Places, calendar: Calendar) -> Ite
 def dates_of(mentions: list[Mention], sentence_of: Sequence[int], plain: str) -> list[dt.date | None]:
     """The date of each mention: its own, else the nearest of its sentence.
 
-    `sentence_of[i]` is the sentence of `mentions[i]`. A date that follows « le », « en », « du » belongs to what stands
-    before it, one at the head of the sentence to what follows: the nearest by distance, with what lies between counted
-    double when another statement (« ; », « puis », « et ») stands there.
+    `sentence_of[i]` is the sentence of `mentions[i]`. What lies between the two counts double when another statement
+    (« ; », « puis », « et ») stands there. A date that begins a statement (« 66 Gy sur la loge, en mai 2024, rechute »)
+    is never that of what stands before it; one that ends a statement (« docétaxel débuté le 9 mars 2013, tumorectomie
+    en 2013 ») is rather not that of what comes after.
     """
-    dates: dict[int, list[Mention]] = {}
+    dates: dict[int, list[_Day]] = {}
     recurs: set[int] = set()
-    for mention, sentence in zip(mentions, sentence_of, strict=True):
+    for place, (mention, sentence) in enumerate(zip(mentions, sentence_of, strict=True)):
         if mention.date and mention.kind is MentionKind.DATE:
-            dates.setdefault(sentence, []).append(mention)
+            dates.setdefault(sentence, []).append(_Day(mention, _begins(mentions, place, plain)))
         elif mention.kind is MentionKind.RECURRENCE:
             recurs.add(sentence)
     if not dates:
         return [mention.date for mention in mentions]
     later = {
-        sentence: [date for date in dates.get(sentence, ()) if not _of_diagnosis(date, plain)] for sentence in recurs
+        sentence: [day for day in dates.get(sentence, ()) if not _of_diagnosis(day.mention, plain)]
+        for sentence in recurs
     }
     return [
         _date_of(
@@ -129,28 +135,60 @@ def dates_of(mentions: list[Mention], sentence_of: Sequence[int], plain: str) ->
     ]
 
 
+class _Day(NamedTuple):
+    mention: Mention
+    begins: bool  # a statement of what was done or happened begins with it
+
+
 # What comes after the diagnosis: in "récidive d'un cancer diagnostiqué en 2019" the year is not the recurrence's.
 _LATER = (MentionKind.RECURRENCE, MentionKind.METASTASIS, MentionKind.RESPONSE)
 _DIAGNOSED = re.compile(r"(?:diagnosti(?:c|que)|decouvert|connu|pris en charge|traite|opere)\w*(?: \w+){0,2} ?$")
+_HAPPENS = (*_LATER, MentionKind.DRUG, MentionKind.REGIMEN, MentionKind.PROCEDURE)
+_BEFORE_A_STATEMENT = re.compile(r"[,;:.\n]\s?(?:-\s?)?(?:(?:le|en|debut|fin|courant)\s)*$")
+_SOON = 15  # characters between a date that begins a statement and what it dates
+
+
+def _begins(mentions: list[Mention], place: int, plain: str) -> bool:
+    date = mentions[place]
+    if not _BEFORE_A_STATEMENT.search(plain, max(0, date.start - 25), date.start):
+        return False
+    for following in islice(mentions, place + 1, place + 6):
+        if following.kind in _HAPPENS and following.start >= date.end:
+            return following.start - date.end <= _SOON
+    return False
 
 
 def _of_diagnosis(date: Mention, plain: str) -> bool:
     return _DIAGNOSED.search(plain, max(0, date.start - 45), date.start) is not None
 
 
-def _date_of(mention: Mention, dates: Sequence[Mention], plain: str) -> dt.date | None:
-    if mention.kind is MentionKind.DATE or not dates:
+def _date_of(mention: Mention, days: Sequence[_Day], plain: str) -> dt.date | None:
+    if mention.kind is MentionKind.DATE or not days:
         return mention.date
-    nearest = dates[0] if len(dates) == 1 else min(dates, key=lambda date: _distance(mention, date, plain))
-    return nearest.date
+    own = [day for day in days if not (day.begins and mention.end <= day.mention.start)]
+    if not own:
+        return mention.date
+    nearest = own[0] if len(own) == 1 else min(own, key=lambda day: _distance(mention, day, plain))
+    return nearest.mention.date
 
 
 _ANOTHER_STATEMENT = re.compile(r"[;:]|,| puis | et | mais ")
+_NEXT_STATEMENT = re.compile(r"[;,]| puis ")
+_OF_THE_LAST = 40  # characters by which a date is farther from a statement that follows the one that it ends
 
 
-def _distance(mention: Mention, date: Mention, plain: str) -> int:
-    start, end = (mention.end, date.start) if mention.end <= date.start else (date.end, mention.start)
-    return max(0, end - start) + 25 * len(_ANOTHER_STATEMENT.findall(plain, start, max(start, end)))
+def _distance(mention: Mention, day: _Day, plain: str) -> int:
+    date = day.mention
+    is_before = mention.end <= date.start
+    start, end = (mention.end, date.start) if is_before else (date.end, mention.start)
+    far = max(0, end - start) + 25 * len(_ANOTHER_STATEMENT.findall(plain, start, max(start, end)))
+    if (
+        not is_before
+        and _NEXT_STATEMENT.search(plain, start, max(start, end))
+        and not _BEFORE_A_STATEMENT.search(plain, max(0, date.start - 25), date.start)
+    ):
+        far += _OF_THE_LAST
+    return far
 
 
 def _candidates(plain: str, places: Places, calendar: Calendar) -> Iterator[tuple[int, int, dt.date, str]]:
