@@ -33,8 +33,8 @@ YOUNG = {"patient": {"sex": "female", "ageAtDiagnosis": {"max": 60}}}
 HER2 = {"biomarker": {"code": ["HER2"], "status": ["positive"]}}
 TREATED = {"treatment": {"drug": ["L01F"], "line": {"min": 1}}}
 RELAPSE = {"event": {"type": ["metastatic_recurrence"], "site": ["C22", "C71"]}}
-FACT = {"concept": {"system": "ICD-O-3-T", "code": ["C01", "C02"]}}
-OTHER_FACT = {"concept": {"system": "LOCAL", "code": ["C05"]}}
+FACT = {"concept": {"system": "ICD-O-3-T", "code": ["C05"]}}
+OTHER_FACT = {"concept": {"system": "LOCAL", "code": ["C07"]}}
 COUNTS: dict[str, list[dict[str, Any]]] = {
     "count of 3 criteria": [
         {"all": [BREAST, HER2, YOUNG]},

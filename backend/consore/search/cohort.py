@@ -99,33 +99,42 @@ def condition(node: Criteria, today: dt.date) -> Condition:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of a table that meet a leaf. `date`: the column that says when they were."""
+    """The rows of a table that meet a leaf. `date`: the column that says when they were.
+
+    `by_id`: the leaf has found the identifiers of its rows by itself, and no index of the table serves better.
+    """
 
     table: Any
     date: Any
     condition: Condition
+    by_id: bool = False
 
     def patients(self) -> Select[Any]:
         """Whose they are: one row each."""
-        return select(_column(self.table.patient_id)).where(self.condition)
+        return self._select(_column(self.table.patient_id))
 
     def dated(self, clock: Callable[[Any], Any]) -> CTE:
         """`id`, `patient_id` and `day`, as the clock writes it, of those that have one; found once."""
         date = _column(self.date)
-        wanted = select(_column(self.table.id), _column(self.table.patient_id), clock(date).label("day"))
-        return wanted.where(self.condition, date.is_not(None)).cte().prefix_with("MATERIALIZED")
+        wanted = self._select(_column(self.table.id), _column(self.table.patient_id), clock(date).label("day"))
+        return wanted.where(date.is_not(None)).cte().prefix_with("MATERIALIZED")
 
     def ends(self, end: Any, clock: Callable[[Any], Any]) -> CTE:
         """`patient_id` and the first (`func.min`) or last (`func.max`) `day` of each of their patients."""
         owner, date = _column(self.table.patient_id), _column(self.date)
-        wanted = select(owner, end(clock(date)).label("day")).where(self.condition, date.is_not(None))
+        wanted = self._select(owner, end(clock(date)).label("day")).where(date.is_not(None))
         return wanted.group_by(owner).cte().prefix_with("MATERIALIZED")
+
+    def _select(self, *columns: Any) -> Select[Any]:
+        wanted = select(*columns).where(self.condition)
+        return wanted.with_hint(self.table, "NOT INDEXED", "sqlite") if self.by_id else wanted
 
 
 def rows(leaf: Criteria) -> Rows:
     """The rows that a leaf of the kinds of `criteria.DATED` speaks of."""
     table, date, conditions = _LEAVES[leaf.key]
-    return Rows(table, date, and_(True, *conditions(getattr(leaf, leaf.key))))
+    by_id = leaf.document is not None and bool(leaf.document.phrases)
+    return Rows(table, date, and_(True, *conditions(getattr(leaf, leaf.key))), by_id)
 
 
 def _sequence(leaf: SequenceLeaf) -> Select[Any]:
@@ -147,8 +156,7 @@ def _sequence(leaf: SequenceLeaf) -> Select[Any]:
 def _count(leaf: CountLeaf) -> Select[Any]:
     """The patients of so many rows."""
     counted = rows(leaf.of)
-    patient = _column(counted.table.patient_id)
-    return select(patient).where(counted.condition).group_by(patient).having(func.count() >= leaf.at_least)
+    return counted.patients().group_by(_column(counted.table.patient_id)).having(func.count() >= leaf.at_least)
 
 
 # --- Conditions of each leaf --------------------------------------------------------------------------------
