@@ -185,7 +185,7 @@ class Fact(SQLModel, table=True):
     `document_id` or `record_id` is one of its sources.
     """
 
-    __table_args__ = (Index("ix_fact_system_code", "system", "code", "assertion", "patient_id"),)
+    __table_args__ = (Index("ix_fact_system_code", "system", "code", "assertion", "patient_id", "date"),)
     id: int | None = Field(default=None, primary_key=True)
     patient_id: int = Field(foreign_key="patient.id", index=True, ondelete="CASCADE")
     kind: str
@@ -222,11 +222,12 @@ class Tumour(SQLModel, table=True):
 class TumourEvent(SQLModel, table=True):
     """An event; `parent_id` chains a recurrence to the event that it follows (OSIRIS)."""
 
+    __table_args__ = (Index("ix_tumourevent_type", "type", "patient_id", "date"),)
     id: int | None = Field(default=None, primary_key=True)
     patient_id: int = Field(foreign_key="patient.id", index=True, ondelete="CASCADE")
     tumour_id: int | None = Field(default=None, foreign_key="tumour.id", index=True, ondelete="CASCADE")
     parent_id: int | None = None
-    type: str = Field(index=True)
+    type: str
     date: dt.date | None = None
     label: str = ""
 
@@ -234,18 +235,20 @@ class TumourEvent(SQLModel, table=True):
 class TumourEventSite(SQLModel, table=True):
     """A site of an event, ICD-O-3 topography."""
 
+    __table_args__ = (Index("ix_tumoureventsite_code", "code", "event_id"),)
     id: int | None = Field(default=None, primary_key=True)
     event_id: int = Field(foreign_key="tumourevent.id", index=True, ondelete="CASCADE")
-    code: str = Field(index=True)
+    code: str
 
 
 class Treatment(SQLModel, table=True):
     """A treatment that was given; see `biography.TreatmentItem`."""
 
+    __table_args__ = (Index("ix_treatment_type", "type", "patient_id", "start"),)
     id: int | None = Field(default=None, primary_key=True)
     patient_id: int = Field(foreign_key="patient.id", index=True, ondelete="CASCADE")
     tumour_id: int | None = Field(default=None, foreign_key="tumour.id", index=True, ondelete="CASCADE")
-    type: str = Field(index=True)
+    type: str
     name: str
     regimen: str | None = Field(default=None, index=True)
     act_code: str | None = Field(default=None, index=True)
@@ -263,19 +266,21 @@ class Treatment(SQLModel, table=True):
 class TreatmentDrug(SQLModel, table=True):
     """A drug of a treatment."""
 
+    __table_args__ = (Index("ix_treatmentdrug_atc", "atc", "treatment_id"),)
     id: int | None = Field(default=None, primary_key=True)
     treatment_id: int = Field(foreign_key="treatment.id", index=True, ondelete="CASCADE")
-    atc: str | None = Field(default=None, index=True)
+    atc: str | None = None
     name: str
 
 
 class Biomarker(SQLModel, table=True):
     """A biomarker result. `number` is the value where it is one, for thresholds."""
 
+    __table_args__ = (Index("ix_biomarker_code", "code", "status", "patient_id"),)
     id: int | None = Field(default=None, primary_key=True)
     patient_id: int = Field(foreign_key="patient.id", index=True, ondelete="CASCADE")
     tumour_id: int | None = Field(default=None, foreign_key="tumour.id", index=True, ondelete="CASCADE")
-    code: str = Field(index=True)
+    code: str
     label: str = ""
     status: str
     value: str | None = None

@@ -99,45 +99,64 @@ def condition(node: Criteria, today: dt.date) -> Condition:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of a table that meet a leaf. `date`: the column that says when they were."""
+    """The rows of a table that meet a leaf. `date`: the column that says when they were.
+
+    `by_id`: the leaf has found the identifiers of its rows by itself, and no index of the table serves better.
+    """
 
     table: Any
     date: Any
     condition: Condition
+    by_id: bool = False
 
     def patients(self) -> Select[Any]:
         """Whose they are: one row each."""
-        return select(_column(self.table.patient_id)).where(self.condition)
+        return self._select(_column(self.table.patient_id))
 
-    def dated(self) -> CTE:
-        """`id`, `patient_id` and `date` of those that have one, found once whatever the statement does with them."""
-        wanted = select(_column(self.table.id), _column(self.table.patient_id), _column(self.date).label("date"))
-        return wanted.where(self.condition, _column(self.date).is_not(None)).cte().prefix_with("MATERIALIZED")
+    def dated(self, clock: Callable[[Any], Any]) -> CTE:
+        """`id`, `patient_id` and `day`, as the clock writes it, of those that have one; found once."""
+        date = _column(self.date)
+        wanted = self._select(_column(self.table.id), _column(self.table.patient_id), clock(date).label("day"))
+        return wanted.where(date.is_not(None)).cte().prefix_with("MATERIALIZED")
+
+    def ends(self, end: Any, clock: Callable[[Any], Any]) -> CTE:
+        """`patient_id` and the first (`func.min`) or last (`func.max`) `day` of each of their patients."""
+        owner, date = _column(self.table.patient_id), _column(self.date)
+        wanted = self._select(owner, end(clock(date)).label("day")).where(date.is_not(None))
+        return wanted.group_by(owner).cte().prefix_with("MATERIALIZED")
+
+    def _select(self, *columns: Any) -> Select[Any]:
+        wanted = select(*columns).where(self.condition)
+        return wanted.with_hint(self.table, "NOT INDEXED", "sqlite") if self.by_id else wanted
 
 
 def rows(leaf: Criteria) -> Rows:
     """The rows that a leaf of the kinds of `criteria.DATED` speaks of."""
     table, date, conditions = _LEAVES[leaf.key]
-    return Rows(table, date, and_(True, *conditions(getattr(leaf, leaf.key))))
+    by_id = leaf.document is not None and bool(leaf.document.phrases)
+    return Rows(table, date, and_(True, *conditions(getattr(leaf, leaf.key))), by_id)
 
 
 def _sequence(leaf: SequenceLeaf) -> Select[Any]:
     """The patients of two rows in this order."""
-    one, two = rows(leaf.first), rows(leaf.then)
-    first, then = one.dated(), two.dated()
-    order = [first.c.patient_id == then.c.patient_id, then.c.date >= first.c.date]
-    if one.table is two.table:
-        order.append(first.c.id != then.c.id)
-    if leaf.within:
-        order += _delayed(first.c.date, then.c.date, leaf.within)
+    one, two, within = rows(leaf.first), rows(leaf.then), leaf.within or Delay()
+    clock, unit = _clock(within.unit)
+    if one.table is not two.table and within.max is None:  # the earliest and the latest tell of all others
+        first, then = one.ends(func.min, clock), two.ends(func.max, clock)
+        apart = and_(True)
+    else:
+        first, then = one.dated(clock), two.dated(clock)
+        apart = first.c.id != then.c.id if one.table is two.table else and_(True)
+    order = [first.c.patient_id == then.c.patient_id, then.c.day >= first.c.day + (within.min or 0) * unit, apart]
+    if within.max is not None:
+        order.append(then.c.day <= first.c.day + within.max * unit)
     return select(first.c.patient_id).select_from(first.join(then, and_(*order)))
 
 
 def _count(leaf: CountLeaf) -> Select[Any]:
     """The patients of so many rows."""
     counted = rows(leaf.of)
-    patient = _column(counted.table.patient_id)
-    return select(patient).where(counted.condition).group_by(patient).having(func.count() >= leaf.at_least)
+    return counted.patients().group_by(_column(counted.table.patient_id)).having(func.count() >= leaf.at_least)
 
 
 # --- Conditions of each leaf --------------------------------------------------------------------------------
@@ -345,23 +364,18 @@ def _age(birth: Any, day: Any) -> Any:
     return extract("year", day) - extract("year", birth) - case((before_birthday, 1), else_=0)
 
 
-# --- Delays -------------------------------------------------------------------------------------------------
+# --- Days as numbers ----------------------------------------------------------------------------------------
 
 
-def _delayed(first: Any, then: Any, delay: Delay) -> list[Condition]:
-    """Whether so much time lies between two days.
+def _clock(unit: str) -> tuple[Callable[[Any], Any], int]:
+    """How a day is written as a number that grows, and how much of it the unit is.
 
     Months and years are those of the calendar, to the same day of the month: from 31 January, one month is over on
     1 March, and 28 February still lies within it.
     """
-    if delay.unit in ("days", "weeks"):
-        lapse, unit = _DaysBetween(first, then), 7 if delay.unit == "weeks" else 1
-    else:
-        lapse, unit = _calendar(then) - _calendar(first), _MONTH * (12 if delay.unit == "years" else 1)
-    bounds = NumberRange(
-        min=None if delay.min is None else delay.min * unit, max=None if delay.max is None else delay.max * unit
-    )
-    return _within(lapse, bounds)
+    if unit in ("days", "weeks"):
+        return _DayNumber, 7 if unit == "weeks" else 1
+    return _calendar, _MONTH * (12 if unit == "years" else 1)
 
 
 _MONTH = 32  # more than any day of a month
@@ -372,21 +386,19 @@ def _calendar(day: Any) -> Any:
     return (extract("year", day) * 12 + extract("month", day)) * _MONTH + extract("day", day)
 
 
-class _DaysBetween(FunctionElement[int]):
-    """The days from one day to a later one."""
+class _DayNumber(FunctionElement[int]):
+    """A day as the number of days since a fixed one."""
 
     type = Integer()
-    name = "days_between"
+    name = "day_number"
     inherit_cache = True
 
 
-@compiles(_DaysBetween)
-def _of_dates(element: Any, compiler: Any, **options: Any) -> str:
-    first, then = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"({then} - {first})"
+@compiles(_DayNumber)
+def _of_date(element: Any, compiler: Any, **options: Any) -> str:
+    return f"({compiler.process(element.clauses, **options)} - DATE '2000-01-01')"
 
 
-@compiles(_DaysBetween, "sqlite")
-def _of_texts(element: Any, compiler: Any, **options: Any) -> str:
-    first, then = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"CAST(julianday({then}) - julianday({first}) AS INTEGER)"
+@compiles(_DayNumber, "sqlite")
+def _of_text(element: Any, compiler: Any, **options: Any) -> str:
+    return f"CAST(julianday({compiler.process(element.clauses, **options)}) AS INTEGER)"

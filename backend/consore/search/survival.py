@@ -151,15 +151,15 @@ def kaplan_meier(durations: Sequence[float], observed: Sequence[bool]) -> list[S
 
 
 def thinned(points: list[SurvivalPoint], most: int = MOST_POINTS) -> list[SurvivalPoint]:
-    """At most `most` points of a curve, evenly along time, each with the events and the censored since the one before.
+    """At most `most` points of a curve: its first, then some evenly along time, each with what came before it.
 
     What a screen can show: a curve of 50,000 patients has thousands of steps.
     """
     if len(points) <= most:
         return points
-    kept: dict[int, SurvivalPoint] = {}
-    for point in points:
-        place = int(point.months / points[-1].months * (most - 1))
+    kept = {-1: points[0]}
+    for point in points[1:]:
+        place = int(point.months / points[-1].months * (most - 2))
         before = kept.get(place)
         if before is not None:
             point = replace(
@@ -197,9 +197,9 @@ def _starts(
         return dict(session.execute(select(tumours.c.patient_id, day).where(day.is_not(None))).all())  # type: ignore[arg-type]
     if since.key not in DATED:
         raise CriteriaError(f"Time is counted from {', '.join(DATED)}, not from {since.key}.", "Choose one of them.")
-    dated = rows(since).dated()
-    first = select(dated.c.patient_id, func.min(dated.c.date)).where(dated.c.patient_id.in_(who))
-    return dict(session.execute(first.group_by(dated.c.patient_id)).all())  # type: ignore[arg-type]
+    dated = rows(since).ends(func.min, lambda day: day)
+    first = select(dated.c.patient_id, dated.c.day).where(dated.c.patient_id.in_(who))
+    return dict(session.execute(first).all())  # type: ignore[arg-type]
 
 
 def _ends(session: Session, who: Select[Any], endpoint: Endpoint) -> dict[int, list[dt.date]]:

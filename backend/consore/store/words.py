@@ -47,10 +47,11 @@ SQLITE_GONE = (
     "DROP VIEW documenttext",
 )
 
+GIN = "CREATE INDEX ix_documentwords_words ON documentwords USING gin (words)"
 POSTGRESQL = (
     """CREATE TABLE documentwords (
         document_id integer PRIMARY KEY REFERENCES document ON DELETE CASCADE, words tsvector)""",
-    "CREATE INDEX ix_documentwords_words ON documentwords USING gin (words)",
+    GIN,
     "CREATE INDEX ix_documentwords_waiting ON documentwords (document_id) WHERE words IS NULL",
     """CREATE FUNCTION document_words() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         INSERT INTO documentwords (document_id) VALUES (new.id) ON CONFLICT (document_id) DO UPDATE SET words = NULL;
@@ -102,14 +103,16 @@ def _tsquery(element: Any, compiler: Any, **options: Any) -> str:
 
 
 def keep_words(session: Session | Connection) -> None:
-    """Index the documents whose words are not, on PostgreSQL; SQLite has done so by itself."""
+    """Index the documents whose words are not, in PostgreSQL; SQLite has done so by itself."""
     waiting = text(
         "SELECT w.document_id, d.text FROM documentwords w JOIN document d ON d.id = w.document_id "
-        f"WHERE w.words IS NULL ORDER BY w.document_id LIMIT {BATCH}"
+        f"WHERE w.words IS NULL AND w.document_id > :last ORDER BY w.document_id LIMIT {BATCH}"
     )
     filled = text("UPDATE documentwords SET words = CAST(:words AS tsvector) WHERE document_id = :id")
-    while rows := session.execute(waiting).all():
+    last = 0
+    while rows := session.execute(waiting, {"last": last}).all():
         session.execute(filled, [{"id": key, "words": _vector(words)} for key, words in rows])
+        last = rows[-1][0]
 
 
 def _vector(document: str) -> str:

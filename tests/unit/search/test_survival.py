@@ -12,17 +12,39 @@ from consore.errors import CriteriaError
 from consore.model import Patient, Treatment, Tumour, TumourEvent
 from consore.search.cohort import cohort
 from consore.search.criteria import parse_criteria
-from consore.search.survival import Endpoint, Survival, kaplan_meier, survival
+from consore.search.survival import Endpoint, Survival, kaplan_meier, survival, thinned
 from consore.store import Store
+
+
+def followed(seed: int) -> tuple[list[float], list[bool]]:
+    rng = random.Random(seed)
+    size = rng.choice([1, 2, 10, 300])
+    durations = [rng.choice([0.0, rng.uniform(0, 60), float(rng.randint(0, 12))]) for _ in range(size)]
+    return durations, [rng.random() < rng.choice([0.2, 0.9]) for _ in range(size)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_estimate_is_the_product_of_who_stays_of_who_is_followed(seed: int) -> None:
+    durations, observed = followed(seed)
+    pairs = list(zip(durations, observed, strict=True))
+    for point in kaplan_meier(durations, observed):
+        estimate, greenwood = 1.0, 0.0
+        for moment in sorted({time for time, ended in pairs if ended and time <= point.months + 1e-6}):
+            at_risk = sum(time >= moment for time in durations)
+            events = sum(ended and time == moment for time, ended in pairs)
+            estimate *= 1 - events / at_risk
+            greenwood += events / (at_risk * (at_risk - events)) if at_risk > events else math.inf
+        assert point.survival == pytest.approx(estimate, abs=1e-6)
+        if 0 < estimate < 1:
+            spread = 1.959964 * math.sqrt(greenwood) / math.log(estimate)
+            assert point.lower == pytest.approx(estimate ** math.exp(-spread), abs=1e-5)
+            assert point.upper == pytest.approx(estimate ** math.exp(spread), abs=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_estimate_and_its_interval_are_those_of_lifelines(seed: int) -> None:
-    lifelines = pytest.importorskip("lifelines")
-    rng = random.Random(seed)
-    size = rng.choice([1, 2, 10, 300])
-    durations = [rng.choice([0.0, rng.uniform(0, 60), float(rng.randint(0, 12))]) for _ in range(size)]
-    observed = [rng.random() < rng.choice([0.2, 0.9]) for _ in range(size)]
+    lifelines = pytest.importorskip("lifelines", reason="it comes with the extra `compare`")
+    durations, observed = followed(seed)
     theirs = lifelines.KaplanMeierFitter().fit(durations, observed)
     ours = kaplan_meier(durations, observed)
     assert [point.months for point in ours] == pytest.approx(list(theirs.timeline), abs=1e-6)
@@ -93,3 +115,12 @@ def test_time_does_not_run_from_what_has_no_day(breast: Store) -> None:
 def test_a_cohort_of_nobody_has_an_empty_curve(breast: Store) -> None:
     found = curve(breast, tree={"tumour": {"topography": ["C61"]}})
     assert (found.patients, found.points, found.at_risk, found.median) == (0, [], [], None)
+
+
+def test_a_curve_of_many_steps_is_thinned_and_loses_no_event() -> None:
+    durations = [number / 100 for number in range(10_000)]
+    whole = kaplan_meier(durations, [number % 3 == 0 for number in range(10_000)])
+    shown = thinned(whole)
+    assert len(shown) <= 500
+    assert sum(point.events for point in shown) == sum(point.events for point in whole)
+    assert (shown[0], shown[-1].survival) == (whole[0], whole[-1].survival)
