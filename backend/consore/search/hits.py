@@ -28,7 +28,7 @@ from consore.search.criteria import Criteria, DocumentLeaf, parse_criteria
 from consore.search.filters import engine_filter, ids_filter
 from consore.search.reasons import Reason, reasons
 from consore.search.snippets import Snippet, best_sentence, marked, quoted
-from consore.search.understanding import Understood, combine, understand
+from consore.search.understanding import Understood, understand
 from consore.store import Store
 
 MOST_A_PAGE = 100
