@@ -143,9 +143,7 @@ def _node_of(shorthand: str) -> Json:
             return {"any": [one, neither]}
         case "PROC":
             code = f"PROC:{rest}"
-            return {
-                "any": [{"treatment": {"act": [code]}}, {"concept": {"system": "LOCAL", "code": [code]}}]
-            }
+            return {"any": [{"treatment": {"act": [code]}}, {"concept": {"system": "LOCAL", "code": [code]}}]}
     raise ValueError(shorthand)
 
 

@@ -15,7 +15,9 @@ from rapidfuzz.distance import DamerauLevenshtein
 from consore.referentials.suggestion import Names
 from consore.referentials.text import tokens_for_index
 
-_MEANT = frozenset(("topography", "morphology", "drug", "regimen", "biomarker", "procedure", "metastasis", "recurrence"))
+_MEANT = frozenset(
+    ("topography", "morphology", "drug", "regimen", "biomarker", "procedure", "metastasis", "recurrence")
+)
 _OF_REPORTS = frozenset(("ICD-O-3-T", "ICD-O-3-M", "ATC", "LOCAL"))
 _SHORTEST = 5
 _TWO_ERRORS_FROM = 9

@@ -18,6 +18,7 @@ from consore.search.chips import Chip, Json
 from consore.search.criteria import DATED, Criteria, parse_criteria
 from consore.search.periods import NUMBER, number_of
 from consore.search.phrases import LINES, LINK, rules
+from consore.search.terms import sites_of_metastasis
 
 
 def compose(chips: list[Chip], plain: str) -> tuple[list[Chip], Criteria | None]:
@@ -27,6 +28,7 @@ def compose(chips: list[Chip], plain: str) -> tuple[list[Chip], Criteria | None]
     """
     chips = _without_symptoms(chips, plain)
     chips = [_of_family(chip, plain) for chip in chips]
+    chips = _spread(chips, plain)
     chips = _denied(chips, plain)
     chips = _dated(chips, plain)
     chips = [_counted(chip, plain) for chip in chips]
@@ -38,7 +40,11 @@ def compose(chips: list[Chip], plain: str) -> tuple[list[Chip], Criteria | None]
     nodes = [{"tumour": tumour.leaf} for tumour in tumours if tumour.leaf and not tumour.used]
     nodes += [{"none": [clause.criterion]} if clause.negated else clause.criterion for clause in clauses]
     shown = [
-        replace(chip, criterion={"none": [chip.criterion]}) if chip.negated else links.get(chip.start, chip) if chip.kind == LINK else chip
+        replace(chip, criterion={"none": [chip.criterion]})
+        if chip.negated
+        else links.get(chip.start, chip)
+        if chip.kind == LINK
+        else chip
         for chip in chips
         if chip.kind != LINK or chip.start in links
     ]
@@ -116,6 +122,47 @@ def _of_family(chip: Chip, plain: str) -> Chip:
     criterion = {"concept": {"system": system, "code": codes, "assertion": ["family"]}}
     label = f"Antécédent familial : {chip.label[:1].lower()}{chip.label[1:]}"
     return replace(chip, start=found.start(), kind="family", label=label, criterion=criterion)
+
+
+_SPREAD_ON = re.compile(
+    r"[ ,]*(?:et|ou|,|/|puis)(?: (?:au|aux|a la|dans (?:le|la|les)|du|de la|des|les?|la))?(?: [al]')? *"
+)
+_SPREAD_TO = re.compile(
+    r"[ ,:(]*(?:touchant|atteignant|avec|a type de|sous forme de|au niveau|dans|au|aux|a|sur)?[ :]*"
+    r"(?:(?:de|du|des|d'|le|la|les|l') ?)*"
+)
+
+
+def _spread(chips: list[Chip], plain: str) -> list[Chip]:
+    """« métastases au foie et au poumon », « rechute cérébrale », « récidive avec métastases osseuses »: one spread."""
+    result: list[Chip] = []
+    for chip in chips:
+        previous = result[-1] if result else None
+        event = previous.criterion.get("event", {}) if previous else {}
+        gap = plain[previous.end : chip.start] if previous else ""
+        is_site, is_spread = chip.kind == "topography", chip.kind == "metastasis" and "event" in chip.criterion
+        if previous and "site" in event and is_site and previous.kind == "metastasis" and _SPREAD_ON.fullmatch(gap):
+            chip = _at(chip, event["type"], previous)
+        elif previous and event and "site" not in event and "between" not in event and set(event["type"]) & _RELAPSES:
+            adjective = is_site and not gap.strip() and _ADJECTIVE.search(plain[chip.start : chip.end])
+            told = gap.strip(" ,:(") and _SPREAD_TO.fullmatch(gap) and (is_spread or is_site)
+            if (is_spread and _SPREAD_TO.fullmatch(gap)) or adjective or (told and gap.strip() not in ("de", "du")):
+                result[-1] = _at(replace(chip, start=previous.start), event["type"], previous)
+                continue
+        result.append(chip)
+    return result
+
+
+_RELAPSES = frozenset({"local_recurrence", "regional_recurrence", "metastatic_recurrence", "progression"})
+
+
+def _at(chip: Chip, types: list[str], event: Chip) -> Chip:
+    leaf = chip.criterion
+    site = leaf["event"]["site"] if "event" in leaf else sites_of_metastasis(leaf["tumour"]["topography"][0])
+    place = chip.label.removeprefix("Métastase : ")
+    name = event.label.partition(" : ")[0]
+    criterion = {"event": {"type": types, "site": site}}
+    return replace(chip, kind="metastasis", label=f"{name} : {place[:1].lower()}{place[1:]}", criterion=criterion)
 
 
 def _denied(chips: list[Chip], plain: str) -> list[Chip]:
@@ -212,8 +259,12 @@ def _without_overlap(chips: list[Chip]) -> list[Chip]:
 # --- What belongs to one row --------------------------------------------------------------------------------
 
 _TREATMENTS = ("treatment",)
-_BY = re.compile(r"\s*(?:(?:par|a base|avec|de type|type|comportant|associant|selon|:|\(|en|du|de|d'|le protocole|protocole|une|un) ?)*\s*")
-_IN_LINE = re.compile(r"[ ,(]*(?:(?:en|de|des|la|par|avec|sous|:|du|traitement|recu|ayant|traitee?s?|metastatiques?) ?)*")
+_BY = re.compile(
+    r"\s*(?:(?:par|a base|avec|de type|type|comportant|associant|selon|:|\(|en|du|de|d'|le protocole|protocole|une|un) ?)*\s*"
+)
+_IN_LINE = re.compile(
+    r"[ ,(]*(?:(?:en|de|des|la|par|avec|sous|:|du|traitement|recu|ayant|traitee?s?|metastatiques?) ?)*"
+)
 _UNDER = re.compile(r"\s*(?:(?:sous|apres|au|a|de|du|avec|par|d'|la|le|un|traitement|ligne) ?)*\s*")
 
 
@@ -373,7 +424,9 @@ def _ordered(
         if how.get("diagnosis"):
             # Days are counted from the diagnosis of the tumour that the question is about.
             then = before if isinstance(before, _Clause) else after if isinstance(after, _Clause) else None
-            then = then or next((row for row in rows[:position][::-1] if isinstance(row, _Clause) and _row_of(row)), None)
+            then = then or next(
+                (row for row in rows[:position][::-1] if isinstance(row, _Clause) and _row_of(row)), None
+            )
             first: _Clause | _Tumour | None = next((one for one in tumours[::-1] if not one.used), _Tumour({}, 0, 0))
         elif how.get("backward"):
             first, then = after, before

@@ -24,10 +24,12 @@ _UNITS = {
     "annee": "years",
     "annees": "years",
 }
-_IN_WORDS = (
-    "zero un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize".split()
-    + ["dix sept", "dix huit", "dix neuf", "vingt"]
-)
+_IN_WORDS = "zero un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize".split() + [
+    "dix sept",
+    "dix huit",
+    "dix neuf",
+    "vingt",
+]
 _VALUES = {word: number for number, word in enumerate(_IN_WORDS)} | {"une": 1, "demi": 0}
 NUMBER = rf"(?:\d{{1,3}}|{'|'.join(sorted(_VALUES, key=len, reverse=True))})"
 UNIT = rf"(?:{'|'.join(sorted(_UNITS, key=len, reverse=True))})"
@@ -48,7 +50,9 @@ _MONTHS = (
 _MONTH_NUMBERS = {name: number for number, names in enumerate(_MONTHS, start=1) for name in names}
 _MONTH = rf"(?:{'|'.join(sorted(_MONTH_NUMBERS, key=len, reverse=True))})"
 _YEAR = r"(?:19|20)\d\d"
-_POINT = rf"(?:(?:1er|\d{{1,2}}) {_MONTH} {_YEAR}|\d{{1,2}}/\d{{1,2}}/{_YEAR}|{_MONTH} {_YEAR}|\d{{1,2}}/{_YEAR}|{_YEAR})"
+_POINT = (
+    rf"(?:(?:1er|\d{{1,2}}) {_MONTH} {_YEAR}|\d{{1,2}}/\d{{1,2}}/{_YEAR}|{_MONTH} {_YEAR}|\d{{1,2}}/{_YEAR}|{_YEAR})"
+)
 _P = rf"({_POINT})"
 _THE = r"(?:l'annee |l'an |le |annee |fin |debut )?"
 _LED = r"(?:(?:diagnostiquee?s?|diagnostics?|annees?) )?"

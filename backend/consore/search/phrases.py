@@ -39,18 +39,16 @@ def phrases(plain: str, today: dt.date) -> Iterator[Chip]:
 def _cues(plain: str) -> Iterator[Chip]:
     for cue in rules().cues:
         for match in cue.pattern.finditer(plain):
-            yield chip(
-                match.start(), match.end(), cue.kind, cue.label, cue.criterion, alternatives=cue.alternatives
-            )
+            yield chip(match.start(), match.end(), cue.kind, cue.label, cue.criterion, alternatives=cue.alternatives)
 
 
 # --- Order --------------------------------------------------------------------------------------------------
 
-_FORWARD = (
-    r"(?:et )?(?:puis|ensuite)|suivie?s? (?:de|d'|par)|avant|precedant|avec ensuite|ayant precede"
-)
+_FORWARD = r"(?:et )?(?:puis|ensuite)|suivie?s? (?:de|d'|par)|avant|precedant|avec ensuite|ayant precede"
 _BACKWARD = r"apres|suivant|a la suite (?:de|d'|du|des)|au decours (?:de|d'|du|des)|secondaire a|post"
-_DIAGNOSIS = r"(?:apres |suivant |qui suivent |qui suit |du |de |depuis |a partir du )(?:le |la |leur |son )?diagnostic(?! d)"
+_DIAGNOSIS = (
+    r"(?:apres |suivant |qui suivent |qui suit |du |de |depuis |a partir du )(?:le |la |leur |son )?diagnostic(?! d)"
+)
 
 
 def _links(plain: str) -> Iterator[Chip]:
@@ -59,6 +57,8 @@ def _links(plain: str) -> Iterator[Chip]:
         yield _link(match, {})
     for match in re.finditer(rf"(?<!\w)(?:{_BACKWARD})(?!\w)", plain):
         yield _link(match, {"backward": True})
+    for match in re.finditer(r"(?<!\w)progress\w*(?: tumorale| de la maladie)? (sous)(?!\w)", plain):
+        yield chip(*match.span(1), LINK, "", {"backward": True})
     delay = (
         rf"(?P<how>dans (?:les |un delai de |un delai inferieur a )?|moins (?:de |d')|avant |en moins (?:de |d')|"
         rf"(?:a )?plus (?:de |d')|au dela de |(?:a )?au moins |apres |pendant (?:les |la )?)"
@@ -96,7 +96,7 @@ _N = r"(\d{1,3})"
 _AGED = r"(?:agee?s? )?(?:de )?"
 _AGES = (
     (rf"{_AGED}(?:entre|de) {_N}(?: ans)? (?:et|a) {_N} ans", lambda a, b: (a, b)),
-    (rf"{_AGED}{_N}\s*(?:a|/)?\s*{_N} ans", lambda a, b: (a, b)),
+    (rf"{_AGED}{_N}(?: ?(?:a|/) ?| ){_N} ans", lambda a, b: (a, b)),
     (rf"{_AGED}(?:plus (?:de |d'))?{_N} ans (?:a|et moins de) {_N} ans", lambda a, b: (a, b)),
     (rf"{_AGED}plus (?:de |d'){_N} ans|> ?{_N} ?ans|superieur a {_N} ans", lambda a: (a + 1, None)),
     (
@@ -153,7 +153,11 @@ def _age(match: re.Match[str], low: int | None, high: int | None) -> Chip:
         )
     if match["now"] or re.search(r" (?:actuellement|aujourd'hui)$", match.group()):
         return chip(match.start(), match.end(), "age", f"Âge actuel : {words}", {"patient": {"currentAge": span}})
-    other = () if "diagnostic" in match.group() else (Alternative(f"Âge actuel : {words}", f"actuellement {_bare(low, high)}"),)
+    other = (
+        ()
+        if "diagnostic" in match.group()
+        else (Alternative(f"Âge actuel : {words}", f"actuellement {_bare(low, high)}"),)
+    )
     label = f"Âge au diagnostic : {words}"
     return chip(match.start(), match.end(), "age", label, {"patient": {"ageAtDiagnosis": span}}, alternatives=other)
 
@@ -173,7 +177,10 @@ _ORDER = ["0", "I", "II", "III", "IV"]
 
 def _stages(plain: str) -> Iterator[Chip]:
     several = rf"({_ONE_STAGE})(?:\s*(a|au|et|ou|/|,)?\s*(?:stade )?({_ONE_STAGE}))?"
-    for match in re.finditer(rf"(?<!\w)(?:au |de |en )?stades? (?:[a-z]+ )??{several}(?!\w)", plain):
+    for match in re.finditer(
+        rf"(?<!\w)(?:au |de |en )?stades? (?:figo |ajcc |uicc |tnm |cliniques? |pathologiques? |precoces? |avances? )?{several}(?!\w)",
+        plain,
+    ):
         first, joint, last = _stage(match[1]), match[2], match[3] and _stage(match[3])
         stages = [first, last] if last else [first]
         if last and joint not in ("et", "ou", "/", ",") and {first, last} <= set(_ORDER):
@@ -213,7 +220,7 @@ def _scores(plain: str) -> Iterator[Chip]:
         score: Json = {"concept": {"system": _LOCAL, "code": [f"GLEASON:{match.group(1)}"]}}
         yield chip(match.start(), match.end(), "grade", f"Gleason {match.group(1)}", score)
     for match in re.finditer(
-        r"(?<!\w)(?:indice |statut |score )?(?:de performance |performance status )?(?:oms|ps|ecog)(?: oms| ps| ecog)?"
+        r"(?<!\w)(?:indice |statut |score )?(?:de performance |performance status )?(?:oms|ps|ecog)(?: oms| ps| ecog)?(?!\w)"
         r"\s*(?:de |a |= ?|: ?)?(<=|≤|<|inferieur ou egal a|au plus)?\s*([0-4])(?:\s*(?:a|et|ou|/|,)?\s*([0-4]))?(?!\w)",
         plain,
     ):
@@ -242,7 +249,8 @@ _OF_CARE = r"(?: (?:de |d')?(?:traitements?|chimiotherapies?|metastatiques?|ther
 def _lines(plain: str) -> Iterator[Chip]:
     for words, number in _ORDINALS.items():
         for match in re.finditer(
-            rf"(?<!\w)(?:en |de |des la |a la |a partir de la )?(?:(?:{words}) ligne(?: metastatique)?|l{number})({_MORE})?(?!\w)", plain
+            rf"(?<!\w)(?:en |de |des la |a la |a partir de la )?(?:(?:{words}) ligne(?: metastatique)?|l{number})({_MORE})?(?!\w)",
+            plain,
         ):
             more = bool(match[1]) or match.group().startswith(("des", "a partir"))
             line = {"min": number} if more else {"min": number, "max": number}
@@ -263,7 +271,9 @@ def _lines(plain: str) -> Iterator[Chip]:
     ):
         least = number_of(match["n"]) + ((match["how"] or "").strip() in ("plus de", "plus d'", ">"))
         if least > 1:
-            yield chip(match.start(), match.end(), "count", f"Au moins {least} cancers", {"tumour": {"rank": {"min": least}}})
+            yield chip(
+                match.start(), match.end(), "count", f"Au moins {least} cancers", {"tumour": {"rank": {"min": least}}}
+            )
     for match in re.finditer(r"(?<!\w)(?:plusieurs (?:cancers|tumeurs|primitifs)|cancers? multiples?)(?!\w)", plain):
         yield chip(match.start(), match.end(), "count", "Au moins 2 cancers", {"tumour": {"rank": {"min": 2}}})
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from consore.model import BiomarkerStatus, System, TreatmentType
-from consore.referentials import Match, Terminology
+from consore.referentials import Match, Terminology, normalise
 from consore.search.chips import Alternative, Chip, Json, chip
 from consore.search.labels import label
 from consore.search.phrases import rules
@@ -73,10 +73,12 @@ def _criterion(match: Match, terminology: Terminology) -> Json | None:
         case "morphology":
             if code.startswith("800") or code.endswith("/6"):
                 return None  # cancer, tumeur, métastase
+            if code.endswith("/1"):
+                return {"tumour": {"morphology": [code[:4]]}}  # a GIST, whatever was said of its behaviour
             return {"tumour": {"morphology": codes_under(terminology.widened(system, code))}}
         case "metastasis" if code:
-            sites = ["C40", "C41"] if code[:3] in ("C40", "C41") else [code[:3]]
-            return {"event": {"type": METASTASES, "site": sites}}
+            types = ["metastatic_recurrence"] if _RELAPSE.search(normalise(match.text)) else METASTASES
+            return {"event": {"type": types, "site": sites_of_metastasis(code)}}
         case "recurrence" if code in _RECURRENCES:
             return {"event": {"type": _RECURRENCES[code]}}
         case "drug":
@@ -97,6 +99,14 @@ def _criterion(match: Match, terminology: Terminology) -> Json | None:
         case "performance_status" | "response" | "stage" | "grade" | "measurement" if code:
             return {"concept": {"system": system, "code": [code]}}
     return None
+
+
+_RELAPSE = re.compile(r"rechut|recidiv")
+
+
+def sites_of_metastasis(code: str) -> list[str]:
+    """The organ of a metastasis as its category; bones have two."""
+    return ["C40", "C41"] if code[:3] in ("C40", "C41") else [code[:3]]
 
 
 def _procedure(system: str, code: str, terminology: Terminology) -> Json | None:
@@ -140,8 +150,10 @@ def _biomarker(match: Match, plain: str, masked: str) -> Chip:
     called = match.label
     if value:
         leaf["value"] = value
-        called = f"{match.label} {plain[match.end : end].strip(' :(')}" if _SIGN.search(plain[match.end : end]) else (
-            f"{match.label} {_bounds(value)}"
+        called = (
+            f"{match.label} {plain[match.end : end].strip(' :(')}"
+            if _SIGN.search(plain[match.end : end])
+            else (f"{match.label} {_bounds(value)}")
         )
     elif status:
         leaf["status"] = _STATUSES.get(status, [status])
@@ -212,7 +224,9 @@ _STATUSES = {
 _FIGURE = r"(\d{1,5}(?:[.,]\d+)?)"
 _UNIT = r"(?:%|ng/ml|[mk]?ui/ml|u/ml|pour cent)"
 _LINKING = r"(?:\(|a |:|est |de |d'|serique |eleve a |qui est )?"
-_BETWEEN = re.compile(rf"\s*{_LINKING}\s*(?:entre |de |compris entre ){_FIGURE}\s*{_UNIT}? (?:et|a) {_FIGURE}\s*{_UNIT}?")
+_BETWEEN = re.compile(
+    rf"\s*{_LINKING}\s*(?:entre |de |compris entre ){_FIGURE}\s*{_UNIT}? (?:et|a) {_FIGURE}\s*{_UNIT}?"
+)
 _COMPARED = re.compile(
     rf"\s*{_LINKING}\s*"
     r"(>=|<=|≥|≤|>|<|superieure?s? (?:ou egale?s? )?a|inferieure?s? (?:ou egale?s? )?a|plus de|moins de|au dessus de|"

@@ -9,7 +9,8 @@ import pytest
 
 from consore.referentials import terminology
 from consore.search import Understood, understand
-from consore.search.understanding import LONGEST_QUESTION, codes_under
+from consore.search.terms import codes_under
+from consore.search.understanding import LONGEST_QUESTION
 
 
 def asked(text: str) -> Understood:
@@ -87,7 +88,13 @@ def test_a_biomarker_takes_the_status_that_follows_it(text: str, status: str) ->
 
 def test_a_measured_biomarker_takes_its_bound() -> None:
     assert criteria("PD-L1 >= 50 %") == {"biomarker": {"code": ["PDL1"], "value": {"min": 50.0}}}
-    assert criteria("PSA < 4") == {"biomarker": {"code": ["PSA"], "value": {"max": 4.0}}}
+    assert criteria("PSA ≤ 4") == {"biomarker": {"code": ["PSA"], "value": {"max": 4.0}}}
+
+
+def test_a_strict_bound_leaves_out_its_own_value() -> None:
+    assert criteria("PSA < 4") == {"biomarker": {"code": ["PSA"], "value": {"max": 3.99}}}
+    assert criteria("Ki67 > 20 %") == {"biomarker": {"code": ["KI67"], "value": {"min": 20.01}}}
+    assert labels("Ki67 > 20 %") == ["Ki-67 > 20 %"]
 
 
 def test_a_mutation_is_an_alteration_or_a_biomarker_of_that_name() -> None:
