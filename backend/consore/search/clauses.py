@@ -195,7 +195,7 @@ def _dated(chips: list[Chip], plain: str) -> list[Chip]:
     result: list[Chip] = []
     for chip in chips:
         previous = result[-1] if result else None
-        if chip.kind == "year" and previous and not plain[previous.end : chip.start].strip(" ,("):
+        if chip.kind == "year" and previous and _WHEN.fullmatch(plain[previous.end : chip.start]):
             row = _death_of(previous.criterion) or previous.criterion
             if "diag" not in plain[chip.start : chip.end] and _leaves(row, ("treatment", "event")):
                 period = chip.criterion["tumour"]["diagnosed"]
@@ -205,6 +205,12 @@ def _dated(chips: list[Chip], plain: str) -> list[Chip]:
                 continue
         result.append(chip)
     return result
+
+
+_WHEN = re.compile(
+    r"[ ,(]*(?:(?:survenue?s?|realisee?s?|debutee?s?|commencee?s?|faite?s?|posee?s?|pratiquee?s?|administree?s?|entreprise?s?|"
+    r"initiee?s?|ayant eu lieu|prescrite?s?|a eu lieu|decouverte?s?|constatee?s?) ?)?"
+)
 
 
 def _death_of(criterion: Json) -> Json | None:
@@ -240,8 +246,8 @@ def _counted(chip: Chip, plain: str) -> Chip:
         end = more.end() if more else end
     groups = found.groupdict()
     least = 2 if groups.get("several") else number_of(groups["n"]) + bool(groups.get("more"))
-    if least < 1:
-        return chip
+    if least < 2:
+        return chip  # « une mastectomie », « au moins une récidive »
     label = f"Au moins {least} fois : {chip.label[:1].lower()}{chip.label[1:]}"
     return replace(chip, start=start, end=end, label=label, criterion={"count": {"of": leaf, "atLeast": least}})
 
@@ -419,15 +425,21 @@ def _ordered(
             continue
         used.add(link)
         how = link.criterion
+        first: _Clause | _Tumour | None
+        then: _Clause | _Tumour | None
         before = _near(rows[:position][::-1], lambda row, at=link: plain[row.end : at.start])
         after = _near(rows[position + 1 :], lambda row, at=link: plain[at.end : row.start])
-        if how.get("diagnosis"):
+        if how.get("last"):
+            then = before  # « opérés, irradiés ensuite »
+            rest = [row for row in rows[:position] if row is not before][::-1]
+            first = _near(rest, lambda row, at=before: plain[row.end : at.start]) if before else None
+        elif how.get("diagnosis"):
             # Days are counted from the diagnosis of the tumour that the question is about.
             then = before if isinstance(before, _Clause) else after if isinstance(after, _Clause) else None
             then = then or next(
                 (row for row in rows[:position][::-1] if isinstance(row, _Clause) and _row_of(row)), None
             )
-            first: _Clause | _Tumour | None = next((one for one in tumours[::-1] if not one.used), _Tumour({}, 0, 0))
+            first = next((one for one in tumours[::-1] if not one.used), _Tumour({}, 0, 0))
         elif how.get("backward"):
             first, then = after, before
         else:

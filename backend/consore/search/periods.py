@@ -97,7 +97,7 @@ def periods(plain: str, today: dt.date) -> Iterator[Period]:
     """Every period that `plain` names, overlapping readings included; `today` is what « depuis six mois » counts from."""
     for written, made in _ABSOLUTE:
         for match in re.finditer(rf"(?<![\w/]){_LED}(?:{written})(?![\w/])", plain):
-            points = [_point(group) for group in match.groups()]
+            points = [_point(_completed(group, match.groups()[-1])) for group in match.groups()]
             if all(points):
                 found = made([point for point in points if point])
                 yield from _period(match, *found)
@@ -116,9 +116,19 @@ def _period(match: re.Match[str], first: dt.date | None, last: dt.date | None, w
 _Point = tuple[dt.date, dt.date, str]  # first day, last day, words
 
 
+def _completed(text: str, whole: str) -> str:
+    """A day whose month or year is said later: `1er janvier` in « entre le 1er janvier et le 31 décembre 2025 »."""
+    if re.search(_YEAR, text):
+        return text
+    later = re.split(r"[ /]", whole)
+    return " ".join([text, *(later[-1:] if re.search(_MONTH, text) else later[-2:])])
+
+
 def _point(text: str) -> _Point | None:
     """A day, a month or a year as its first and last day; None where the calendar has no such day."""
     parts = re.split(r"[ /]", text.replace("1er", "1"))
+    if not re.fullmatch(_YEAR, parts[-1]):
+        return None
     year = int(parts[-1])
     if len(parts) == 1:
         return dt.date(year, 1, 1), dt.date(year, 12, 31), str(year)
@@ -150,6 +160,7 @@ def _either(points: list[_Point]) -> _Made:
 
 _ABSOLUTE: tuple[tuple[str, Callable[[list[_Point]], _Made]], ...] = (
     (rf"(?:entre|de|du) {_THE}{_P} (?:et|a|au|jusqu'(?:a|en|au)) {_THE}{_P}", _either),
+    (rf"(?:entre|de|du) {_THE}((?:1er|\d{{1,2}})(?: {_MONTH})?|{_MONTH}) (?:et|a|au) {_THE}{_P}", _either),
     (rf"(?:en )?{_P} ?(?:a|/|ou|et)? ?{_P}", _either),
     (
         rf"(?:depuis|a partir de|a partir du|a compter de|a compter du|des|apres le|depuis le) {_THE}{_P}",

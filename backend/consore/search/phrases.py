@@ -53,6 +53,8 @@ _DIAGNOSIS = (
 
 def _links(plain: str) -> Iterator[Chip]:
     """What puts one thing after another; `criterion` says how until the order is known."""
+    for match in re.finditer(r"(?<!\w)(?:ensuite|par la suite|dans un second temps)(?= *(?:$|[,;.)]))", plain):
+        yield _link(match, {"last": True})
     for match in re.finditer(rf"(?<!\w)(?:{_FORWARD})(?!\w)", plain):
         yield _link(match, {})
     for match in re.finditer(rf"(?<!\w)(?:{_BACKWARD})(?!\w)", plain):
@@ -304,6 +306,7 @@ class Rules:
     statuses: tuple[tuple[str, re.Pattern[str]], ...]
     stop_words: frozenset[str]
     spelling: tuple[str, ...]
+    ordinary: frozenset[str]
 
 
 @lru_cache(maxsize=1)
@@ -311,8 +314,7 @@ def rules() -> Rules:
     """The tables, read once."""
     here = Path(__file__).parent
     table = tomllib.loads((here / "questions.toml").read_text(encoding="utf-8"))
-    lines = (here / "stopwords.txt").read_text(encoding="utf-8").splitlines()
-    plain_words = [word for line in lines if not line.startswith("#") for word in line.split()]
+    plain_words = _words(here / "stopwords.txt")
     context = table["context"]
     return Rules(
         cues=tuple(
@@ -332,4 +334,11 @@ def rules() -> Rules:
         statuses=tuple((item["status"], re.compile(item["pattern"])) for item in context["status"]),
         stop_words=frozenset(tokens_for_index(word) for word in plain_words),
         spelling=tuple(dict.fromkeys([*context["spelling"].split(), *(word for word in plain_words if len(word) > 5)])),
+        ordinary=frozenset(_words(here / "plainwords.txt")),
     )
+
+
+def _words(file: Path) -> list[str]:
+    """The words of a list, one or more a line; lines that begin with `#` are about them."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return [word for line in lines if not line.startswith("#") for word in line.split()]

@@ -34,11 +34,14 @@ def _chip_of(match: Match, plain: str, masked: str, terminology: Terminology) ->
     if match.kind == "biomarker":
         return _biomarker(match, plain, masked)
     criterion = _criterion(match, terminology)
-    if criterion is None:
+    if criterion is None or _APART.search(plain[match.start : match.end]):
         return None
     called = match.text.capitalize() if _several(match) else match.label
     other = (as_written(match.text),) if match.ambiguous else ()
     return chip(match.start, match.end, match.kind, called, criterion, match.system, _several(match) or code, other)
+
+
+_APART = re.compile(r"metastatiques?\s*[,;:]")  # « non métastatiques, poumon » is no spread to the lung
 
 
 def as_written(text: str) -> Alternative:
@@ -297,7 +300,12 @@ def _bounds(value: Json) -> str:
 
 
 def codes_under(code: str) -> list[str]:
-    """A code; for a range (`C18-C20`, `8140-8389`) the shortest beginnings that cover it and nothing else."""
+    """A code; for a range (`C18-C20`, `8140-8389`) the shortest beginnings that cover it and nothing else.
+
+    Several, joined by `+`, are taken one by one (`9840+9865-9874`).
+    """
+    if "+" in code and code[0].isdigit():
+        return [under for part in code.split("+") for under in codes_under(part)]
     match = re.fullmatch(r"([A-Z]?)(\d+)-([A-Z]?)(\d+)", code)
     if not match or match.group(1) != match.group(3) or len(match.group(2)) != len(match.group(4)):
         return [code]

@@ -70,7 +70,7 @@ def understand(text: str, terminology: Terminology, *, today: dt.date | None = N
     chips, criteria = compose(_first(corrected.found, notices), corrected.plain)
     chips = [_placed(chip, corrected, question) for chip in chips]
     slips = [slip for slip in corrected.slips if any(chip.start <= slip.start < chip.end for chip in chips)]
-    notices += [f"Lu « {slip.word} » pour « {slip.typed} »." for slip in slips]
+    notices += [f"Lu « {slip.word} » pour « {slip.typed} »." for slip in slips if slip.is_error]
     words = _words_left(masked, chips, corrected)
     understood = Understood(question, chips, words, quoted, excluded, criteria)
     if understood.is_empty:
@@ -129,6 +129,11 @@ class _Slip:
     word: str
     others: tuple[str, ...] = ()
 
+    @property
+    def is_error(self) -> bool:
+        """Whether letters differ, not only their case."""
+        return self.word.lower() != self.typed.lower()
+
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
@@ -181,7 +186,8 @@ def _may_overlap(one: Chip, other: Chip) -> bool:
 
 # --- Typing errors ------------------------------------------------------------------------------------------
 
-_WORD = re.compile(r"[^\W\d_]{4,}")
+_WORD = re.compile(r"[^\W\d_]{2,}")
+_LONGEST_ABBREVIATION = 7  # letters
 _AFTER_CANCER = re.compile(r"(?:cancers?|tumeurs?|k) (?:du|de la|de l'|des|de) ?$")
 
 
@@ -195,18 +201,25 @@ def _spelt(read: _Reading, terminology: Terminology, today: dt.date) -> _Reading
     spelling = _spelling(terminology)
     slips: list[_Slip] = []
     for match in _WORD.finditer(read.text):
-        word = tokens_for_index(match.group())
-        if read.covers(match.start(), match.end()):
-            meant = spelling.listed(word)
+        typed, start, end = match.group(), match.start(), match.end()
+        if read.covers(start, end):
+            meant = spelling.listed(typed)
             if meant:
-                slips.append(_Slip(match.start(), match.end(), match.group(), meant))
+                slips.append(_Slip(start, end, typed, meant))
             continue
-        if word in rules().stop_words or len(slips) >= MOST_CORRECTED:
+        word = tokens_for_index(typed)
+        if word in rules().stop_words or word in rules().ordinary or len(slips) >= MOST_CORRECTED:
             continue
-        shortest = 4 if _AFTER_CANCER.search(read.plain[: match.start()]) else 5
-        near = spelling.nearest(word, shortest)
+        if spelling.is_right(typed):
+            if typed.islower() and len(typed) < _LONGEST_ABBREVIATION:
+                slips.append(_Slip(start, end, typed, typed.upper()))  # some abbreviations are capitals only
+            continue
+        beside = _AFTER_CANCER.search(read.plain[:start]) or read.covers(start - 2, start) or typed.isupper()
+        near = spelling.nearest(typed, 4 if beside else 5)
+        if typed.isupper():
+            near = [word.upper() for word in near]
         if near:
-            slips.append(_Slip(match.start(), match.end(), match.group(), near[0], tuple(near[1:])))
+            slips.append(_Slip(start, end, typed, near[0], tuple(near[1:])))
     if not slips:
         return read
     pieces: list[str] = []
