@@ -10,6 +10,7 @@ from consore.search.facets import Facet, FacetValue, facets
 from consore.search.hits import Hit, SearchContext, SearchResult, search
 from consore.search.notices import notices
 from consore.search.reasons import describe
+from consore.search.relaxations import Relaxation
 from consore.search.similar import SimilarPatient, similar_patients
 from consore.search.snippets import Snippet
 from consore.search.suggestions import Suggestion, suggest
@@ -22,6 +23,7 @@ __all__ = [
     "Facet",
     "FacetValue",
     "Hit",
+    "Relaxation",
     "SearchContext",
     "SearchResult",
     "SimilarPatient",

@@ -20,9 +20,9 @@ from sqlmodel import Session, select
 from consore.model import Patient
 from consore.referentials import tokens_for_index
 from consore.search.cohort import patient_ids
-from consore.search.criteria import Criteria, parse_criteria
+from consore.search.criteria import parse_criteria
 from consore.search.hits import SearchContext, search
-from consore.search.understanding import Understood, understand
+from consore.search.understanding import understand, whole_criteria
 
 RANKED = 10  # patients that nDCG looks at
 
@@ -93,7 +93,11 @@ class SearchScores:
             "stored": self.stored.as_json(),
             "clinical": self.clinical.as_json(),
             "clinicalOfRightCriteria": self.best_clinical.as_json(),
-            "ndcg10": {"ranked": _mean(self.ranked), "plainText": _mean(self.plain_text), "questions": len(self.ranked)},
+            "ndcg10": {
+                "ranked": _mean(self.ranked),
+                "plainText": _mean(self.plain_text),
+                "questions": len(self.ranked),
+            },
             "byTag": {tag: {"questions": of, "understood": right} for tag, (right, of) in sorted(self.by_tag.items())},
             "missed": [
                 {"text": text, "understood": said, "found": found, "right": right}
@@ -102,9 +106,7 @@ class SearchScores:
         }
 
 
-def evaluate_search(
-    context: SearchContext, questions: Iterable[KnownQuestion], *, ranked: bool = True
-) -> SearchScores:
+def evaluate_search(context: SearchContext, questions: Iterable[KnownQuestion], *, ranked: bool = True) -> SearchScores:
     """Ask each question of the store, and of the index too if `ranked`, and compare with what is known."""
     scores = SearchScores()
     with context.store.session() as session:
@@ -132,18 +134,6 @@ def evaluate_search(
                 scores.ranked.append(ndcg(first, true))
                 scores.plain_text.append(ndcg(_plain_text(context, question.text), true))
     return scores
-
-
-def whole_criteria(understood: Understood) -> Criteria | None:
-    """The criteria of a question with its words as text of documents: the exact set that its search ranks."""
-    words = [*understood.words, *(f'"{phrase}"' for phrase in understood.phrases)]
-    parts = [understood.criteria] if understood.criteria else []
-    if words:
-        parts.append(parse_criteria({"document": {"text": " ".join(words)}}))
-    parts += [
-        parse_criteria({"none": [{"document": {"text": word}}]}) for word in dict.fromkeys(understood.excluded)
-    ]
-    return Criteria(all=parts) if len(parts) > 1 else parts[0] if parts else None
 
 
 def ndcg(first: Sequence[int], right: set[int]) -> float:

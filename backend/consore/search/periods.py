@@ -24,7 +24,7 @@ _UNITS = {
     "annee": "years",
     "annees": "years",
 }
-_IN_WORDS = "zero un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize".split() + [
+_IN_WORDS = ["zero", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "onze", "douze", "treize", "quatorze", "quinze", "seize"] + [
     "dix sept",
     "dix huit",
     "dix neuf",

@@ -174,7 +174,7 @@ def _bare(low: int | None, high: int | None) -> str:
 
 _ROMAN = {"1": "I", "2": "II", "3": "III", "4": "IV"}
 _ONE_STAGE = r"(?:iv|i{1,3}|[0-4])\s?(?:[abcd](?:[1-3])?)?"
-_ORDER = ["0", "I", "II", "III", "IV"]
+STAGES = ["0", "I", "II", "III", "IV"]
 
 
 def _stages(plain: str) -> Iterator[Chip]:
@@ -185,8 +185,8 @@ def _stages(plain: str) -> Iterator[Chip]:
     ):
         first, joint, last = _stage(match[1]), match[2], match[3] and _stage(match[3])
         stages = [first, last] if last else [first]
-        if last and joint not in ("et", "ou", "/", ",") and {first, last} <= set(_ORDER):
-            stages = _ORDER[_ORDER.index(first) : _ORDER.index(last) + 1]
+        if last and joint not in ("et", "ou", "/", ",") and {first, last} <= set(STAGES):
+            stages = STAGES[STAGES.index(first) : STAGES.index(last) + 1]
         if stages:
             label = "Stade " + " ou ".join(stages)
             yield chip(match.start(), match.end(), "stage", label, {"tumour": {"stage": stages}})
@@ -305,6 +305,7 @@ class Rules:
     family: re.Pattern[str]
     statuses: tuple[tuple[str, re.Pattern[str]], ...]
     stop_words: frozenset[str]
+    groups: tuple[str, ...]
     spelling: tuple[str, ...]
     ordinary: frozenset[str]
 
@@ -333,6 +334,7 @@ def rules() -> Rules:
         family=re.compile(context["family"]),
         statuses=tuple((item["status"], re.compile(item["pattern"])) for item in context["status"]),
         stop_words=frozenset(tokens_for_index(word) for word in plain_words),
+        groups=tuple(context["groups"]),
         spelling=tuple(dict.fromkeys([*context["spelling"].split(), *(word for word in plain_words if len(word) > 5)])),
         ordinary=frozenset(_words(here / "plainwords.txt")),
     )

@@ -17,7 +17,7 @@ from functools import lru_cache
 from consore.referentials import Spelling, Terminology, normalise, tokens_for_index
 from consore.search.chips import Alternative, Chip
 from consore.search.clauses import compose
-from consore.search.criteria import MAX_LEAVES, QUOTED, Criteria
+from consore.search.criteria import MAX_LEAVES, QUOTED, Criteria, parse_criteria
 from consore.search.phrases import LINK, phrases, rules
 from consore.search.terms import as_written, terms
 
@@ -80,6 +80,16 @@ def understand(text: str, terminology: Terminology, *, today: dt.date | None = N
             else "Tapez une question, par exemple « cancer du sein HER2+ avant 50 ans »."
         )
     return replace(understood, notice=" ".join(notices) or None)
+
+
+def whole_criteria(understood: Understood) -> Criteria | None:
+    """The criteria of a question with its words as text of documents: the exact set that its search ranks."""
+    words = [*understood.words, *(f'"{phrase}"' for phrase in understood.phrases)]
+    parts = [understood.criteria] if understood.criteria else []
+    if words:
+        parts.append(parse_criteria({"document": {"text": " ".join(words)}}))
+    parts += [parse_criteria({"none": [{"document": {"text": word}}]}) for word in dict.fromkeys(understood.excluded)]
+    return Criteria(all=parts) if len(parts) > 1 else parts[0] if parts else None
 
 
 def _first(found: list[Chip], notices: list[str]) -> list[Chip]:
@@ -214,6 +224,8 @@ def _spelt(read: _Reading, terminology: Terminology, today: dt.date) -> _Reading
             if typed.islower() and len(typed) < _LONGEST_ABBREVIATION:
                 slips.append(_Slip(start, end, typed, typed.upper()))  # some abbreviations are capitals only
             continue
+        if start and typed[0].isupper() and not typed.isupper():
+            continue  # a name
         beside = _AFTER_CANCER.search(read.plain[:start]) or read.covers(start - 2, start) or typed.isupper()
         near = spelling.nearest(typed, 4 if beside else 5)
         if typed.isupper():
