@@ -222,7 +222,7 @@ def _scores(plain: str) -> Iterator[Chip]:
         score: Json = {"concept": {"system": _LOCAL, "code": [f"GLEASON:{match.group(1)}"]}}
         yield chip(match.start(), match.end(), "grade", f"Gleason {match.group(1)}", score)
     for match in re.finditer(
-        r"(?<!\w)(?:indice |statut |score )?(?:de performance |performance status )?(?:oms|ps|ecog)(?: oms| ps| ecog)?(?!\w)"
+        r"(?<!\w)(?:indice |statut |score )?(?:de performance |performance status )?(?:oms|ps|ecog)(?: oms| ps| ecog| performance status)?(?!\w)"
         r"\s*(?:de |a |= ?|: ?)?(<=|≤|<|inferieur ou egal a|au plus)?\s*([0-4])(?:\s*(?:a|et|ou|/|,)?\s*([0-4]))?(?!\w)",
         plain,
     ):
