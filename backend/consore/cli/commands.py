@@ -1,4 +1,4 @@
 """Importing this module gives `app` all its commands, in the order in which `consore --help` lists them."""
 
 from consore.cli import demo, node, sources, connectors, schedules, referentials, reading, synth  # noqa: F401, I001
-from consore.cli import ingestion_bench, questions, cohorts, trials, exporting, network  # noqa: F401
+from consore.cli import ingestion_bench, questions, search_evaluation, cohorts, trials, exporting, network  # noqa: F401

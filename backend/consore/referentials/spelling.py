@@ -27,7 +27,7 @@ class Spelling:
     """Words are compared as `fold` gives them: lower case, without accents."""
 
     def __init__(self, names: Names, rows: Sequence[tuple[Any, ...]], more: Iterable[str] = ()) -> None:
-        """`rows` are the concepts of `names` as plain values; `more`: other right words, which may be meant too."""
+        """`rows` are the concepts of `names` as plain values; `more`: other right words, the likelier to be meant."""
         right: set[str] = set()
         slips: dict[str, str] = {}
         meant: set[str] = set()
@@ -43,6 +43,7 @@ class Spelling:
                 # The words as written: tokens have lost their plurals.
                 meant.update(word for word in fold(written or label).split() if len(word) > 3 and word.isalpha())
         added = {word for one in more for word in fold(one).split()}
+        self._more = frozenset(added)
         self._right = frozenset(right | {tokens_for_index(word) for word in added})
         self._slips = {slip: plain for slip, plain in slips.items() if slip not in self._right}
         by_length: dict[int, list[str]] = {}
@@ -67,7 +68,7 @@ class Spelling:
         if len(typed) < shortest or not typed.isalpha() or self.is_right(typed):
             return []
         most = 1 if len(typed) < _TWO_ERRORS_FROM else 2
-        found: list[tuple[int, bool, bool, str]] = []
+        found: list[tuple[int, bool, bool, bool, str]] = []
         for length in range(len(typed) - most, len(typed) + most + 1):
             for other, distance, _ in process.extract(
                 typed,
@@ -76,6 +77,7 @@ class Spelling:
                 score_cutoff=most,
                 limit=6,
             ):
-                found.append((int(distance), other[0] != typed[0], sorted(other) != sorted(typed), other))
+                slip = (other not in self._more, other[0] != typed[0], sorted(other) != sorted(typed))
+                found.append((int(distance), *slip, other))
         found.sort()
-        return [other for distance, _, _, other in found if distance == found[0][0]][:3]
+        return [other for distance, _, _, _, other in found if distance == found[0][0]][:3]

@@ -149,10 +149,15 @@ def _spread(chips: list[Chip], plain: str) -> list[Chip]:
             if (is_spread and _SPREAD_TO.fullmatch(gap)) or adjective or (told and gap.strip() not in ("de", "du")):
                 result[-1] = _at(replace(chip, start=previous.start), event["type"], previous)
                 continue
+        at_once = _AT_ONCE.match(plain, chip.end) if chip.kind == "metastasis" and "event" in chip.criterion else None
+        if at_once:
+            criterion = {"event": {**chip.criterion["event"], "type": ["initial"]}}
+            chip = replace(chip, end=at_once.end(), label=f"{chip.label} (au diagnostic)", criterion=criterion)
         result.append(chip)
     return result
 
 
+_AT_ONCE = re.compile(r" (?:d'emblee|synchrones?|(?:au|des le|lors du) diagnostic|initiales?)(?!\w)")
 _RELAPSES = frozenset({"local_recurrence", "regional_recurrence", "metastatic_recurrence", "progression"})
 
 
@@ -304,29 +309,57 @@ def _bound(clauses: list[_Clause], plain: str) -> list[_Clause]:
     for clause in clauses:
         previous = result[-1] if result else None
         gap = plain[previous.end : clause.start] if previous else ""
-        if clause.kind == "line" and previous and not previous.negated and _is_treatment(previous):
-            if _IN_LINE.fullmatch(gap):
-                _join(previous, clause, _with(previous.criterion, _TREATMENTS, clause.criterion["treatment"]))
-                continue
+        if (
+            clause.kind == "line"
+            and previous
+            and not previous.negated
+            and _is_treatment(previous)
+            and _IN_LINE.fullmatch(gap)
+        ):
+            for one in _together(result, plain):
+                one.criterion = _with(one.criterion, _TREATMENTS, clause.criterion["treatment"])
+            previous.end = clause.end
+            previous.chips += clause.chips
+            continue
         if previous and not clause.negated and _is_treatment(clause):
             if previous.kind == "line" and previous is waiting and _IN_LINE.fullmatch(gap):
                 _join(previous, clause, _with(clause.criterion, _TREATMENTS, previous.criterion["treatment"]))
                 previous.kind = clause.kind
+                waiting = None
                 continue
             response = _response(previous.criterion)
             if response and _UNDER.fullmatch(gap):
                 _join(previous, clause, _with(clause.criterion, _TREATMENTS, {"response": [response]}))
                 previous.kind = clause.kind
                 continue
+            line = previous.criterion.get("treatment", {}).get("line")
+            if line and previous.chips[0].kind == "line" and _TOGETHER.fullmatch(gap):
+                clause.criterion = _with(clause.criterion, _TREATMENTS, {"line": line})
+                clause.chips.insert(0, previous.chips[0])
+                result.append(clause)
+                continue
             if _is_a_kind(previous) and clause.kind in ("drug", "regimen") and _BY.fullmatch(gap):
                 kind = {"type": previous.criterion["treatment"]["type"]}
-                kept = {key: value for key, value in previous.criterion["treatment"].items()}
+                kept = dict(previous.criterion["treatment"])
                 _join(previous, clause, _with(clause.criterion, _TREATMENTS, {**kept, **kind}))
                 previous.kind = clause.kind
                 continue
         result.append(clause)
         waiting = clause if clause.kind == "line" else None
     return result
+
+
+_TOGETHER = re.compile(r"\s*(?:et|\+|,|/|plus|associee?s? (?:a|au)|en association avec|avec)\s*(?:(?:du|de|d'|le|la|l') ?)?")
+
+
+def _together(clauses: list[_Clause], plain: str) -> list[_Clause]:
+    """The last clauses that are treatments given together: « palbociclib et létrozole »."""
+    found = [clauses[-1]]
+    for one in clauses[-2::-1]:
+        if not _is_treatment(one) or one.negated or "line" in one.criterion.get("treatment", {}) or not _TOGETHER.fullmatch(plain[one.end : found[-1].start]):
+            break
+        found.append(one)
+    return found
 
 
 def _join(one: _Clause, other: _Clause, criterion: Json) -> None:
@@ -434,12 +467,15 @@ def _ordered(
             rest = [row for row in rows[:position] if row is not before][::-1]
             first = _near(rest, lambda row, at=before: plain[row.end : at.start]) if before else None
         elif how.get("diagnosis"):
-            # Days are counted from the diagnosis of the tumour that the question is about.
+            # A delay alone is after the treatment before it, if any; else days are counted from the diagnosis of the tumour that the question is about.
             then = before if isinstance(before, _Clause) else after if isinstance(after, _Clause) else None
             then = then or next(
                 (row for row in rows[:position][::-1] if isinstance(row, _Clause) and _row_of(row)), None
             )
             first = next((one for one in tumours[::-1] if not one.used), _Tumour({}, 0, 0))
+            if how.get("alone"):
+                care = (row for row in rows[:position][::-1] if isinstance(row, _Clause) and row is not then)
+                first = next((row for row in care if _is_treatment(row) and not row.negated), first)
         elif how.get("backward"):
             first, then = after, before
         else:

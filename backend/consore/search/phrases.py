@@ -66,12 +66,15 @@ def _links(plain: str) -> Iterator[Chip]:
         rf"(?:a )?plus (?:de |d')|au dela de |(?:a )?au moins |apres |pendant (?:les |la )?)"
         rf"(?P<n>{NUMBER}|l'|la |premieres? )(?:premiere?s? )? ?(?P<u>{UNIT})"
     )
-    after = rf"(?: (?P<diagnosis>{_DIAGNOSIS})| (?:{_BACKWARD}|qui suivent|qui suit|de|du|d'))?"
+    after = rf"(?P<after> (?P<diagnosis>{_DIAGNOSIS})| (?:{_BACKWARD}|qui suivent|qui suit|de|du|d'))?"
     for match in re.finditer(rf"(?<!\w){delay}{after}(?!\w)", plain):
         ends = plain[match.end("u") : match.end()]
-        if not ends and not re.match(r"\s*(?:$|[,;.)])", plain[match.end() :]):
+        rest = plain[match.end() :].strip(" .,;)?!")
+        if ends.strip() in ("apres", "plus tard") and not rest:
+            ends = ""
+        if not match["after"] and not re.match(r"\s*(?:$|[,;.)])", plain[match.end() :]):
             continue  # « avant 50 ans au diagnostic » is an age
-        if not ends and match["how"] in ("moins de ", "moins d'", "avant ", "au moins ", "plus de ", "plus d'"):
+        if not match["after"] and match["how"] in ("moins de ", "moins d'", "avant ", "au moins ", "plus de ", "plus d'"):
             continue
         if not ends and not re.search(r"(?:rechut|recidiv|progress|deced|mort|deces|cancer|metasta)", plain):
             continue
@@ -82,6 +85,7 @@ def _links(plain: str) -> Iterator[Chip]:
         least = re.match(r"a?\s*(?:plus|au dela|au moins|apres)", match["how"]) is not None
         within = {"min" if least else "max": count, "unit": unit}
         how: Json = {"backward": True, "within": within, "diagnosis": bool(match["diagnosis"]) or not ends}
+        how["alone"] = not ends
         yield _link(match, how)
 
 
@@ -173,7 +177,7 @@ def _bare(low: int | None, high: int | None) -> str:
 # --- Stages, TNM, grades, scores ----------------------------------------------------------------------------
 
 _ROMAN = {"1": "I", "2": "II", "3": "III", "4": "IV"}
-_ONE_STAGE = r"(?:iv|i{1,3}|[0-4])\s?(?:[abcd](?:[1-3])?)?"
+_ONE_STAGE = r"(?:iv|i{1,3}|[0-4])(?:\s?[abcd](?:[1-3])?(?![\w']))?"
 STAGES = ["0", "I", "II", "III", "IV"]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from consore.model import BiomarkerStatus, System, TreatmentType
 from consore.referentials import Match, Terminology, normalise
@@ -21,9 +22,24 @@ _LOCAL, _HGNC = System.LOCAL.value, System.HGNC.value
 def terms(masked: str, plain: str, terminology: Terminology) -> Iterator[Chip]:
     """The chip of every term found; `plain` is `masked` normalised, letter for letter."""
     for match in terminology.match(masked):
-        found = _chip_of(match, plain, masked, terminology)
-        if found:
-            yield found
+        for named in _without_spread(match, terminology):
+            found = _chip_of(named, plain, masked, terminology)
+            if found:
+                yield found
+
+
+def _without_spread(match: Match, terminology: Terminology) -> Iterator[Match]:
+    """« mélanome métastatique » is a melanoma, and metastatic: its behaviour is no other histology in a question."""
+    code = match.code or ""
+    spread = _SPREAD.search(normalise(match.text))
+    if match.kind != "morphology" or not code.endswith("/6") or code.startswith("800") or spread is None:
+        yield match
+        return
+    for part in terminology.match(match.text[: spread.start()]):
+        yield replace(part, start=part.start + match.start, end=part.end + match.start)
+
+
+_SPREAD = re.compile(r"\bmetasta")
 
 
 def _chip_of(match: Match, plain: str, masked: str, terminology: Terminology) -> Chip | None:
@@ -239,6 +255,7 @@ _COMPARED = re.compile(
 _LOW_SIGNS = (">", "≥", "s", "p", "au dessus", "au dela", "d'au moins", "au moins", "depassant", "a partir", "=")
 _INCLUDED = re.compile(r">=|<=|≥|≤|=|egal|au moins|au plus|a partir")
 _STRICTLY = 0.01
+_MINUS = re.compile(r"\s?[-–−](?!\w)")
 _RESULTS = frozenset(BiomarkerStatus)
 _BEFORE = re.compile(
     r"(?:mutations?|amplification|rearrangement|fusion|translocation|mute(?:e|s|es)?|surexpression|deletion|anomalie)"
@@ -256,9 +273,8 @@ def _result(match: Match, plain: str, masked: str) -> tuple[int, int, str | None
     if value:
         return start, end, None, value
     # Dashes are blanks in normalised text: a minus is read in the original.
-    following = (
-        plain[: match.end] + re.sub(r"^(\s?)[-–−](?!\w)", r"\1-", masked[match.end :])[:2] + plain[match.end + 2 :]
-    )
+    minus = _MINUS.match(masked, match.end)
+    following = f"{plain[: minus.end() - 1]}-{plain[minus.end() :]}" if minus else plain
     for status, pattern in rules().statuses:
         found = pattern.match(following, match.end)
         if found and found.end() > match.end:

@@ -259,7 +259,8 @@ def _placed(chip: Chip, read: _Reading, question: str) -> Chip:
             alternatives += [
                 Alternative(other, said[:place] + other + said[place + len(slip.typed) :]) for other in slip.others
             ]
-            alternatives.append(as_written(said))
+    if any(start <= slip.start < end for slip in read.slips):
+        alternatives.append(as_written(question[start:end]))
     return replace(chip, start=start, end=end, text=question[start:end], alternatives=tuple(alternatives))
 
 
