@@ -20,7 +20,7 @@ _MEANT = frozenset(
 )
 _OF_REPORTS = frozenset(("ICD-O-3-T", "ICD-O-3-M", "ATC", "LOCAL"))
 _SHORTEST = 5
-_TWO_ERRORS_FROM = 9
+_TWO_ERRORS_FROM = 11
 
 
 class Spelling:
@@ -62,7 +62,7 @@ class Spelling:
     def nearest(self, word: str, shortest: int = _SHORTEST) -> list[str]:
         """The right words nearest to `word`, the most likely first; none where it is right, short or like nothing.
 
-        One error is forgiven up to 8 letters, two from 9 on; words under `shortest` letters are never compared.
+        One error is forgiven up to 8 letters, two from 11 on; words under `shortest` letters are never compared.
         """
         typed = fold(word)
         if len(typed) < shortest or not typed.isalpha() or self.is_right(typed):

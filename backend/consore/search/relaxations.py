@@ -11,6 +11,7 @@ import datetime as dt
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import combinations, islice
 
 from sqlmodel import Session
 
@@ -56,12 +57,11 @@ def explain_nobody(
 ) -> Emptiness:
     """Why nobody meets `understood` and the criteria `beside`. At most 24 near questions are counted."""
     found: list[Relaxation] = []
-    for number, near in enumerate(_near_questions(understood, terminology, beside is not None)):
-        if number >= MOST_TRIED:
+    for near in islice(_near_questions(understood, terminology, beside is not None), MOST_TRIED):
+        if near.further and found:
             break
-        other = understand(near.text, terminology)
         kept = beside if near.keeps_beside else None
-        count = _count(session, other, kept)
+        count = _count(session, understand(near.text, terminology), kept)
         if count:
             found.append(Relaxation(near.kind, near.label, near.text, kept.as_json() if kept else None, count))
     found.sort(key=lambda one: (one.kind == "drop", one.count if one.kind == "drop" else 0))
@@ -86,9 +86,11 @@ class _Near:
     label: str
     text: str
     keeps_beside: bool = True
+    further: bool = False  # asked only where nothing nearer has an answer
 
 
 def _near_questions(understood: Understood, terminology: Terminology, filtered: bool) -> Iterator[_Near]:
+    """Each part wider, each part out, and, further away, two parts out."""
     text, chips = understood.text, understood.chips
     for chip in chips:
         if not chip.negated:
@@ -101,10 +103,18 @@ def _near_questions(understood: Understood, terminology: Terminology, filtered: 
         yield _Near("drop", "Sans les filtres", text, keeps_beside=False)
     if len(chips) > 1 or understood.has_words or filtered:
         for chip in chips:
-            label = f"Sans « {'sans ' if chip.negated else ''}{chip.label} »"
-            yield _Near("drop", label, _with(text, chip, ""))
+            yield _Near("drop", f"Sans {_named(chip)}", _with(text, chip, ""))
     if understood.words and chips:
         yield _Near("drop", f"Sans les mots « {' '.join(understood.words)} »", _without_words(understood))
+    for one, other in combinations(chips, 2):
+        if len(chips) > 2 or filtered:
+            blank = f"{text[: other.start]}{' ' * (other.end - other.start)}{text[other.end :]}"
+            label = f"Sans {_named(one)} ni {_named(other)}"
+            yield _Near("drop", label, _with(blank, one, ""), further=True)
+
+
+def _named(chip: Chip) -> str:
+    return f"« {'sans ' if chip.negated else ''}{chip.label} »"
 
 
 def _with(text: str, chip: Chip, other: str) -> str:

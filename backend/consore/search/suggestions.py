@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from consore.model import Patient, SavedQuery, System
 from consore.referentials import normalise
@@ -44,7 +44,7 @@ def suggest(
     question = prefix[:LONGEST_QUESTION].lstrip()
     limit = max(1, min(limit, MOST))
     people = _people(context, question, limit // 2) if identities else []
-    people += _saved(context, question, author, limit // 2) if author is not None else []
+    people += _saved(context, question, author, identities, limit // 2) if author is not None else []
     if question.rstrip().lower().endswith(BEFORE_A_SITE):
         return [*people, *_usual_sites(context, question.rstrip())][:limit]
     terms: list[Suggestion] = []
@@ -76,15 +76,18 @@ def _usual_sites(context: SearchContext, question: str) -> list[Suggestion]:
     ]
 
 
-def _saved(context: SearchContext, question: str, author: int, limit: int) -> list[Suggestion]:
-    """The questions that an account saved, whose name or text holds words that begin like those typed."""
+def _saved(context: SearchContext, question: str, author: int, shared: bool, limit: int) -> list[Suggestion]:
+    """The questions that an account saved, whose name or text holds words that begin like those typed.
+
+    `shared`: also those of others, which may name a patient.
+    """
     wanted = normalise(question).split()
     if not wanted or len(wanted[-1]) < 2:
         return []
     with context.store.session() as session:
         rows = session.scalars(
             select(SavedQuery)
-            .where(SavedQuery.account_id == author)  # type: ignore[arg-type]
+            .where(or_(SavedQuery.account_id == author, shared and SavedQuery.shared))  # type: ignore[arg-type]
             .order_by(SavedQuery.id.desc())  # type: ignore[union-attr]
             .limit(MOST_SAVED)
         )
