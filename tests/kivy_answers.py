@@ -410,7 +410,7 @@ def _hit(number: int) -> dict[str, Any]:
     }
 
 
-def _chip(label: str, text: str, start: int, kind: str, criterion: Any) -> dict[str, Any]:
+def _chip(label: str, text: str, start: int, kind: str, criterion: Any, *others: str) -> dict[str, Any]:
     return {
         "text": text,
         "start": start,
@@ -421,6 +421,7 @@ def _chip(label: str, text: str, start: int, kind: str, criterion: Any) -> dict[
         "label": label,
         "negated": False,
         "criterion": criterion,
+        "alternatives": [{"label": other.capitalize(), "text": other} for other in others],
     }
 
 
@@ -435,20 +436,25 @@ SEARCH = {
     "understood": [
         _chip("Sein", "cancer du sein", 0, "topography", CRITERIA["all"][0]),
         _chip("Triple négatif", "triple négatif", 15, "biomarker", CRITERIA["all"][1]),
-        _chip("Métastatique", "métastatique", 30, "metastasis", CRITERIA["all"][2]),
+        _chip("Métastatique", "métastatique", 30, "event", CRITERIA["all"][2], "métastatique d'emblée"),
     ],
     "words": [],
     "criteria": CRITERIA,
     "total": 43,
     "milliseconds": 12,
     "notice": None,
+    "relaxations": [],
 }
+NEAR = [
+    {"kind": "widen", "label": "Stade I à III", "text": "cancer du sein stade I à III", "criteria": None, "count": 12},
+    {"kind": "drop", "label": "Sans « Triple négatif »", "text": "cancer du sein", "criteria": None, "count": 43},
+]
 
 
 def search_page(_: Any, text: str, page: int, perPage: int, **more: Any) -> dict[str, Any]:
     """A page of 43 patients; none for `rien`."""
     if text == "rien":
-        return {**SEARCH, "total": 0, "hits": []}
+        return {**SEARCH, "total": 0, "hits": [], "relaxations": NEAR}
     first = (page - 1) * perPage
     return {**SEARCH, "hits": [_hit(i) for i in range(first, min(43, first + perPage))]}
 

@@ -93,6 +93,14 @@ class Belief:
 
 
 @dataclass(slots=True, frozen=True)
+class Alternative:
+    """Another reading of a part of the question; `text` goes in its place."""
+
+    label: str
+    text: str
+
+
+@dataclass(slots=True, frozen=True)
 class Chip:
     """A part of the question that was understood; `start`, `end` are code points in the question."""
 
@@ -105,6 +113,7 @@ class Chip:
     criterion: Criteria
     system: str | None = None
     code: str | None = None
+    alternatives: list[Alternative] = field(default_factory=list)
 
 
 @dataclass(slots=True, frozen=True)
@@ -143,6 +152,17 @@ class Hit:
 
 
 @dataclass(slots=True, frozen=True)
+class Relaxation:
+    """A near question that somebody answers, where nobody answers this one; `criteria` are the filters that stay."""
+
+    kind: str
+    label: str
+    text: str
+    count: int
+    criteria: Criteria | None = None
+
+
+@dataclass(slots=True, frozen=True)
 class SearchResult:
     """One page of patients."""
 
@@ -153,6 +173,7 @@ class SearchResult:
     milliseconds: int
     criteria: Criteria | None = None
     notice: str | None = None
+    relaxations: list[Relaxation] = field(default_factory=list)
 
 
 @dataclass(slots=True, frozen=True)

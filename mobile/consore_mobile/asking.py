@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from consore_mobile.answers import Chip, Facet, FacetValue, Hit, SearchResult
+from consore_mobile.answers import Alternative, Chip, Facet, FacetValue, Hit, SearchResult
 
 
 @dataclass
@@ -35,6 +35,10 @@ class Asking:
         """The text once `chip` is cut out of it, with its spaces and commas mended."""
         rest = f"{self.text[: chip.start]} {self.text[chip.end :]}"
         return " ".join(rest.split()).strip(" ,;")
+
+    def instead(self, chip: Chip, other: Alternative) -> str:
+        """The text with another reading in the place of `chip`."""
+        return " ".join(f"{self.text[: chip.start]} {other.text} {self.text[chip.end :]}".split())
 
     def toggle(self, facet: Facet, value: FacetValue) -> None:
         """Choose a value of a facet, or drop it."""

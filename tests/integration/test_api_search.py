@@ -11,7 +11,9 @@ from consore.settings import Settings
 
 SEARCH = """query ($text: String!, $criteria: JSON, $perPage: Int, $sort: SearchSort) {
   search(text: $text, criteria: $criteria, perPage: $perPage, sort: $sort) {
-    understood { text start end kind system code label negated criterion } words criteria total milliseconds notice
+    understood { text start end kind system code label negated criterion
+      alternatives { label text } } words criteria total milliseconds notice
+    relaxations { kind label text criteria count }
     hits { score why patient { id familyName headline } snippets { documentId documentKind date html } } } }"""
 
 
@@ -71,6 +73,29 @@ def test_facets_narrow_and_suggestions_go_on(physician):
     brand = physician.ask('{ concepts(text: "keytr", limit: 1) { code label matched } }')["concepts"]
     assert brand == [{"code": "L01FF02", "label": "pembrolizumab", "matched": "Keytruda"}]
     assert any(concept["code"].startswith("C50") for concept in concepts)
+
+
+def test_a_question_without_answer_offers_near_ones(physician):
+    found = physician.ask(SEARCH, text="cancer du sein chez l'homme")["search"]
+    assert found["total"] == 0
+    near = next(one for one in found["relaxations"] if one["label"] == "Sans « Homme »")
+    assert physician.ask(SEARCH, text=near["text"])["search"]["total"] == near["count"]
+
+
+def test_a_word_that_was_corrected_can_be_put_back(physician):
+    found = physician.ask(SEARCH, text="cancer du pouumon")["search"]
+    (chip,) = found["understood"]
+    assert (chip["code"], chip["alternatives"][-1]["text"]) == ("C34.9", '"pouumon"')
+    assert "pouumon" in found["notice"]
+
+
+def test_saved_questions_are_suggested_to_their_author_alone(physician, researcher):
+    save = """mutation { saveQuery(name: "Mes seins HER2", text: "cancer du sein HER2 positif") { id } }"""
+    physician.ask(save)
+    asked = '{ suggest(prefix: "mes se") { text label kind } }'
+    own = {"text": "cancer du sein HER2 positif", "label": "Mes seins HER2", "kind": "saved_query"}
+    assert own in physician.ask(asked)["suggest"]
+    assert own not in researcher.ask(asked)["suggest"]
 
 
 def test_names_are_suggested_to_those_who_may_see_them_alone(node, physician, researcher):

@@ -188,6 +188,58 @@ def test_criteria_that_nobody_meets_say_which_one_to_take_away(context: SearchCo
     assert result.notice == "Aucun patient ne remplit tous ces critères. Sans « Sein » : 1."
 
 
+def relaxed(context: SearchContext, question: str, criteria: dict | None = None) -> dict[str, int]:
+    result = search(context, question, criteria)
+    assert result.total == 0
+    return {one.label: one.count for one in result.relaxations}
+
+
+def test_where_nobody_answers_near_questions_are_offered_with_their_exact_counts(context: SearchContext) -> None:
+    result = search(context, "cancer du sein stade IV opéré en 2021")
+    assert result.total == 0
+    assert result.relaxations
+    for one in result.relaxations:
+        assert search(context, one.text, one.criteria).total == one.count > 0
+    kinds = [one.kind for one in result.relaxations]
+    assert kinds == sorted(kinds, reverse=True), "wider questions come before poorer ones"
+
+
+def test_a_stage_a_period_and_an_age_are_widened(context: SearchContext) -> None:
+    assert relaxed(context, "cancer du sein stade III diagnostiqué en 2019")["Stade II à IV"] == 1
+    assert relaxed(context, "cancer du sein diagnostiqué en 2016")["Entre le 01/01/2014 et le 31/12/2018"] == 1
+    assert relaxed(context, "cancer du poumon de moins de 70 ans")["Moins de 75 ans"] == 1
+
+
+def test_a_site_is_widened_to_its_group(context: SearchContext) -> None:
+    assert relaxed(context, "trachée")["« Appareil respiratoire et médiastin » au lieu de « Trachée »"] == 1
+
+
+def test_what_nobody_has_at_all_is_named(context: SearchContext) -> None:
+    result = search(context, "cancer du sein sous olaparib")
+    assert result.notice == "Aucun patient n'a « olaparib »."
+    assert {one.label: one.count for one in result.relaxations} == {"Sans « olaparib »": 2}
+
+
+def test_filters_that_empty_an_answer_can_be_dropped(context: SearchContext) -> None:
+    men = {"patient": {"sex": "male"}}
+    result = search(context, "cancer du sein", men)
+    dropped = next(one for one in result.relaxations if one.label == "Sans les filtres")
+    assert (dropped.count, dropped.criteria, dropped.text) == (2, None, "cancer du sein")
+
+
+def test_words_are_looked_for_in_the_documents_of_a_kind_a_service_or_a_period(context: SearchContext) -> None:
+    assert search(context, "dyspnée").total == 2
+    assert search(context, "dyspnée", {"document": {"kind": ["imaging"]}}).total == 1
+    assert search(context, "dyspnée", {"document": {"between": {"to": "2021-12-31"}}}).total == 1
+    assert search(context, "dyspnée", {"document": {"service": ["service`) || (1=1"]}}).total == 0
+
+
+def test_a_sequence_is_searched_and_told(context: SearchContext, names: dict[int, str]) -> None:
+    result = search(context, "métastases hépatiques dans les 2 ans après chirurgie")
+    assert found(result, names) == {"SEIN-META"}
+    assert result.hits[0].why
+
+
 @pytest.mark.parametrize("question", ["", "de la les", "😀", '"', "patients", "-"])
 def test_a_question_with_nothing_to_search_says_so_and_shows_nobody(question: str, context: SearchContext) -> None:
     result = search(context, question)

@@ -116,7 +116,7 @@ class Cohort:
             return total, keys
 
         total, keys = await context.read(page)
-        return CohortPatients(total=total, patients=await _patients(context, keys))
+        return CohortPatients(total=total, patients=await patients_of_keys(context, keys))
 
     @strawberry.field(description="What a version changed, the last by default.")
     async def changes(self, info: Info, version: int | None = None) -> CohortChanges:
@@ -136,7 +136,7 @@ class Cohort:
         left = await context.loaders.patient.load_many([one.patient_id for one in found.left])
         return CohortChanges(
             version=number,
-            entered=await _patients(context, found.entered),
+            entered=await patients_of_keys(context, found.entered),
             left=[
                 CohortDeparture(
                     patient=Patient.of(row), unmet=[describe(node, context.terminology) for node in one.unmet]
@@ -158,7 +158,7 @@ class KeptCohortQuery:
 
         def seen(session: Session) -> list[Cohort]:
             rows = kept_cohorts.visible_cohorts(session, account_of(context))
-            return [shown for row in rows if (shown := _shown(context, session, row))]
+            return [shown for row in rows if (shown := shown_cohort(context, session, row))]
 
         return await context.read(seen)
 
@@ -183,18 +183,18 @@ class KeptCohortMutation:
             await in_thread(lambda: require_no_names(context, tree))
 
             def save(session: Session) -> Cohort | None:
-                row = _own(context, session, id) if id is not None else None
+                row = own_cohort(context, session, id) if id is not None else None
                 if id is not None and row is None:
                     return None
                 if row is None:
                     row = kept_cohorts.save_cohort(
-                        session, called, tree, _author(context), owner=account_of(context), shared=shared
+                        session, called, tree, author(context), owner=account_of(context), shared=shared
                     )
                 else:
                     row.name, row.shared = called, shared
-                    kept_cohorts.refresh_cohort(session, row, _author(context), criteria=tree)
-                _trace(context, session, row, "saved")
-                return _shown(context, session, row)
+                    kept_cohorts.refresh_cohort(session, row, author(context), criteria=tree)
+                trace_cohort(context, session, row, "saved")
+                return shown_cohort(context, session, row)
 
             return await context.read(save) or NotFound.of(context.language)
         except InputError as error:
@@ -208,9 +208,9 @@ class KeptCohortMutation:
             shown = _visible(context, session, id)
             if shown is None:
                 return None
-            kept_cohorts.refresh_cohort(session, shown.row, _author(context))
-            _trace(context, session, shown.row, "refreshed")
-            return _shown(context, session, shown.row)
+            kept_cohorts.refresh_cohort(session, shown.row, author(context))
+            trace_cohort(context, session, shown.row, "refreshed")
+            return shown_cohort(context, session, shown.row)
 
         return await context.read(refresh) or NotFound.of(context.language)
 
@@ -219,12 +219,12 @@ class KeptCohortMutation:
         context = info.context
 
         def share(session: Session) -> Cohort | None:
-            row = _own(context, session, id)
+            row = own_cohort(context, session, id)
             if row is None:
                 return None
             row.shared = shared
-            _trace(context, session, row, "shared" if shared else "unshared")
-            return _shown(context, session, row)
+            trace_cohort(context, session, row, "shared" if shared else "unshared")
+            return shown_cohort(context, session, row)
 
         return await context.read(share) or NotFound.of(context.language)
 
@@ -233,10 +233,10 @@ class KeptCohortMutation:
         context = info.context
 
         def forget(session: Session) -> bool:
-            row = _own(context, session, id)
+            row = own_cohort(context, session, id)
             if row is None:
                 return False
-            _trace(context, session, row, "deleted")
+            trace_cohort(context, session, row, "deleted")
             session.delete(row)
             return True
 
@@ -277,15 +277,16 @@ def account_of(context: RequestContext) -> int:
 
 def _visible(context: RequestContext, session: Session, id: strawberry.ID) -> Cohort | None:
     row = kept_cohorts.visible_cohort(session, row_id(id), account_of(context))
-    return _shown(context, session, row) if row else None
+    return shown_cohort(context, session, row) if row else None
 
 
-def _own(context: RequestContext, session: Session, id: strawberry.ID) -> model.Cohort | None:
+def own_cohort(context: RequestContext, session: Session, id: strawberry.ID) -> model.Cohort | None:
+    """The cohort of that identifier, if it is the asker's own."""
     shown = _visible(context, session, id)
     return shown.row if shown and shown.is_mine else None
 
 
-def _shown(context: RequestContext, session: Session, row: model.Cohort) -> Cohort | None:
+def shown_cohort(context: RequestContext, session: Session, row: model.Cohort) -> Cohort | None:
     """The cohort with its last version; none where its criteria name a patient to whom may not see names."""
     last = kept_cohorts.latest_version(session, row)
     owner = session.get(model.Account, row.account_id)
@@ -307,14 +308,17 @@ def _shown(context: RequestContext, session: Session, row: model.Cohort) -> Coho
     )
 
 
-def _author(context: RequestContext) -> kept_cohorts.Author:
+def author(context: RequestContext) -> kept_cohorts.Author:
+    """Who asks, as a version keeps it."""
     return kept_cohorts.Author(account_of(context), context.principal.login if context.principal else "")
 
 
-def _trace(context: RequestContext, session: Session, row: model.Cohort, what: str) -> None:
+def trace_cohort(context: RequestContext, session: Session, row: model.Cohort, what: str) -> None:
+    """Note in the audit trail what was done with a cohort."""
     context.trace_act(session, Action.COHORT_KEPT, {"cohort": row.id, "name": row.name, "what": what})
 
 
-async def _patients(context: RequestContext, keys: list[int]) -> list[Patient]:
+async def patients_of_keys(context: RequestContext, keys: list[int]) -> list[Patient]:
+    """The patients of these keys who may be shown, in this order."""
     rows = await context.loaders.patient.load_many(keys)
     return [Patient.of(row) for row in rows if row]

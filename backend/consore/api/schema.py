@@ -18,6 +18,7 @@ from consore.api.export import ExportMutation
 from consore.api.federation import FederationMutation, FederationQuery
 from consore.api.guard import unguarded_fields
 from consore.api.kept_cohort import KeptCohortMutation, KeptCohortQuery
+from consore.api.trial import TrialMutation, TrialQuery
 from consore.api.limits import extensions
 from consore.api.patient import PatientQuery
 from consore.api.referential import ReferentialMutation, ReferentialQuery
@@ -41,6 +42,7 @@ class Query(
     FederationQuery,
     CohortQuery,
     KeptCohortQuery,
+    TrialQuery,
     DocumentQuery,
     ReviewQuery,
     PatientQuery,
@@ -60,6 +62,7 @@ class Mutation(
     RunMutation,
     FederationMutation,
     KeptCohortMutation,
+    TrialMutation,
     ExportMutation,
     ReviewMutation,
     SavedQueryMutation,

@@ -30,6 +30,12 @@ class SearchSort(Enum):
     AGE = "age"
 
 
+@strawberry.type(description="Another reading of a chip; `text` is what to write in the question in its place.")
+class Alternative:
+    label: str
+    text: str
+
+
 @strawberry.type(description="A part of the question that was understood; `criterion` is what it becomes.")
 class Chip:
     text: str
@@ -41,6 +47,7 @@ class Chip:
     label: str
     negated: bool
     criterion: JSON
+    alternatives: list[Alternative]
 
 
 @strawberry.type(description="The sentence that answers; `html` is escaped text with <mark> tags only.")
@@ -59,6 +66,17 @@ class Hit:
     snippets: list[Snippet]
 
 
+@strawberry.type(
+    description="Where nobody answers, a near question that somebody does; `count` is exact. `kind`: widen or drop."
+)
+class Relaxation:
+    kind: str
+    label: str
+    text: str
+    criteria: JSON | None
+    count: int
+
+
 @strawberry.type(description="What was understood, how many patients, and one page of them.")
 class SearchResult:
     understood: list[Chip]
@@ -68,6 +86,7 @@ class SearchResult:
     hits: list[Hit]
     milliseconds: int
     notice: str | None
+    relaxations: list[Relaxation]
 
 
 @strawberry.type
@@ -139,6 +158,16 @@ class SearchQuery:
             hits=hits,
             milliseconds=result.milliseconds,
             notice=" ".join(filter(None, (said, result.notice))) or None,
+            relaxations=[
+                Relaxation(
+                    kind=one.kind,
+                    label=one.label,
+                    text=one.text,
+                    criteria=JSON(one.criteria) if one.criteria else None,
+                    count=one.count,
+                )
+                for one in result.relaxations
+            ],
         )
 
     @field(Permission.SEARCH, description="How the patients of a question spread, and what would narrow it.")
@@ -163,8 +192,10 @@ class SearchQuery:
     @field(Permission.SEARCH, description="What a question that begins so may go on with.")
     async def suggest(self, info: Info, prefix: str, limit: int | None = 8) -> list[Suggestion]:
         context, limit = info.context, within("limit", limit, 8)
-        names = context.sees_identities
-        found = await in_thread(lambda: suggest(context.node.search_context, prefix, limit, identities=names))
+        names, author = context.sees_identities, context.principal and context.principal.account_id
+        found = await in_thread(
+            lambda: suggest(context.node.search_context, prefix, limit, identities=names, author=author)
+        )
         people = [int(one.code) for one in found if one.kind == "patient" and one.code]
         await context.read(lambda session: context.trace(session, Action.PATIENT_LISTED, people, {"prefix": prefix}))
         return [
@@ -247,6 +278,7 @@ def _chip(chip: Any) -> Chip:
         label=chip.label,
         negated=chip.negated,
         criterion=JSON(_plain(chip.criterion)),
+        alternatives=[Alternative(label=one.label, text=one.text) for one in chip.alternatives],
     )
 
 

@@ -45,7 +45,7 @@ def count(file: Path, as_json: JsonOption = False) -> None:
     criteria = read_criteria(file)
     with opened_store(node()) as store, store.session() as session:
         known = identities(session, patient_ids(session, criteria))
-    said = notices(criteria, _words())
+    said = notices(criteria, words_of_node())
     if as_json:
         patients = sorted(patient.ipp for patient in known.values())
         print_json({"count": len(known), "patients": patients, "notices": said})
@@ -61,7 +61,7 @@ def funnel(file: Path, as_json: JsonOption = False) -> None:
     from consore.search import describe
     from consore.search.funnel import funnel as narrowing
 
-    criteria, words = read_criteria(file), _words()
+    criteria, words = read_criteria(file), words_of_node()
     with opened_store(node()) as store, store.session() as session:
         found = narrowing(session, criteria)
     steps = [(describe(step.criterion, words), step.remaining, step.alone) for step in found.steps]
@@ -91,7 +91,7 @@ def save(
         owner = session.exec(select(Account).where(Account.login == account)).first()
         if owner is None or owner.id is None:
             raise InputError(f"There is no account {account}.", "`consore account list` lists them.")
-        row = save_cohort(session, name, criteria, _author(), owner=owner.id, shared=shared)
+        row = save_cohort(session, name, criteria, shell_author(), owner=owner.id, shared=shared)
         told = _told(session, row)
     _print([told], as_json)
 
@@ -116,7 +116,7 @@ def refresh(number: NumberArgument, as_json: JsonOption = False) -> None:
 
     with opened_store(node()) as store, store.session() as session:
         row = _kept(session, number)
-        refresh_cohort(session, row, _author())
+        refresh_cohort(session, row, shell_author())
         told = _told(session, row)
     _print([told], as_json)
 
@@ -136,7 +136,7 @@ def show(number: NumberArgument, as_json: JsonOption = False) -> None:
         history = [_version(state) for state in states]
         print_json({**told, "criteria": states[0].criteria, "versions": history, "patients": patients})
         return
-    console.print(describe(parse_criteria(states[0].criteria), _words()), markup=False)
+    console.print(describe(parse_criteria(states[0].criteria), words_of_node()), markup=False)
     print_table(
         ["version", "at", "by", "patients", "entered", "left"],
         [[one.number, f"{one.at:%Y-%m-%d %H:%M}", one.login, one.count, one.entered, one.gone] for one in states],
@@ -195,7 +195,8 @@ def _kept(session: Session, number: int) -> Cohort:
     return row
 
 
-def _author() -> Author:
+def shell_author() -> Author:
+    """Who has a shell on the node, as a version keeps it."""
     from consore.search.kept_cohorts import Author
 
     return Author(None, f"shell:{getpass.getuser()}")
@@ -228,7 +229,8 @@ def _print(told: list[dict[str, Any]], as_json: bool) -> None:
     print_table(columns, [[row.get(column, "") for column in columns] for row in told])
 
 
-def _words() -> Any:
+def words_of_node() -> Any:
+    """The terminology of the node."""
     from consore.referentials import terminology
 
     settings = node()

@@ -66,6 +66,7 @@ def prepare_centre(
     bar: Progress,
     stages: list[tuple[str, float]],
     first_port: int = FIRST_PORT,
+    seed: int = 100,
 ) -> FictionalCentre:
     """Make one centre under `folder`, or take it up where an earlier demo left it. Times go to `stages`."""
     code, name, referent = (
@@ -80,7 +81,7 @@ def prepare_centre(
     extracts = folder / "extracts" / code
     if not is_complete(extracts):
         with _timed(f"{name}: extracts generated", stages, bar):
-            generate_centre(extracts.parent, code=code, name=name, patients=patients, seed=100 + number, force=True)
+            generate_centre(extracts.parent, code=code, name=name, patients=patients, seed=seed + number, force=True)
     store = Store.of(settings)
     try:
         _declare(store, extracts, accounts)

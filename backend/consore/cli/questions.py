@@ -41,6 +41,8 @@ def search(text: str, limit: LimitOption = 10, as_json: JsonOption = False) -> N
                         "code": chip.code,
                         "label": chip.label,
                         "negated": chip.negated,
+                        "criterion": chip.criterion,
+                        "alternatives": [{"label": one.label, "text": one.text} for one in chip.alternatives],
                     }
                     for chip in result.understood.chips
                 ],
@@ -50,6 +52,11 @@ def search(text: str, limit: LimitOption = 10, as_json: JsonOption = False) -> N
                     {"patient_id": known[hit.patient_id].ipp, "score": hit.score, "why": hit.why} for hit in result.hits
                 ],
                 "notice": result.notice,
+                "criteria": result.understood.criteria.as_json() if result.understood.criteria else None,
+                "relaxations": [
+                    {"kind": one.kind, "label": one.label, "text": one.text, "count": one.count}
+                    for one in result.relaxations
+                ],
             }
         )
         return
@@ -60,6 +67,8 @@ def search(text: str, limit: LimitOption = 10, as_json: JsonOption = False) -> N
     if result.notice:
         console.print(result.notice, style="yellow", markup=False)
     console.print(f"{result.total} patients in {result.milliseconds} ms")
+    for one in result.relaxations:
+        console.print(f"  {one.label}: {one.count} — {one.text}", markup=False)
     print_table(
         ["IPP", "patient", "why"],
         [[known[hit.patient_id].ipp, _name(known[hit.patient_id]), " · ".join(hit.why[:3])] for hit in result.hits],

@@ -20,7 +20,7 @@ from consore.language import sentence_assertions
 from consore.model import Assertion, Document, Mention
 from consore.referentials import normalise, tokens_for_index
 
-LAYOUT = f"1.{VERSION}"  # raise the first number when fields change: the index is then rebuilt
+LAYOUT = f"2.{VERSION}"  # raise the first number when fields change: the index is then rebuilt
 PAIR = "|"
 STAGE_SUBDIVISIONS = "ABCDE123456789"
 
@@ -57,6 +57,7 @@ PATIENT_FIELDS: list[dict[str, Any]] = [
     _words("drug_facet", facet=True),
     _words("age_facet", facet=True),
     _number("year_facet", many=True, facet=True),
+    _words("sample_facet", facet=True),
     {"name": "vector", "type": "float[]", "num_dim": DIMENSIONS},
 ]
 
@@ -183,6 +184,7 @@ def _facets(traits: PatientTraits) -> dict[str, list[Any]]:
         ),
         "drug_facet": _unique(drug.atc for _, drugs in traits.treatments for drug in drugs if drug.atc),
         "age_facet": _unique(age_band(age) for age in traits.ages_at_diagnosis),
+        "sample_facet": _unique(item.type for item in traits.samples if item.status == "available"),
         "year_facet": sorted({tumour.diagnosis_date.year for tumour in tumours if tumour.diagnosis_date}),
     }
 

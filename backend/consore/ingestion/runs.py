@@ -48,6 +48,7 @@ from consore.model import (
     SourceKind,
     now,
 )
+from consore.search.trials import refresh_trials
 from consore.settings import Settings
 from consore.sources import Rejection, bounded
 from consore.store import Store
@@ -329,6 +330,7 @@ def _finish(
                 done = derivation.result()
             if going:
                 _tell_of(going[-1], done)
+                transact(store, refresh_trials)
             transact(store, settle_read_texts)
             for one in list(going):
                 going.remove(one)

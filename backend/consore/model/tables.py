@@ -602,6 +602,17 @@ class CohortPatient(SQLModel, table=True):
     until: int | None = None
 
 
+class Trial(SQLModel, table=True):
+    """A trial that is watched: the cohort of those who are eligible, and the lines of the protocol as they were read.
+
+    `lines`: see `search.protocols.EligibilityLine.as_json`. `seen`: the version of the cohort that its owner last saw.
+    """
+
+    cohort_id: int = Field(primary_key=True, foreign_key="cohort.id", ondelete="CASCADE")
+    lines: list[dict[str, Any]] = _json(list)
+    seen: int = 0
+
+
 class Peer(SQLModel, table=True):
     """Another centre of the network: where it is, the key it signs with, whom to call."""
 

@@ -4,6 +4,7 @@
 """
 
 from consore.referentials.concept import Concept, Edition, Match, Suggestion
+from consore.referentials.spelling import Spelling
 from consore.referentials.tables import table_files, tables
 from consore.referentials.terminology import Terminology, terminology
 from consore.referentials.values import ValueGrammar, grammar_of, value_grammars
@@ -13,6 +14,7 @@ __all__ = [
     "Concept",
     "Edition",
     "Match",
+    "Spelling",
     "Suggestion",
     "Terminology",
     "ValueGrammar",

@@ -17,6 +17,7 @@ from consore.referentials.concept import Concept, Edition, Match, Suggestion
 from consore.referentials.maps import DrugNames, TumourCodes
 from consore.referentials.matcher import Matcher
 from consore.referentials.sites import listed_sites
+from consore.referentials.spelling import Spelling
 from consore.referentials.suggestion import Suggester
 from consore.settings import shipped_referentials
 from consore.text import fold
@@ -193,6 +194,10 @@ class Terminology:
     @cached_property
     def _suggester(self) -> Suggester:
         return Suggester(self._known.suggestable(), self._known.concepts, self._concept_at)
+
+    def spelling(self, more: Iterable[str] = ()) -> Spelling:
+        """How words were probably meant to be spelt; `more`: other words that may be meant. Costs about a second."""
+        return Spelling(self._known.suggestable(), self._known.concepts, more)
 
     # Treatments
 

@@ -262,7 +262,11 @@ def _concept(leaf: ConceptLeaf) -> list[Condition]:
 
 
 def _document(leaf: DocumentLeaf) -> list[Condition]:
-    conditions = [_one_of(Document.kind, leaf.kind), *_between(Document.date, leaf.between)]
+    conditions = [
+        _one_of(Document.kind, leaf.kind),
+        _one_of(Document.service, leaf.service),
+        *_between(Document.date, leaf.between),
+    ]
     if leaf.phrases:
         conditions.append(has_words(_column(Document.id), leaf.phrases))
     return conditions

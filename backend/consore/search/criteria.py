@@ -144,6 +144,7 @@ class DocumentLeaf(_Node):
 
     text: str | None = Field(default=None, max_length=LONGEST_TEXT)
     kind: list[DocumentKind] | None = None
+    service: Codes | None = None
     between: DateRange | None = None
 
     @model_validator(mode="after")

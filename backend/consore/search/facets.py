@@ -109,6 +109,13 @@ _KINDS = (
         lambda _, value: label("age", value) if label("age", value) != value else f"{value.replace('-', ' à ')} ans",
         _age_criterion,
     ),
+    _Kind(
+        "sample",
+        "Échantillon disponible",
+        "sample_facet",
+        lambda _, value: value[:1].upper() + value[1:],
+        lambda value: {"sample": {"type": [value], "status": "available"}},
+    ),
     _Kind("sex", "Sexe", "sex", lambda _, value: label("sex", value), lambda value: {"patient": {"sex": value}}),
     _Kind(
         "vital_status",

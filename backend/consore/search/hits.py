@@ -23,18 +23,18 @@ from consore.index import PatientTraits, SearchIndex, load_traits
 from consore.index.records import day_number
 from consore.model import Document, Evidence
 from consore.referentials import Terminology, tokens_for_index
-from consore.search.cohort import count_patients, patient_ids
+from consore.search.cohort import patient_ids
 from consore.search.criteria import Criteria, DocumentLeaf, parse_criteria
 from consore.search.filters import engine_filter, ids_filter
 from consore.search.reasons import Reason, reasons
+from consore.search.relaxations import Relaxation, explain_nobody
 from consore.search.snippets import Snippet, best_sentence, marked, quoted
-from consore.search.understanding import Understood, combine, understand
+from consore.search.understanding import Understood, understand
 from consore.store import Store
 
 MOST_A_PAGE = 100
 DEEPEST = 10_000  # hits that can be paged to; more is a cohort's work
 SNIPPETS = 3  # a patient
-MOST_TRIED = 8  # criteria taken away one by one where nobody meets all
 MOST_WITH_WORDS = 20_000  # patients that a set of words can stand for, in facets and exclusions
 
 # Typing errors are forgiven where the word as typed is nowhere; words are dropped only when we ask for it.
@@ -81,6 +81,7 @@ class SearchResult:
     hits: list[Hit]
     milliseconds: int
     notice: str | None = None
+    relaxations: list[Relaxation] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +142,19 @@ def search(
         understood = replace(understood, notice=" ".join(filter(None, (understood.notice, too_deep))))
     find = _by_words if asked.has_words else _by_criteria
     total, found, notice = find(context, asked, page, per_page, SORTS.get(sort, SORTS["relevance"]))
-    if not total and not notice:
-        notice = _nobody(context, asked)
+    near: list[Relaxation] = []
+    if not total:
+        said, near = _nobody(context, asked, parse_criteria(criteria) if isinstance(criteria, dict) else criteria)
+        notice = notice or said
     hits = _explained(context, asked, found)
     total = max(0, total - (len(found) - len(hits)))
     return SearchResult(
-        understood, total, hits, _since(started), " ".join(filter(None, (understood.notice, notice))) or None
+        understood,
+        total,
+        hits,
+        _since(started),
+        " ".join(filter(None, (understood.notice, notice))) or None,
+        near,
     )
 
 
@@ -154,7 +162,7 @@ def ask(context: SearchContext, text: str, criteria: Criteria | dict[str, Any] |
     """A question understood and joined with the criteria given beside it."""
     understood = understand(text, context.terminology)
     given = parse_criteria(criteria) if isinstance(criteria, dict) else criteria
-    papers, coded = _take_document_leaf(given)
+    papers, coded = _take_document_leaf(given, bool(understood.words or understood.phrases))
     parts = [node for node in (coded, understood.criteria) if node is not None]
     whole = parts[0] if len(parts) == 1 else Criteria(all=parts) if parts else None
     phrases = [*understood.phrases, *(papers.phrases if papers else [])]
@@ -163,14 +171,19 @@ def ask(context: SearchContext, text: str, criteria: Criteria | dict[str, Any] |
     return Asked(understood, whole, tuple(understood.words), tuple(phrases), tuple(understood.excluded), papers)
 
 
-def _take_document_leaf(criteria: Criteria | None) -> tuple[DocumentLeaf | None, Criteria | None]:
-    """The words that all must have written are searched, to be ranked and shown; other leaves are the store's."""
+def _take_document_leaf(
+    criteria: Criteria | None, has_words: bool
+) -> tuple[DocumentLeaf | None, Criteria | None]:
+    """The words that all must have written are searched, to be ranked and shown; other leaves are the store's.
+
+    Where words are asked for beside (`has_words`), a leaf without any says in which documents they have to stand.
+    """
     if criteria is None:
         return None, None
-    if criteria.document is not None and criteria.document.phrases:
+    if criteria.document is not None and (criteria.document.phrases or has_words):
         return criteria.document, None
     for place, child in enumerate(criteria.all or []):
-        if child.document is not None and child.document.phrases:
+        if child.document is not None and (child.document.phrases or has_words):
             rest = [*criteria.children[:place], *criteria.children[place + 1 :]]
             return child.document, Criteria(all=rest) if rest else None
     return None, criteria
@@ -274,11 +287,18 @@ def documents_filter(context: SearchContext, asked: Asked) -> str:
             parts.append(ids_filter(patient_ids(session, asked.criteria)))
     if asked.papers and asked.papers.kind:
         parts.append(f"kind:=[{','.join(f'`{kind.value}`' for kind in asked.papers.kind)}]")
+    if asked.papers and asked.papers.service:
+        parts.append(f"service:=[{','.join(f'`{_unquoted(service)}`' for service in asked.papers.service)}]")
     if asked.papers and asked.papers.between:
         period = asked.papers.between
         parts.append(f"date:[{day_number(period.from_) or 0}..{day_number(period.to) or 99999999}]")
     parts.append(_excluding(context, asked))
     return _and(*parts) or ""
+
+
+def _unquoted(text: str) -> str:
+    """A value that cannot end the quotes of the engine's filters."""
+    return text.replace("`", " ")
 
 
 def _excluding(context: SearchContext, asked: Asked) -> str | None:
@@ -322,19 +342,21 @@ def _and(*parts: str | None) -> str | None:
     return " && ".join(given) or None
 
 
-def _nobody(context: SearchContext, asked: Asked) -> str:
-    """Why there is nobody: which criterion, taken away, would leave whom."""
-    chips = asked.understood.chips
-    best: tuple[int, str] = (0, "")
-    if 1 < len(chips) <= MOST_TRIED:
-        with context.store.session() as session:
-            for chip in chips:
-                rest = combine([other for other in chips if other is not chip])
-                count = count_patients(session, rest) if rest else 0
-                best = max(best, (count, chip.label))
-    if not best[0]:
-        return "Aucun patient ne remplit ces critères."
-    return f"Aucun patient ne remplit tous ces critères. Sans « {best[1]} » : {best[0]}."
+def _nobody(context: SearchContext, asked: Asked, beside: Criteria | None) -> tuple[str, list[Relaxation]]:
+    """Why there is nobody, in French, and the nearest questions that have somebody."""
+    with context.store.session() as session:
+        why = explain_nobody(session, context.terminology, asked.understood, beside)
+    drops = [one for one in why.relaxations if one.kind == "drop"]
+    if len(why.alone) == 1:
+        said = f"Aucun patient n'a « {why.alone[0]} »."
+    elif why.alone:
+        said = "Aucun patient n'a " + ", ni ".join(f"« {label} »" for label in why.alone) + "."
+    elif drops:
+        best = max(drops, key=lambda one: (one.count, one.label))
+        said = f"Aucun patient ne remplit tous ces critères. {best.label} : {best.count}."
+    else:
+        said = "Aucun patient ne remplit ces critères."
+    return said, why.relaxations
 
 
 # --- Explaining ---------------------------------------------------------------------------------------------

@@ -380,6 +380,7 @@ def _describe_leaf(leaf: Any, terminology: Terminology) -> str:
             parts = ["prélèvement " + " / ".join(leaf.type or ["en biobanque"])]
         case DocumentLeaf():
             parts = [" / ".join(label("document", kind.value) for kind in leaf.kind or []) or "document"]
+            parts += leaf.service or []
             if leaf.text:
                 parts.append(f"écrit : {leaf.text.strip()}")
     parts += _described_days(leaf)

@@ -3,7 +3,7 @@
 `questions()` reads `data/questions.toml`; each question has criteria (design §6) and words. `matches(tree)` makes of
 criteria a plain test of a life. Codes mean themselves and what begins with them; a stage means its letters too (`III`:
 IIIA, IIIB…); attributes of a leaf hold for the same row; ages are completed years at a diagnosis.
-`sequence`: the second thing comes on a later day than the first, at most `within.max` days after it.
+`sequence`: the second thing comes on the day of the first or later, at most `within.max` days after it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from consore.synthetic.trajectory import Care, Happening, Life, Tumour
 
 Test = Callable[[Life], bool]
 _PLAIN_STATUSES = ("wild_type", "negative", "positive")
-_BEYOND = ("sequence", "count")
 
 
 @dataclass(slots=True)
@@ -37,11 +36,6 @@ class Question:
     test: Test
     answer: list[str] = field(default_factory=list)
 
-    @property
-    def criteria(self) -> dict[str, Any] | None:
-        """The tree, where the criteria language can say it; sequences and counts cannot be said yet."""
-        return None if _holds(self.tree, _BEYOND) else self.tree
-
     def rows(self) -> Iterator[dict[str, Any]]:
         """A line of `questions.jsonl` for each phrasing."""
         for number, (phrasing, text) in enumerate(self.texts):
@@ -49,8 +43,7 @@ class Question:
                 "id": f"{self.id}.{number + 1}",
                 "question": self.id,
                 "text": text,
-                "criteria": self.criteria,
-                "tree": self.tree,
+                "criteria": self.tree,
                 "patients": self.answer,
                 "count": len(self.answer),
                 "tags": [phrasing, *self.tags],
@@ -91,12 +84,6 @@ def _tree(text: str, row: dict[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def _holds(tree: Any, keys: tuple[str, ...]) -> bool:
-    if isinstance(tree, dict):
-        return any(key in keys or _holds(value, keys) for key, value in tree.items())
-    return isinstance(tree, list) and any(_holds(item, keys) for item in tree)
-
-
 def misspelt(text: str, rng: Random) -> str:
     """The words with one slip of the fingers in the longest: two letters exchanged, one lost or one doubled."""
     word = max(re.findall(r"[^\W\d_]+", text), key=len, default="")
@@ -129,7 +116,7 @@ def matches(tree: dict[str, Any]) -> Test:
     if key == "sequence":
         first, then = _days(value["first"]), _days(value["then"])
         most = value.get("within", {}).get("max", 10**6)
-        return lambda life: any(0 < (b - a).days <= most for a in first(life) for b in then(life))
+        return lambda life: any(0 <= (b - a).days <= most for a in first(life) for b in then(life))
     if key == "count":
         days, least = _days(value["of"]), value["atLeast"]
         return lambda life: len(days(life)) >= least

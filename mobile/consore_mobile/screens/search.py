@@ -11,7 +11,7 @@ from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.recycleview.views import RecycleDataViewBehavior
 
 from consore_mobile.answers import Chip as Understood
-from consore_mobile.answers import Facet, FacetValue, Hit, SearchResult, Suggestion
+from consore_mobile.answers import Facet, FacetValue, Hit, Relaxation, SearchResult, Suggestion
 from consore_mobile.failures import Failure
 from consore_mobile.formatting import identity, patients_found, plain_snippet, short_date, snippet_markup
 from consore_mobile.network import Call
@@ -150,8 +150,38 @@ class SearchPage(Page):
 
     def remove(self, chip: Understood) -> None:
         """An understood part was tapped: take it out of the question."""
+        self._keep_filters(self.asking.without(chip))
+
+    def touch(self, chip: Understood) -> None:
+        """An understood part was tapped: taken out, or, where it may mean something else, asked about."""
+        if not chip.alternatives:
+            self.remove(chip)
+            return
+        language = self.app.language
+        sheet = Sheet(title=chip.label, subtitle=word(language, "search.read_from", text=chip.text))
+        for other in chip.alternatives:
+            row = NearRow(icon="swap-horizontal", text=other.label)
+            row.bind(on_release=lambda _, other=other: self._mend(sheet, self.asking.instead(chip, other)))
+            sheet.put(row)
+        out = PushButton(text=word(language, "search.take_out"), look="text")
+        out.bind(on_release=lambda *_: self._mend(sheet, self.asking.without(chip)))
+        sheet.foot(out)
+        self.app.open_sheet(sheet)
+
+    def _mend(self, sheet: Sheet, text: str) -> None:
+        sheet.close()
+        self._keep_filters(text)
+
+    def relax(self, near: Relaxation) -> None:
+        """A near question was tapped."""
+        if near.criteria is None:
+            self.asking.chosen.clear()
+        self._keep_filters(near.text)
+
+    def _keep_filters(self, text: str) -> None:
+        """Ask with other words and the same filters."""
         chosen = dict(self.asking.chosen)
-        self.asking.ask(self.asking.without(chip))
+        self.asking.ask(text)
         self.asking.chosen.update(chosen)
         self.run(self.asking.text)
 
@@ -293,18 +323,31 @@ class SearchPage(Page):
             hint = word(language, key, labels=labels)
             if result.notice:
                 hint = result.notice + "\n" + word(language, "search.none_tap")
-            self._stage(NoneView(title=word(language, "search.none_title"), hint=hint))
+            self._stage(self._none(hint, result.relaxations))
         self._show_rows()
+
+    def _none(self, hint: str, near: list[Relaxation]) -> NoneView:
+        language = self.app.language
+        view = NoneView(title=word(language, "search.none_title"), hint=hint)
+        if near:
+            view.ids.near.add_widget(Heading(text=word(language, "search.near"), font_size="14sp"))
+        for one in near:
+            icon = "arrow-expand-horizontal" if one.kind == "widen" else "minus-circle-outline"
+            row = NearRow(icon=icon, text=one.label, count=patients_found(language, one.count))
+            row.bind(on_release=lambda _, one=one: self.relax(one))
+            view.ids.near.add_widget(row)
+        return view
 
     def _show_chips(self, result: SearchResult) -> None:
         box = self.ids.chips
         box.clear_widgets()
         for chip in result.understood:
             text = word(self.app.language, "search.without", label=chip.label) if chip.negated else chip.label
-            view = Chip(text=text, trailing="close", active=True, payload=chip)
+            trailing = "menu-down" if chip.alternatives else "close"
+            view = Chip(text=text, trailing=trailing, active=True, payload=chip)
             if chip.negated:
                 view.icon = "minus-circle-outline"
-            view.bind(on_release=lambda view: self.remove(view.payload))
+            view.bind(on_release=lambda view: self.touch(view.payload))
             box.add_widget(view)
         for value in self.asking.filters:
             view = Chip(text=value.label, icon="filter-variant", trailing="close", payload=value)
@@ -439,8 +482,16 @@ class ExampleRow(Tappable):
     text = StringProperty("")
 
 
+class NearRow(Tappable):
+    """Another way to ask: its words, and how many patients it has."""
+
+    icon = StringProperty("")
+    text = StringProperty("")
+    count = StringProperty("")
+
+
 class NoneView(BoxLayout):
-    """No patient, and why."""
+    """No patient, why, and near questions that have some."""
 
     title = StringProperty("")
     hint = StringProperty("")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consore_mobile.answers import Chip, Facet, FacetValue, Hit, PatientLine, SearchResult
+from consore_mobile.answers import Alternative, Chip, Facet, FacetValue, Hit, PatientLine, SearchResult
 from consore_mobile.asking import Asking
 
 SEIN = FacetValue("C50", "Sein", 4, {"tumour": {"topography": ["C50"]}})
@@ -90,3 +90,10 @@ def test_a_cohort_holds_what_was_understood_and_the_words_left_over_in_one_docum
     assert asking.cohort_criteria == {"all": [{"patient": {"sex": "female"}}, words]}
     asking.receive(SearchResult([], ["fatigue"], 1, [], 3, criteria=None))
     assert asking.cohort_criteria == {"document": {"text": "fatigue"}}
+
+
+def test_another_reading_takes_the_place_of_its_words() -> None:
+    asking = Asking()
+    asking.ask("cancer du pouumon opéré")
+    chip = Chip("pouumon", 10, 17, "topography", "Poumon", False, {})
+    assert asking.instead(chip, Alternative("tel quel", '"pouumon"')) == 'cancer du "pouumon" opéré'

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from consore.referentials import terminology
-from consore.search import Understood, understand
-from consore.search.understanding import LONGEST_QUESTION, codes_under
+from consore.search import Understood, parse_criteria, understand
+from consore.search.periods import shifted
+from consore.search.terms import codes_under
+from consore.search.understanding import LONGEST_QUESTION
 
 
 def asked(text: str) -> Understood:
@@ -87,7 +92,13 @@ def test_a_biomarker_takes_the_status_that_follows_it(text: str, status: str) ->
 
 def test_a_measured_biomarker_takes_its_bound() -> None:
     assert criteria("PD-L1 >= 50 %") == {"biomarker": {"code": ["PDL1"], "value": {"min": 50.0}}}
-    assert criteria("PSA < 4") == {"biomarker": {"code": ["PSA"], "value": {"max": 4.0}}}
+    assert criteria("PSA ≤ 4") == {"biomarker": {"code": ["PSA"], "value": {"max": 4.0}}}
+
+
+def test_a_strict_bound_leaves_out_its_own_value() -> None:
+    assert criteria("PSA < 4") == {"biomarker": {"code": ["PSA"], "value": {"max": 3.99}}}
+    assert criteria("Ki67 > 20 %") == {"biomarker": {"code": ["KI67"], "value": {"min": 20.01}}}
+    assert labels("Ki67 > 20 %") == ["Ki-67 > 20 %"]
 
 
 def test_a_mutation_is_an_alteration_or_a_biomarker_of_that_name() -> None:
@@ -291,3 +302,200 @@ def test_a_criterion_is_told_in_the_words_it_was_asked_in() -> None:
     denied = asked("sans métastase").criteria
     assert denied is not None
     assert describe(denied, terminology()) == "sans Maladie métastatique"
+
+
+# --- Typing errors and other readings -------------------------------------------------------------------------
+
+
+def test_a_slip_of_the_fingers_is_read_as_it_was_meant_and_said() -> None:
+    understood = asked("cancer du pouumon")
+    assert labels("cancer du pouumon") == ["Poumon"]
+    assert understood.notice == "Lu « poumon » pour « pouumon »."
+    (chip,) = understood.chips
+    assert (chip.text, understood.text[chip.start : chip.end]) == ("pouumon", "pouumon")
+    assert chip.alternatives[-1].text == '"pouumon"'
+
+
+def test_a_misspelling_that_the_dictionary_knows_is_said_too() -> None:
+    assert "prostatte" in (asked("prostatte").notice or "")
+    assert asked("prostatte").chips[0].alternatives
+
+
+@pytest.mark.parametrize(
+    "words", ["traitement décidé", "patients fumeurs", "perte de poids", "palpation", "survie", "fatigue et dyspnée"]
+)
+def test_an_ordinary_word_is_never_taken_for_a_term(words: str) -> None:
+    assert asked(words).chips == []
+    assert asked(words).notice is None
+
+
+def test_a_name_is_not_corrected() -> None:
+    assert asked("suivi par le docteur Colin").chips == []
+
+
+@pytest.mark.parametrize("text", ["cancer du sein métastatique", "en rechute", "HER2", "prostatte", "avant 50 ans"])
+def test_another_reading_put_in_the_place_of_the_chip_is_read_so(text: str) -> None:
+    understood = asked(text)
+    for chip in understood.chips:
+        for other in chip.alternatives:
+            mended = asked(text[: chip.start] + other.text + text[chip.end :])
+            assert mended.criteria != understood.criteria
+            assert mended.chips or mended.phrases
+
+
+def test_a_word_typed_in_small_letters_is_the_abbreviation_in_capitals() -> None:
+    assert labels("côlon msi") == ["Côlon", "Instabilité microsatellitaire positif"]
+    assert asked("côlon msi").notice is None
+
+
+# --- Order, counts, relatives ---------------------------------------------------------------------------------
+
+
+def test_the_chips_of_an_order_stay_apart_and_each_can_be_taken_away() -> None:
+    understood = asked("récidive après tamoxifène")
+    assert [chip.kind for chip in understood.chips] == ["event", "sequence", "drug"]
+    assert understood.chips[1].label == "tamoxifène, puis récidive"
+    assert criteria("récidive  tamoxifène")["all"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("text", "within"),
+    [
+        ("récidive dans les 2 ans après la chirurgie", {"max": 2, "unit": "years"}),
+        ("récidive moins de six mois après la chirurgie", {"max": 6, "unit": "months"}),
+        ("récidive plus de 5 ans après la chirurgie", {"min": 5, "unit": "years"}),
+        ("récidive après la chirurgie", None),
+    ],
+)
+def test_a_delay_bounds_the_order(text: str, within: dict[str, Any] | None) -> None:
+    sequence = criteria(text)["sequence"]  # type: ignore[index]
+    assert sequence["first"] == {"treatment": {"type": ["surgery"]}}
+    assert sequence["then"]["event"]
+    assert sequence.get("within") == within
+
+
+def test_what_is_denied_after_something_denies_the_order_and_not_the_thing_before() -> None:
+    assert criteria("sans récidive après chirurgie") == {
+        "all": [
+            {
+                "none": [
+                    {
+                        "sequence": {
+                            "first": {"treatment": {"type": ["surgery"]}},
+                            "then": {
+                                "event": {
+                                    "type": ["local_recurrence", "regional_recurrence", "metastatic_recurrence"]
+                                }
+                            },
+                        }
+                    }
+                ]
+            },
+            {"treatment": {"type": ["surgery"]}},
+        ]
+    }
+
+
+def test_a_line_is_that_of_both_drugs_given_together_and_each_keeps_its_own() -> None:
+    line = {"min": 1.0, "max": 1.0}
+    both = [{"treatment": {"drug": [code], "line": line}} for code in ("L01EF01", "L02BG04")]
+    assert criteria("palbociclib et létrozole en 1re ligne") == {"all": both}
+    assert criteria("en 1re ligne par palbociclib et létrozole") == {"all": both}
+    first, second = criteria("FOLFOX en 1re ligne et FOLFIRI en 2e ligne")["all"]  # type: ignore[index]
+    assert (first["treatment"]["line"]["min"], second["treatment"]["line"]["min"]) == (1, 2)
+
+
+def test_one_operation_is_no_count() -> None:
+    assert "count" not in (criteria("qui a eu une chirurgie ?") or {})
+    assert criteria("deux chirurgies") == {"count": {"of": {"treatment": {"type": ["surgery"]}}, "atLeast": 2}}
+
+
+def test_the_cancer_of_a_relative_is_not_the_patients() -> None:
+    found = criteria("mère ayant eu un cancer du sein")
+    assert found == {"concept": {"system": "ICD-O-3-T", "code": ["C50"], "assertion": ["family"]}}
+
+
+def test_a_metastatic_melanoma_is_a_melanoma() -> None:
+    assert labels("mélanome métastatique") == ["Mélanome", "Maladie métastatique"]
+
+
+# --- Periods --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "period"),
+    [
+        ("depuis moins de 6 mois", {"from": "2025-12-15"}),
+        ("depuis plus de cinq ans", {"to": "2021-06-15"}),
+        ("ces deux dernières années", {"from": "2024-06-15"}),
+        ("l'an dernier", {"from": "2025-01-01", "to": "2025-12-31"}),
+        ("en février 2024", {"from": "2024-02-01", "to": "2024-02-29"}),
+        ("entre le 1er janvier et le 31 mars 2022", {"from": "2022-01-01", "to": "2022-03-31"}),
+        ("du 12/03/2021 au 15/04/2021", {"from": "2021-03-12", "to": "2021-04-15"}),
+    ],
+)
+def test_periods_are_days_counted_from_today(text: str, period: dict[str, str]) -> None:
+    understood = understand(f"diagnostiqués {text}", terminology(), today=dt.date(2026, 6, 15))
+    assert understood.criteria is not None
+    assert understood.criteria.as_json() == {"tumour": {"diagnosed": period}}
+
+
+@given(
+    day=st.dates(dt.date(1950, 1, 1), dt.date(2090, 12, 31)),
+    months=st.integers(-600, 600),
+)
+def test_a_shift_by_months_keeps_the_day_or_takes_the_last_of_the_month(day: dt.date, months: int) -> None:
+    there = shifted(day, months, "months")
+    assert (there.year - day.year) * 12 + there.month - day.month == months
+    last = (shifted(there.replace(day=1), 1, "months") - dt.timedelta(days=1)).day
+    assert there.day == min(day.day, last)
+
+
+@given(
+    first=st.dates(dt.date(1990, 1, 1), dt.date(2025, 12, 31)),
+    days=st.integers(0, 4000),
+)
+def test_a_period_of_two_days_is_read_as_it_is_written(first: dt.date, days: int) -> None:
+    last = first + dt.timedelta(days=days)
+    text = f"diagnostiqués entre le {first:%d/%m/%Y} et le {last:%d/%m/%Y}"
+    assert criteria(text) == {"tumour": {"diagnosed": {"from": first.isoformat(), "to": last.isoformat()}}}
+
+
+@pytest.mark.parametrize("text", ["en 2019/13", "le 31/02/2020", "entre le 30 février 2020 et le 31 juin 2021"])
+def test_a_day_that_no_calendar_has_is_no_error(text: str) -> None:
+    assert asked(text).text == text
+
+
+# --- Bounds ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "après " * 160,
+        "chirurgie après " * 60,
+        "dans les 2 ans après " * 45,
+        "de la le les du des " * 50,
+        "métastases au foie et " * 45,
+        "sans pas jamais aucun " * 45,
+        "prostatte pouumon " * 55,
+        "(" * 500 + ")" * 500,
+        "a" * 31 + "!",
+        "1/1/1/1/1/1/" * 80,
+        "stade I à II à III à IV " * 40,
+        "antécédent familial de de de de de de de " * 24,
+    ],
+)
+def test_a_question_made_to_be_slow_is_read_in_bounded_time(text: str) -> None:
+    asked("sein")
+    started = time.process_time()
+    asked(text)
+    assert time.process_time() - started < 2.0
+
+
+@given(st.text(max_size=400))
+def test_any_text_is_read_and_its_chips_stand_in_it(text: str) -> None:
+    understood = asked(text)
+    for chip in understood.chips:
+        assert understood.text[chip.start : chip.end] == chip.text
+        assert parse_criteria(chip.criterion)

@@ -82,13 +82,10 @@ def test_most_answers_hold_patients_and_some_hold_none(asked: list[dict]) -> Non
     assert all(row["count"] == len(row["patients"]) == len(set(row["patients"])) for row in asked)
 
 
-def test_criteria_are_those_of_the_search_and_null_when_it_cannot_say_them(asked: list[dict]) -> None:
+def test_criteria_are_those_of_the_search(asked: list[dict]) -> None:
     for row in asked:
-        if row["criteria"] is None:
-            assert any(key in json.dumps(row["tree"]) for key in ("sequence", "count"))
-        else:
-            assert parse_criteria(row["criteria"]).as_json() == row["criteria"]
-    assert sum(row["criteria"] is not None for row in asked) > 0.8 * len(asked)
+        assert parse_criteria(row["criteria"]) is not None
+    assert any("sequence" in json.dumps(row["criteria"]) for row in asked)
 
 
 def test_codes_of_questions_are_those_of_the_words() -> None:
@@ -189,7 +186,7 @@ def test_an_impossible_question_has_an_empty_answer(asked: list[dict]) -> None:
     assert answer(asked, "homme avec un cancer de l'ovaire") == []
 
 
-def test_a_sequence_wants_the_second_thing_on_a_later_day_and_soon_enough() -> None:
+def test_a_sequence_wants_the_second_thing_on_the_same_day_or_later_and_soon_enough() -> None:
     life = Life("P1", "A", "A", "B", "F", dt.date(1960, 1, 1), "34000", "Sète", False)
     test = matches(
         {
@@ -202,7 +199,7 @@ def test_a_sequence_wants_the_second_thing_on_a_later_day_and_soon_enough() -> N
     )
     life.happenings = [Happening("local_recurrence", dt.date(2020, 1, 1), None)]
     assert not test(life)
-    for day, expected in ((dt.date(2020, 1, 1), False), (dt.date(2020, 3, 1), True), (dt.date(2021, 1, 1), False)):
+    for day, expected in ((dt.date(2019, 12, 31), False), (dt.date(2020, 1, 1), True), (dt.date(2021, 1, 1), False)):
         spread = Happening("metastatic_recurrence", day, None)
         life.happenings = [Happening("local_recurrence", dt.date(2020, 1, 1), None), spread]
         assert test(life) is expected
@@ -257,7 +254,9 @@ def fill(store: Store, patients: list[dict]) -> None:
                 session.add_all(TumourEventSite(event_id=event.id, code=code) for code in item["sites"])
             for item in told["treatments"]:
                 names = ("type", "name", "regimen", "act_code", "line", "response")
-                treatment = Treatment(patient_id=number, **{name: item[name] for name in names})
+                begun, over = day(item["start"]), day(item["end"])
+                kept = {name: item[name] for name in names}
+                treatment = Treatment(patient_id=number, start=begun, end=over, **kept)
                 session.add(treatment)
                 session.flush()
                 session.add_all(TreatmentDrug(treatment_id=treatment.id, **drug) for drug in item["drugs"])
@@ -283,7 +282,7 @@ def test_the_exact_count_of_a_store_that_holds_the_truth_gives_every_answer(
     with store.session() as session:
         for row in asked:
             # Diagnoses are those of stays in a store, those of the patient in the truth.
-            if row["criteria"] and row["tags"][0] == "telegraphic" and "comorbidity" not in row["tags"]:
+            if row["tags"][0] == "telegraphic" and "comorbidity" not in row["tags"]:
                 found = [ipps[number] for number in patient_ids(session, parse_criteria(row["criteria"]))]
                 assert sorted(found) == sorted(row["patients"]), row["text"]
                 compared += 1
