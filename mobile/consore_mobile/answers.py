@@ -609,6 +609,38 @@ class CohortChanges:
 
 
 @dataclass(slots=True, frozen=True)
+class EligibilityLine:
+    """A line of a protocol. `part`: INCLUSION or EXCLUSION; `coverage`: WHOLE, PARTLY or NOTHING of it is coded.
+
+    `words` count for nothing; `accepted`: whether the line counts.
+    """
+
+    text: str
+    part: str
+    coverage: str
+    description: str
+    words: list[str]
+    accepted: bool
+
+
+@dataclass(slots=True, frozen=True)
+class Protocol:
+    """A protocol as it was read, with the criteria of the lines that are accepted."""
+
+    lines: list[EligibilityLine]
+    criteria: Criteria | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Trial:
+    """A trial that is watched: its cohort follows each ingestion."""
+
+    cohort: Cohort
+    lines: list[EligibilityLine]
+    newly_eligible_count: int = 0
+
+
+@dataclass(slots=True, frozen=True)
 class CentreRow:
     """The answer of one centre: `count` is "<10" or a number rounded up, null when it did not answer."""
 

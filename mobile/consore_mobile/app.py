@@ -62,6 +62,8 @@ MODULES = {
     "document": "DocumentPage",
     "similar": "SimilarPage",
     "cohort": "CohortPage",
+    "trial": "TrialPage",
+    "protocol": "ProtocolPage",
     "source": "SourcePage",
     "blank": "BlankPage",
 }

@@ -187,6 +187,32 @@ class Client:
         """Forget a cohort of one's own."""
         await self.call("delete_cohort", id=cohort_id)
 
+    async def trials(self) -> list[answers.Trial]:
+        """The trials of this account and those shared in the centre, the newest first."""
+        return answers.decode_list(answers.Trial, (await self.call("trials"))["trials"])
+
+    async def newly_eligible(self, cohort_id: str) -> list[answers.PatientLine]:
+        """Who became eligible for a trial since its owner last looked, the latest first."""
+        found = (await self.call("newly_eligible"))["trials"]
+        trial = _there(next((one for one in found if one["cohort"]["id"] == cohort_id), None))
+        return answers.decode_list(answers.PatientLine, trial["newlyEligible"])
+
+    async def read_protocol(self, text: str) -> answers.Protocol:
+        """The eligibility text of a protocol, line by line; nothing is kept."""
+        answer = await self.call("read_protocol", text=text)
+        return answers.decode(answers.Protocol, accepted(answer["readProtocol"]))
+
+    async def save_trial(self, name: str, text: str, choices: dict[int, bool], shared: bool) -> answers.Trial:
+        """Keep a protocol as a trial; `choices`: which lines count, by their place, where not as proposed."""
+        said = [{"line": line, "accepted": counts} for line, counts in choices.items()]
+        answer = await self.call("save_trial", name=name, text=text, choices=said, shared=shared)
+        return answers.decode(answers.Trial, accepted(answer["saveTrial"]))
+
+    async def see_trial(self, cohort_id: str) -> answers.Trial:
+        """The newly eligible of a trial of one's own were looked at."""
+        answer = await self.call("see_trial", id=cohort_id)
+        return answers.decode(answers.Trial, accepted(answer["seeTrial"]))
+
     async def centres_count(self, criteria: dict[str, Any]) -> answers.CentresCount:
         """The answer of every centre of the network."""
         answer = await self.call("centres_count", criteria=criteria)
