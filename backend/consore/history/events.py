@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from consore.history.beliefs import Voice, confidence, key_of, voices, when_said, who_says
 from consore.history.clues import Clue, Reading, row_evidence
 from consore.history.periods import Period, day, earliest, period_of
-from consore.history.primaries import is_spread, is_vague, site, site_group
+from consore.history.primaries import UNSPECIFIED_SITES, is_spread, is_vague, site, site_group
 from consore.history.rules import Rules, rules
 from consore.history.tumours import Tumours, distinct_evidence, said_otherwise
 from consore.model import (
@@ -313,7 +313,7 @@ def _recurrence_type(clue: Clue, item: TumourItem, table: Rules) -> EventType | 
         return EventType.LOCAL_RECURRENCE
     if any(code.startswith("C77") for code in after or places):
         return EventType.REGIONAL_RECURRENCE
-    elsewhere = [code for code in after if not is_vague(code)]
+    elsewhere = [code for code in after if code[:3] not in UNSPECIFIED_SITES]
     return EventType.METASTATIC_RECURRENCE if elsewhere and item.topography else None
 
 

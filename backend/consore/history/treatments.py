@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from consore.history.beliefs import confidence, french, key_of, voices, when_said, who_says
 from consore.history.clues import Clue, Page, Reading, row_evidence
@@ -67,6 +68,7 @@ STRONGEST = (
     TreatmentType.CELL_THERAPY,
 )
 _HYPHENS = ("-", "‐", "‑", "–")
+_LONGEST_WORD = 40
 ADMINISTERED = frozenset({"administré", "administre", "administrée", "fait", "réalisé"})
 
 
@@ -487,7 +489,10 @@ def _is_drug(clue: Clue, table: Rules) -> bool:
         clue.kind is MentionKind.DRUG and clue.mention.system == "ATC" and len(clue.code) < ATC_OF_INN
     ):
         return False
-    return clue.code not in table.treatments["conditioning"] and not table.conditioning.search(clue.words_before(60))
+    if clue.code in table.treatments["conditioning"]:
+        return False
+    words = clue.words_before(60)
+    return not ("ondition" in words.lower() and table.conditioning.search(words))
 
 
 def _dated(told: Told, ranges: dict[int, tuple[dt.date | None, dt.date | None, int]], table: Rules) -> Told:
@@ -572,30 +577,41 @@ def _is_part(one: Told, other: Told) -> bool:
 
 
 def _told_drugs(group: list[Clue], terminology: Terminology, table: Rules) -> list[Told]:
-    if group and (
-        (len(group) > 1 and table.between.search(group[0].words_before(20)))
-        or table.weighed.search(group[0].words_before(50))
-    ):
-        return []  # "entre FOLFIRI et gemcitabine": two that were weighed, not one that was given
-    items: dict[str, DrugItem] = {}
-    regimen = None
-    for clue in group:
-        if clue.kind is MentionKind.REGIMEN:
-            regimen = regimen or clue.code
-            drugs = _drugs_of_regimen(terminology, clue.code)
-        else:
-            drugs = (_drug_of_code(terminology, clue.code),)
-        for drug in drugs:
-            items.setdefault(drug.atc or drug.name, drug)
-    ordered = tuple(sorted(items.values(), key=lambda drug: drug.name))
-    kind = _type_of(ordered, terminology)
-    if not ordered or kind.value in table.treatments["ignored_types"]:
+    if not group:
         return []
+    given = _combination(tuple((one.kind is MentionKind.REGIMEN, one.code) for one in group), terminology)
+    if given.type.value in table.treatments["ignored_types"]:
+        return []
+    before = group[0].words_before(50)
+    if (len(group) > 1 and table.between.search(before)) or table.weighed.search(before):
+        return []  # "entre FOLFIRI et gemcitabine": two that were weighed, not one that was given
     first = next((clue for clue in group if clue.mention.date), group[0])
     lines = [other.mention.value for other in first.neighbours if other.kind is MentionKind.LINE]
     line = _integer(lines[0]) if len(lines) == 1 else None
-    name, cycle = _name(regimen, ordered, terminology, ""), _cycle_of(first, table)
-    return [Told(first, kind, ordered, regimen, None, name, line, drugs=_identified(ordered), cycle=cycle)]
+    cycle = _cycle_of(first, table)
+    return [Told(first, given.type, given.items, given.regimen, None, given.name, line, drugs=given.drugs, cycle=cycle)]
+
+
+class _Combination(NamedTuple):
+    regimen: str | None
+    items: tuple[DrugItem, ...]
+    type: TreatmentType
+    name: str
+    drugs: frozenset[str]
+
+
+@lru_cache(maxsize=8192)
+def _combination(codes: tuple[tuple[bool, str], ...], terminology: Terminology) -> _Combination:
+    """The drugs of some codes, each a regimen's or a drug's, by name; of type `other` where none is known."""
+    items: dict[str, DrugItem] = {}
+    for is_regimen, code in codes:
+        drugs = _drugs_of_regimen(terminology, code) if is_regimen else (_drug_of_code(terminology, code),)
+        for drug in drugs:
+            items.setdefault(drug.atc or drug.name, drug)
+    ordered = tuple(sorted(items.values(), key=lambda drug: drug.name))
+    regimen = next((code for is_regimen, code in codes if is_regimen), None)
+    name = _name(regimen, ordered, terminology, "")
+    return _Combination(regimen, ordered, _type_of(ordered, terminology), name, _identified(ordered))
 
 
 def _identified(items: Iterable[DrugItem]) -> frozenset[str]:
@@ -605,9 +621,11 @@ def _identified(items: Iterable[DrugItem]) -> frozenset[str]:
 def _only_samples(clue: Clue, table: Rules) -> bool:
     """Whether the words of an act, or the one that a hyphen ties to them, say that it takes a sample."""
     mention, text = clue.mention, clue.page.document.text
-    before = text[: mention.start].rsplit(maxsplit=1)[-1:] if text[: mention.start].endswith(_HYPHENS) else []
-    after = text[mention.end :].split(maxsplit=1)[:1] if text[mention.end :].startswith(_HYPHENS) else []
-    words = "".join([*before, mention.text, *after]).lower()
+    before = text[max(0, mention.start - _LONGEST_WORD) : mention.start]
+    after = text[mention.end : mention.end + _LONGEST_WORD]
+    before = before.rsplit(maxsplit=1)[-1] if before.endswith(_HYPHENS) else ""
+    after = after.split(maxsplit=1)[0] if after.startswith(_HYPHENS) else ""
+    words = f"{before}{mention.text}{after}".lower()
     return any(part in words for part in table.treatments["diagnostic_words"])
 
 
@@ -893,7 +911,7 @@ def _settle_drugs(course: Course, table: Rules) -> None:
 
 
 def _is_supported(course: Course, has_file: bool, visits: Sequence[dt.date], table: Rules) -> bool:
-    """Whether a systemic treatment that no row shows is told well enough: by those who gave it, or with a day, or often.
+    """Whether a systemic treatment that no row shows is told well enough: by those who gave it, with a day, or often.
 
     One passing word is not, where the pharmacy's file is there or where later visits never tell it again; nor are few
     documents that name drugs without a day, a beginning, an end or an evaluation: so are options named.
