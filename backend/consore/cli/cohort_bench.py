@@ -120,11 +120,12 @@ def bench_cohorts(
         print_json(report)
         return
     console.print(f"{patients} patients, {made.documents} documents, {made.facts} facts")
-    console.print(f"{'':34}{'':>12}{'p50':>9}{'p95':>9}{'p99':>9}{'cpu':>9}  ms {'answer':>9}")
+    console.print(f"{'':34}{'':>12}{'p50':>9}{'p95':>9}{'p99':>9}{'cpu':>9}  ms {'answer':>9}", soft_wrap=True)
     for one in timings:
         console.print(
             f"{one.name:34}{one.store:>12}{one.p50:9.1f}{one.p95:9.1f}{one.p99:9.1f}{one.cpu:9.1f}     {one.answer:>9}",
             highlight=False,
+            soft_wrap=True,
         )
 
 

@@ -12,7 +12,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Integer, Select, and_, case, extract, func, or_, select, type_coerce
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Integer,
+    Select,
+    Subquery,
+    and_,
+    case,
+    extract,
+    func,
+    or_,
+    select,
+    type_coerce,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.functions import FunctionElement
@@ -52,7 +65,7 @@ from consore.search.criteria import (
     TreatmentLeaf,
     TumourLeaf,
 )
-from consore.store.words import has_words
+from consore.store.words import documents_with
 
 Condition = ColumnElement[bool]
 
@@ -101,13 +114,13 @@ def condition(node: Criteria, today: dt.date) -> Condition:
 class Rows:
     """The rows of a table that meet a leaf. `date`: the column that says when they were.
 
-    `by_id`: the leaf has found the identifiers of its rows by itself, and no index of the table serves better.
+    `found`: the documents that hold the words of the leaf, where it has some.
     """
 
     table: Any
     date: Any
     condition: Condition
-    by_id: bool = False
+    found: Subquery | None = None
 
     def patients(self) -> Select[Any]:
         """Whose they are: one row each."""
@@ -127,14 +140,17 @@ class Rows:
 
     def _select(self, *columns: Any) -> Select[Any]:
         wanted = select(*columns).where(self.condition)
-        return wanted.with_hint(self.table, "NOT INDEXED", "sqlite") if self.by_id else wanted
+        if self.found is None:
+            return wanted
+        return wanted.join(self.found, self.found.c.document_id == _column(self.table.id))
 
 
 def rows(leaf: Criteria) -> Rows:
     """The rows that a leaf of the kinds of `criteria.DATED` speaks of."""
     table, date, conditions = _LEAVES[leaf.key]
-    by_id = leaf.document is not None and bool(leaf.document.phrases)
-    return Rows(table, date, and_(True, *conditions(getattr(leaf, leaf.key))), by_id)
+    phrases = leaf.document.phrases if leaf.document else []
+    found = documents_with(phrases) if phrases else None
+    return Rows(table, date, and_(True, *conditions(getattr(leaf, leaf.key))), found)
 
 
 def _sequence(leaf: SequenceLeaf) -> Select[Any]:
@@ -262,14 +278,11 @@ def _concept(leaf: ConceptLeaf) -> list[Condition]:
 
 
 def _document(leaf: DocumentLeaf) -> list[Condition]:
-    conditions = [
+    return [
         _one_of(Document.kind, leaf.kind),
         _one_of(Document.service, leaf.service),
         *_between(Document.date, leaf.between),
     ]
-    if leaf.phrases:
-        conditions.append(has_words(_column(Document.id), leaf.phrases))
-    return conditions
 
 
 def _codes(code: Any) -> Callable[[CodeLeaf], list[Condition]]:
@@ -335,7 +348,7 @@ def _stage(stages: list[str] | None) -> Condition:
     either: list[Condition] = []
     for stage in stages:
         either.append(column == stage)
-        either += [column.startswith(stage + letter, autoescape=True) for letter in "ABCDE123456789"]
+        either += [and_(column >= stage + first, column < stage + after) for first, after in ("1:", "AF")]
     return or_(False, *either)
 
 

@@ -35,9 +35,9 @@ def funnel(session: Session, criteria: Criteria, *, today: dt.date | None = None
     """The funnel of a tree, in one statement that reads each criterion once."""
     day = today or dt.date.today()
     asked = steps(criteria)
-    met = [case((condition(step, day), 1), else_=0).label(f"met{place}") for place, step in enumerate(asked)]
+    met: list[Any] = [case((condition(step, day), 1), else_=0).label(f"met{place}") for place, step in enumerate(asked)]
     opposed: Any = Patient.opposed
-    people = select(*met, Patient.id).where(opposed.is_(False)).cte().prefix_with("MATERIALIZED")
+    people = select(*met).where(opposed.is_(False)).cte().prefix_with("MATERIALIZED")
     columns = [people.c[f"met{place}"] == 1 for place in range(len(asked))]
     counts = [func.count()]
     for place, column in enumerate(columns):

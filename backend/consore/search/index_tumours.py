@@ -38,4 +38,4 @@ def index_tumours(who: Select[Any], criteria: Criteria | None) -> CTE:
     return select(*(column for column in ranked.c if column.name != "place")).where(ranked.c.place == 1).cte()
 
 
-_ANY = {"tumour": {}}
+_ANY: dict[str, dict[str, str]] = {"tumour": {}}

@@ -121,7 +121,9 @@ def survival(
         len(durations),
         total - len(durations),
         sum(observed),
-        *(_crossing(points, name) for name in ("survival", "lower", "upper")),
+        _crossing(points, "survival"),
+        _crossing(points, "lower"),
+        _crossing(points, "upper"),
         points,
         _ticks(durations),
     )
@@ -143,8 +145,12 @@ def kaplan_meier(durations: Sequence[float], observed: Sequence[bool]) -> list[S
     # Before the first event there is nothing to doubt; at zero there is nobody left to doubt of.
     lower, upper = (np.where(estimate == 1, 1.0, np.where(estimate == 0, 0.0, bound)) for bound in (lower, upper))
     found = [
-        SurvivalPoint(*(round(float(value), 6) for value in line[:4]), *(int(value) for value in line[4:]))
-        for line in zip(times, estimate, lower, upper, at_risk, events, removed - events, strict=True)
+        SurvivalPoint(*(round(value, 6) for value in numbers), *counts)
+        for numbers, counts in zip(
+            np.column_stack([times, estimate, lower, upper]).tolist(),
+            np.column_stack([at_risk, events, removed - events]).astype(int).tolist(),
+            strict=True,
+        )
     ]
     start = SurvivalPoint(0.0, 1.0, 1.0, 1.0, len(durations), 0, 0)
     return found if times[0] == 0 else [start, *found]
@@ -194,12 +200,12 @@ def _starts(
     if since is None:
         tumours = index_tumours(who, criteria)
         day = tumours.c.diagnosis_date
-        return dict(session.execute(select(tumours.c.patient_id, day).where(day.is_not(None))).all())  # type: ignore[arg-type]
+        return dict(session.execute(select(tumours.c.patient_id, day).where(day.is_not(None))).all())
     if since.key not in DATED:
         raise CriteriaError(f"Time is counted from {', '.join(DATED)}, not from {since.key}.", "Choose one of them.")
     dated = rows(since).ends(func.min, lambda day: day)
     first = select(dated.c.patient_id, dated.c.day).where(dated.c.patient_id.in_(who))
-    return dict(session.execute(first).all())  # type: ignore[arg-type]
+    return dict(session.execute(first).all())
 
 
 def _ends(session: Session, who: Select[Any], endpoint: Endpoint) -> dict[int, list[dt.date]]:

@@ -14,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Connection, text
+from sqlalchemy import Connection, Integer, Subquery, select, table, text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import NullType
 from sqlmodel import Session
 
 from consore.text import tokens_for_index
@@ -70,36 +71,53 @@ POSTGRESQL_GONE = (
 )
 
 
-def has_words(document_id: Any, phrases: Sequence[str]) -> ColumnElement[bool]:
-    """Whether the document of that identifier holds all these words or phrases.
+def documents_with(phrases: Sequence[str]) -> Subquery:
+    """The documents that hold all these words or phrases, by their `document_id`.
 
     Each is one word or more as `tokens_for_index` gives them; those of a phrase follow one another.
     """
     fts = " AND ".join(f'"{phrase}"' for phrase in phrases)
     cut = [[f"'{word[:LONGEST_WORD]}'" for word in phrase.split()] for phrase in phrases]
-    return _HasWords(document_id, fts, " & ".join(f"({' <-> '.join(words)})" for words in cut))
+    holds = _Holds(fts, " & ".join(f"({' <-> '.join(words)})" for words in cut))
+    return select(_Key().label("document_id")).select_from(table("documentwords")).where(holds).subquery()
 
 
-class _HasWords(FunctionElement[bool]):
-    """Its clauses: the identifier, the words for FTS5, the words for PostgreSQL."""
+class _Key(FunctionElement[int]):
+    """The document of a row of `documentwords`."""
 
-    type = Boolean()
-    name = "has_words"
+    type = Integer()
+    name = "document_of_words"
     inherit_cache = True
 
 
-@compiles(_HasWords)
+class _Holds(FunctionElement[Any]):
+    """Whether it holds the words. Its clauses: these for FTS5, these for PostgreSQL."""
+
+    type = NullType()  # of a Boolean, SQLite would be asked whether it `= 1`, and FTS5 serves no such question
+    name = "holds_words"
+    inherit_cache = True
+
+
+@compiles(_Key)
+def _rowid(element: Any, compiler: Any, **options: Any) -> str:
+    return "documentwords.rowid"
+
+
+@compiles(_Key, "postgresql")
+def _document_id(element: Any, compiler: Any, **options: Any) -> str:
+    return "documentwords.document_id"
+
+
+@compiles(_Holds)
 def _match(element: Any, compiler: Any, **options: Any) -> str:
-    document, words, _ = element.clauses
-    document, words = compiler.process(document, **options), compiler.process(words, **options)
-    return f"({document} IN (SELECT rowid FROM documentwords WHERE documentwords MATCH {words}))"
+    words, _ = element.clauses
+    return f"documentwords MATCH {compiler.process(words, **options)}"
 
 
-@compiles(_HasWords, "postgresql")
+@compiles(_Holds, "postgresql")
 def _tsquery(element: Any, compiler: Any, **options: Any) -> str:
-    document, _, words = element.clauses
-    document, words = compiler.process(document, **options), compiler.process(words, **options)
-    return f"({document} IN (SELECT document_id FROM documentwords WHERE words @@ CAST({words} AS tsquery)))"
+    _, words = element.clauses
+    return f"documentwords.words @@ CAST({compiler.process(words, **options)} AS tsquery)"
 
 
 def keep_words(session: Session | Connection) -> None:

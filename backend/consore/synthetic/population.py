@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Table, insert, text
+from sqlalchemy import Connection, Table, text
 from sqlmodel import SQLModel
 
 from consore.model import (
@@ -34,6 +35,7 @@ from consore.store import Store
 from consore.store.words import GIN, keep_words
 
 CHUNK = 20_000  # rows of a statement
+BLOCK = 5_000  # patients whose documents or facts are drawn at once
 WORDS_A_DOCUMENT = 60
 VOCABULARY = 20_000
 
@@ -48,8 +50,7 @@ _DRUGS = ("L01FF02", "L01FD01", "L02BA01", "L01CD01", "L01XA03", "L01BC02", "L01
 _MARKERS = ("HER2", "ER", "PR", "KI67", "PDL1", "EGFR", "KRAS", "BRAF")
 _ACTS = ("QEFA020", "QEFA001", "HHFA009", "GFFA007", "ZZNL045", "ZBQK002")
 _KINDS = ("consultation", "imaging", "pathology", "rcp", "letter", "surgery")
-_FIRST = dt.date(2005, 1, 1).toordinal()
-_DAYS = 7300
+_DAYS = [(dt.date(2005, 1, 1) + dt.timedelta(days=day)).isoformat() for day in range(7300)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +67,26 @@ def fill_store(
 ) -> Population:
     """Write `patients` into an empty store, with so many documents and facts a patient on average.
 
-    About 1.2 tumours, 3 events, 4 treatments, 4 biomarkers and 2 acts a patient come with them.
+    About 1.2 tumours, 3 events, 4 treatments, 4 biomarkers and 2 acts a patient come with them. Indexes of what is many
+    are made at the end, which takes a tenth of the time.
     """
     draw = _Draw(seed, patients)
+    many: Table = Fact.__table__  # type: ignore[attr-defined]
     with store.engine.connect() as connection:
-        # An index that is made at the end is made in a tenth of the time.
+        for index in many.indexes:
+            index.drop(connection)
         connection.exec_driver_sql(
             "PRAGMA synchronous=OFF" if store.dialect == "sqlite" else "DROP INDEX ix_documentwords_words"
         )
         for table, rows in _tables(draw, documents, facts, words):
             _write(connection, table, rows)
+        for index in many.indexes:
+            index.create(connection)
         if store.dialect == "postgresql":
             _end_sequences(connection)
             keep_words(connection)
             connection.exec_driver_sql(GIN)
-            connection.commit()
+        connection.commit()
     with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")
     return Population(patients, patients * documents, patients * facts)
@@ -95,8 +101,16 @@ class _Draw:
 
     def owners(self, mean: float) -> list[int]:
         """The patient of each row, `mean` rows a patient on average, some with many."""
-        counts = self._rng.poisson(mean * self._rng.gamma(2.0, 0.5, self.patients))
-        return np.repeat(np.arange(1, self.patients + 1), counts).tolist()  # type: ignore[no-any-return]
+        return self._owners(mean, 1, self.patients)
+
+    def blocks(self, mean: float) -> Iterator[list[int]]:
+        """`owners`, for some patients after the others: what is many does not fit into memory at once."""
+        for first in range(1, self.patients + 1, BLOCK):
+            yield self._owners(mean, first, min(first + BLOCK - 1, self.patients))
+
+    def _owners(self, mean: float, first: int, last: int) -> list[int]:
+        counts = self._rng.poisson(mean * self._rng.gamma(2.0, 0.5, last - first + 1))
+        return np.repeat(np.arange(first, last + 1), counts).tolist()  # type: ignore[no-any-return]
 
     def of(self, values: Sequence[Any], size: int, weights: Sequence[float] | None = None) -> list[Any]:
         """So many of these values; by default the first are the most frequent."""
@@ -105,9 +119,9 @@ class _Draw:
             weights = list(ranks / ranks.sum())
         return [values[place] for place in self._rng.choice(len(values), size, p=weights).tolist()]
 
-    def days(self, size: int) -> list[dt.date]:
-        """So many days of twenty years."""
-        return [dt.date.fromordinal(_FIRST + day) for day in self._rng.integers(0, _DAYS, size).tolist()]
+    def days(self, size: int) -> list[str]:
+        """So many days of twenty years, as both databases read them."""
+        return [_DAYS[day] for day in self._rng.integers(0, len(_DAYS), size).tolist()]
 
     def numbers(self, low: int, high: int, size: int) -> list[int]:
         """So many whole numbers, both bounds included."""
@@ -136,7 +150,7 @@ def _letters(rank: int) -> str:
 
 def _tables(draw: _Draw, documents: int, facts: int, words: int) -> Iterator[tuple[type[SQLModel], Iterable[Any]]]:
     size = draw.patients
-    births = [dt.date(1925, 1, 1) + dt.timedelta(days=day) for day in draw.numbers(0, 25_000, size)]
+    births = [(dt.date(1925, 1, 1) + dt.timedelta(days=day)).isoformat() for day in draw.numbers(0, 25_000, size)]
     deaths = [day if dead < 25 else None for day, dead in zip(draw.days(size), draw.numbers(0, 99, size), strict=True)]
     yield (
         Patient,
@@ -188,30 +202,30 @@ def _tables(draw: _Draw, documents: int, facts: int, words: int) -> Iterator[tup
             owners, stay_id=owners, code=[site[:3] for site in draw.of(_SITES, len(owners))], role=["DP"] * len(owners)
         ),
     )
-    owners = draw.owners(facts)
     codes = [f"C{number:02}.{digit}" for number in range(80) for digit in range(10)]
-    yield (
-        Fact,
-        _rows(
-            owners,
-            kind=["topography"] * len(owners),
-            system=draw.of(("ICD-O-3-T", "LOCAL", "ATC", "ICD-O-3-M"), len(owners)),
-            code=draw.of(codes, len(owners)),
-            assertion=draw.of(("present", "negated", "history"), len(owners)),
-            date=draw.days(len(owners)),
-        ),
-    )
-    owners = draw.owners(documents)
-    yield (
-        Document,
-        _rows(
-            owners,
-            external_id=[str(number) for number in range(len(owners))],
-            kind=draw.of(_KINDS, len(owners)),
-            date=draw.days(len(owners)),
-            text=draw.texts(len(owners), words),
-        ),
-    )
+    for owners in draw.blocks(facts):
+        yield (
+            Fact,
+            _rows(
+                owners,
+                kind=["topography"] * len(owners),
+                system=draw.of(("ICD-O-3-T", "LOCAL", "ATC", "ICD-O-3-M"), len(owners)),
+                code=draw.of(codes, len(owners)),
+                assertion=draw.of(("present", "negated", "history"), len(owners)),
+                date=draw.days(len(owners)),
+            ),
+        )
+    for owners in draw.blocks(documents):
+        yield (
+            Document,
+            _rows(
+                owners,
+                external_id=[f"{owners[0]}-{number}" for number in range(len(owners))],
+                kind=draw.of(_KINDS, len(owners)),
+                date=draw.days(len(owners)),
+                text=draw.texts(len(owners), words),
+            ),
+        )
 
 
 def _rows(owners: list[int], **columns: Iterable[Any]) -> Iterator[dict[str, Any]]:
@@ -226,33 +240,29 @@ def _of_rows(owner: str, size: int, **columns: Iterable[Any]) -> Iterator[dict[s
 
 
 def _write(connection: Connection, model: type[SQLModel], rows: Iterable[dict[str, Any]]) -> None:
+    """Rows with their plain defaults, as each driver takes them fastest."""
     table: Table = model.__table__  # type: ignore[attr-defined]
-    missing = {column.name: column.default.arg for column in table.columns if _is_plain(column)}
+    missing = {column.name: _default(column.default) for column in table.columns if column.default is not None}
     waiting = iter(rows)
     while some := list(islice(waiting, CHUNK)):
-        given = [{**missing, **row} for row in some]
-        if connection.dialect.name == "postgresql":
-            _copy(connection, table, given)
-        else:
-            connection.execute(insert(table), given)
+        more = {name: value for name, value in missing.items() if name not in some[0]}
+        names = ", ".join(f'"{name}"' for name in (*some[0], *more))
+        given = ((*row.values(), *more.values()) for row in some)
+        with closing(connection.connection.cursor()) as cursor:
+            if connection.dialect.name == "postgresql":
+                with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:  # type: ignore[attr-defined]
+                    for values in given:
+                        copy.write_row(values)
+            else:
+                places = ", ".join("?" * (len(some[0]) + len(more)))
+                cursor.executemany(f"INSERT INTO {table.name} ({names}) VALUES ({places})", given)
     connection.commit()
 
 
-def _is_plain(column: Any) -> bool:
-    return column.default is not None and not callable(column.default.arg)
-
-
-def _copy(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-    """PostgreSQL takes a stream of rows ten times as fast as statements."""
-    made = {
-        column.name: column.default.arg for column in table.columns if column.default and callable(column.default.arg)
-    }
-    columns = [*rows[0], *(name for name in made if name not in rows[0])]
-    more = tuple(make(None) for name, make in made.items() if name not in rows[0])
-    names = ", ".join(f'"{column}"' for column in columns)
-    with connection.connection.cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:  # type: ignore[attr-defined]
-        for row in rows:
-            copy.write_row((*row.values(), *more))
+def _default(default: Any) -> Any:
+    """What a column holds where nothing is given; a time as both databases read it."""
+    value = default.arg(None) if default.is_callable else default.arg
+    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, dt.datetime) else value
 
 
 def _end_sequences(connection: Connection) -> None:

@@ -8,7 +8,7 @@ from sqlmodel import col
 
 from consore.model import Document, Patient
 from consore.store import Store
-from consore.store.words import has_words
+from consore.store.words import documents_with
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,8 @@ def _patients(store: Store) -> None:
 
 def found(store: Store, *phrases: str) -> list[str]:
     with store.session() as session:
-        wanted = select(col(Document.external_id)).where(has_words(col(Document.id), phrases))
+        kept = documents_with(phrases)
+        wanted = select(col(Document.external_id)).join(kept, kept.c.document_id == col(Document.id))
         return sorted(session.execute(wanted).scalars())
 
 

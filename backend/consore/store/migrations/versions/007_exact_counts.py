@@ -19,7 +19,7 @@ CODES = {
     "fact": ["code"],
     "treatment": ["act_code"],
     "treatmentdrug": ["atc"],
-    "tumour": ["topography", "morphology", "t", "n", "m"],
+    "tumour": ["topography", "morphology", "stage", "t", "n", "m"],
     "tumoureventsite": ["code"],
 }
 
