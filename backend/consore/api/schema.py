@@ -18,7 +18,6 @@ from consore.api.export import ExportMutation
 from consore.api.federation import FederationMutation, FederationQuery
 from consore.api.guard import unguarded_fields
 from consore.api.kept_cohort import KeptCohortMutation, KeptCohortQuery
-from consore.api.trial import TrialMutation, TrialQuery
 from consore.api.limits import extensions
 from consore.api.patient import PatientQuery
 from consore.api.referential import ReferentialMutation, ReferentialQuery
@@ -30,6 +29,7 @@ from consore.api.schedule import ScheduleQuery
 from consore.api.search import SearchQuery
 from consore.api.session import SessionMutation, SessionQuery
 from consore.api.source import SourceMutation, SourceQuery
+from consore.api.trial import TrialMutation, TrialQuery
 
 
 @strawberry.type
