@@ -45,7 +45,7 @@ def written_questions(*, kept: bool) -> list[WrittenQuestion]:
 
 
 def canonical(node: Any) -> Any:
-    """Criteria in one of the ways in which they can be written: no `all` in `all`, lists sorted, equal leaves joined."""
+    """Criteria in one of the ways to write them: no `all` in `all`, lists sorted, equal leaves joined."""
     if isinstance(node, list):
         return sorted((canonical(item) for item in node), key=_line)
     if not isinstance(node, dict):

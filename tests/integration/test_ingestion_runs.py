@@ -38,6 +38,7 @@ from consore.ingestion import (
 )
 from consore.ingestion.runs import begin_run
 from consore.model import (
+    Account,
     Document,
     DocumentMentions,
     Evidence,
@@ -49,11 +50,17 @@ from consore.model import (
     Schedule,
     Source,
     Treatment,
+    Trial,
     Tumour,
     TumourEvent,
     now,
     unpack_mentions,
 )
+from consore.referentials import terminology
+from consore.search import parse_criteria, patient_ids
+from consore.search.kept_cohorts import Author
+from consore.search.protocols import read_protocol
+from consore.search.trials import newly_eligible, watch_trial
 from consore.settings import Settings
 from consore.sources import USUAL_LOCATIONS
 from consore.store import Store
@@ -136,6 +143,21 @@ def test_a_centre_goes_in_and_going_in_again_changes_nothing(centre: Path, node:
     again = run_all(node, opened)
     assert [(run.created, run.changed, run.unchanged) for run in again] == [(0, 0, run.created) for run in first]
     assert totals(opened) == held
+
+
+def test_patients_who_become_eligible_for_a_trial_are_listed_after_the_run(
+    centre: Path, node: Settings, opened: Store
+) -> None:
+    declare(opened, centre)
+    with opened.session() as session:
+        session.add(Account(id=1, login="physician"))
+        lines = read_protocol("Critères d'inclusion\n- Âge ≥ 18 ans\n- Patients opérés", terminology())
+        key = watch_trial(session, "Essai", lines, Author(1, "physician"), owner=1).cohort_id
+    run_all(node, opened)
+    with opened.session() as session:
+        eligible = patient_ids(session, parse_criteria({"treatment": {"type": ["surgery"]}}))
+        assert eligible
+        assert sorted(newly_eligible(session, session.get_one(Trial, key))) == eligible
 
 
 def test_a_centre_goes_into_postgresql_just_so(centre: Path, node: Settings, postgres_url: str) -> None:

@@ -133,6 +133,23 @@ def test_a_question_without_answer_says_why(physician: Callable[..., Hand]) -> N
     notice = hand.until(lambda: hand.all("NoneView"))[0]
     assert notice.title == "Aucun patient ne correspond"
     assert "Touchez un critère" in notice.hint
+    near = hand.all("NearRow")
+    assert near
+    hand.tap(near[0])
+    hand.until(lambda: page.asking.result is not None and page.asking.result.total > 0)
+    assert near[0].count == page.count
+
+
+def test_a_word_read_otherwise_is_put_back_with_a_tap(physician: Callable[..., Hand]) -> None:
+    hand = physician()
+    _search(hand, "cancer métastatique")
+    page = hand.page
+    chip = next(chip for chip in hand.all("Chip", root=page.ids.chips) if chip.payload.alternatives)
+    hand.tap(chip)
+    other = hand.until(lambda: hand.all("NearRow"))[0]
+    hand.tap(other)
+    hand.until(lambda: page.asking.result is not None and "d'emblée" in page.asking.text)
+    assert "Métastatique au diagnostic" in [chip.text for chip in hand.all("Chip", root=page.ids.chips)]
 
 
 def test_similar_patients_are_named_with_what_they_share(physician: Callable[..., Hand]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import strawberry
@@ -35,7 +36,7 @@ EligibilityCoverage = strawberry.enum(
 
 
 @strawberry.type(
-    description="A line of a protocol. `words` count for nothing; `accepted`: whether the line counts among the criteria."
+    description="A line of a protocol. `words` count for nothing; `accepted`: whether it counts among the criteria."
 )
 class EligibilityLine:
     text: str
@@ -155,8 +156,6 @@ class TrialMutation:
 
 def _chosen(lines: list[ReadLine], choices: list[LineChoice]) -> list[ReadLine]:
     """The lines as they were read, accepted or not as the person says."""
-    from dataclasses import replace
-
     said = {choice.line: choice.accepted for choice in choices}
     if any(not 0 <= line < len(lines) for line in said):
         raise InputError("There is no such line.", "Count the lines of the protocol from 0.")

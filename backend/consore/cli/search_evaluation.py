@@ -32,7 +32,9 @@ def evaluate_search(
     seed: Annotated[int, typer.Option(help="Another seed gives other patients.")] = 1,
     misspelt: Annotated[bool, typer.Option(help="The misspelt questions too.")] = True,
     ranked: Annotated[bool, typer.Option(help="Also nDCG@10 of the ranked search beside plain full text.")] = True,
-    misses: Annotated[bool, typer.Option("--misses", help="Also print the questions that were not understood.")] = False,
+    misses: Annotated[
+        bool, typer.Option("--misses", help="Also print the questions that were not understood.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Understanding, precision and recall of cohorts (stored and clinical truth), nDCG@10, on generated questions."""
@@ -47,7 +49,10 @@ def evaluate_search(
         [
             ["cohorts, against the stored facts", *(f"{value:.3f}" for value in told["stored"].values())],
             ["cohorts, against the clinical truth", *(f"{value:.3f}" for value in told["clinical"].values())],
-            ["the right criteria, clinical truth", *(f"{value:.3f}" for value in told["clinicalOfRightCriteria"].values())],
+            [
+                "the right criteria, clinical truth",
+                *(f"{value:.3f}" for value in told["clinicalOfRightCriteria"].values()),
+            ],
         ],
     )
     console.print(f"understood: {scores.understood} of {scores.questions} ({scores.accuracy:.3f})")
@@ -77,7 +82,9 @@ def _questions(folder: Path, misspelt: bool) -> Iterator[KnownQuestion]:
 
     file = folder / "verite" / "questions.jsonl"
     if not file.exists():
-        raise InputError(f"{folder} holds no verite/questions.jsonl.", "Give the folder of a centre of `consore synth`.")
+        raise InputError(
+            f"{folder} holds no verite/questions.jsonl.", "Give the folder of a centre of `consore synth`."
+        )
     with file.open(encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)

@@ -34,10 +34,9 @@ class Spelling:
         for tokens, index, written in zip(names.tokens, names.concepts, names.written, strict=True):
             system, code, label, kind = rows[index][:4]
             words = tokens.split()
-            if not written and len(words) == 1 and words[0].isalpha():
-                if tokens not in (tokens_for_index(label), tokens_for_index(code)):
-                    slips[tokens] = label  # a misspelling that the dictionary lists
-                    continue
+            if not written and tokens.isalpha() and tokens not in (tokens_for_index(label), tokens_for_index(code)):
+                slips[tokens] = label  # a misspelling that the dictionary lists
+                continue
             right.update(words)
             if system in _OF_REPORTS and kind in _MEANT:
                 # The words as written: tokens have lost their plurals.

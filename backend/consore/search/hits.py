@@ -171,9 +171,7 @@ def ask(context: SearchContext, text: str, criteria: Criteria | dict[str, Any] |
     return Asked(understood, whole, tuple(understood.words), tuple(phrases), tuple(understood.excluded), papers)
 
 
-def _take_document_leaf(
-    criteria: Criteria | None, has_words: bool
-) -> tuple[DocumentLeaf | None, Criteria | None]:
+def _take_document_leaf(criteria: Criteria | None, has_words: bool) -> tuple[DocumentLeaf | None, Criteria | None]:
     """The words that all must have written are searched, to be ranked and shown; other leaves are the store's.
 
     Where words are asked for beside (`has_words`), a leaf without any says in which documents they have to stand.

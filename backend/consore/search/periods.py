@@ -1,4 +1,4 @@
-"""Days, months, years and durations, as people write them in a question: « depuis mars 2021 », « ces deux dernières années ».
+"""Days, months, years and durations as people write them: « depuis mars 2021 », « ces deux dernières années ».
 
 Text is normalised (`consore.referentials.normalise`): lower case, no accents, dashes as blanks.
 """
@@ -10,6 +10,7 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 _UNITS = {
     "jour": "days",
@@ -24,13 +25,12 @@ _UNITS = {
     "annee": "years",
     "annees": "years",
 }
-_IN_WORDS = ["zero", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "onze", "douze", "treize", "quatorze", "quinze", "seize"] + [
-    "dix sept",
-    "dix huit",
-    "dix neuf",
-    "vingt",
-]
-_VALUES = {word: number for number, word in enumerate(_IN_WORDS)} | {"une": 1, "demi": 0}
+_IN_WORDS = (
+    ("zero", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf"),
+    ("dix", "onze", "douze", "treize", "quatorze", "quinze", "seize", "dix sept", "dix huit", "dix neuf"),
+    ("vingt",),
+)
+_VALUES = {word: number for number, word in enumerate(chain(*_IN_WORDS))} | {"une": 1}
 NUMBER = rf"(?:\d{{1,3}}|{'|'.join(sorted(_VALUES, key=len, reverse=True))})"
 UNIT = rf"(?:{'|'.join(sorted(_UNITS, key=len, reverse=True))})"
 _MONTHS = (
@@ -94,7 +94,10 @@ def shifted(day: dt.date, count: int, unit: str) -> dt.date:
 
 
 def periods(plain: str, today: dt.date) -> Iterator[Period]:
-    """Every period that `plain` names, overlapping readings included; `today` is what « depuis six mois » counts from."""
+    """Every period that `plain` names, overlapping readings included.
+
+    `today`: what « depuis six mois » counts from.
+    """
     for written, made in _ABSOLUTE:
         for match in re.finditer(rf"(?<![\w/]){_LED}(?:{written})(?![\w/])", plain):
             points = [_point(_completed(group, match.groups()[-1])) for group in match.groups()]

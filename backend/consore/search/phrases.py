@@ -74,7 +74,14 @@ def _links(plain: str) -> Iterator[Chip]:
             ends = ""
         if not match["after"] and not re.match(r"\s*(?:$|[,;.)])", plain[match.end() :]):
             continue  # « avant 50 ans au diagnostic » is an age
-        if not match["after"] and match["how"] in ("moins de ", "moins d'", "avant ", "au moins ", "plus de ", "plus d'"):
+        if not match["after"] and match["how"] in (
+            "moins de ",
+            "moins d'",
+            "avant ",
+            "au moins ",
+            "plus de ",
+            "plus d'",
+        ):
             continue
         if not ends and not re.search(r"(?:rechut|recidiv|progress|deced|mort|deces|cancer|metasta)", plain):
             continue
@@ -184,7 +191,8 @@ STAGES = ["0", "I", "II", "III", "IV"]
 def _stages(plain: str) -> Iterator[Chip]:
     several = rf"({_ONE_STAGE})(?:\s*(a|au|et|ou|/|,)?\s*(?:stade )?({_ONE_STAGE}))?"
     for match in re.finditer(
-        rf"(?<!\w)(?:au |de |en )?stades? (?:figo |ajcc |uicc |tnm |cliniques? |pathologiques? |precoces? |avances? )?{several}(?!\w)",
+        r"(?<!\w)(?:au |de |en )?stades? (?:figo |ajcc |uicc |tnm |cliniques? |pathologiques? |precoces? |avances? )?"
+        rf"{several}(?!\w)",
         plain,
     ):
         first, joint, last = _stage(match[1]), match[2], match[3] and _stage(match[3])
@@ -201,7 +209,8 @@ def _stages(plain: str) -> Iterator[Chip]:
         label = "Grade " + " ou ".join(grades)
         yield chip(match.start(), match.end(), "grade", label, {"tumour": {"grade": grades}})
     for match in re.finditer(
-        r"(?<!\w)[cpy]{0,2}(?=[tnm]\d|tis)(t[0-4][a-d]?|tis)?[ ,]?(?:[cpy]{0,2}(n[0-3][a-c]?))?[ ,]?(?:[cp]?(m[01][a-c]?))?(?!\w)",
+        r"(?<!\w)[cpy]{0,2}(?=[tnm]\d|tis)(t[0-4][a-d]?|tis)?[ ,]?(?:[cpy]{0,2}(n[0-3][a-c]?))?[ ,]?"
+        r"(?:[cp]?(m[01][a-c]?))?(?!\w)",
         plain,
     ):
         parts = dict(zip("tnm", match.groups(), strict=True))
@@ -226,8 +235,9 @@ def _scores(plain: str) -> Iterator[Chip]:
         score: Json = {"concept": {"system": _LOCAL, "code": [f"GLEASON:{match.group(1)}"]}}
         yield chip(match.start(), match.end(), "grade", f"Gleason {match.group(1)}", score)
     for match in re.finditer(
-        r"(?<!\w)(?:indice |statut |score )?(?:de performance |performance status )?(?:oms|ps|ecog)(?: oms| ps| ecog| performance status)?(?!\w)"
-        r"\s*(?:de |a |= ?|: ?)?(<=|≤|<|inferieur ou egal a|au plus)?\s*([0-4])(?:\s*(?:a|et|ou|/|,)?\s*([0-4]))?(?!\w)",
+        r"(?<!\w)(?:indice |statut |score )?(?:de performance |performance status )?(?:oms|ps|ecog)"
+        r"(?: oms| ps| ecog| performance status)?(?!\w)\s*(?:de |a |= ?|: ?)?(<=|≤|<|inferieur ou egal a|au plus)?\s*"
+        r"([0-4])(?:\s*(?:a|et|ou|/|,)?\s*([0-4]))?(?!\w)",
         plain,
     ):
         low, high = int(match[2]), int(match[3] or match[2])
@@ -252,10 +262,14 @@ _MORE = r"(?: (?:ou|et) (?:plus|au dela|ulterieure|suivantes))"
 _OF_CARE = r"(?: (?:de |d')?(?:traitements?|chimiotherapies?|metastatiques?|therapeutiques?|systemiques?))?"
 
 
+_HOW_MANY = rf"(?P<how>au moins |plus de |plus d'|>= ?|≥ ?|> ?)?(?P<n>{NUMBER})"
+
+
 def _lines(plain: str) -> Iterator[Chip]:
     for words, number in _ORDINALS.items():
         for match in re.finditer(
-            rf"(?<!\w)(?:en |de |des la |a la |a partir de la )?(?:(?:{words}) ligne(?: metastatique)?|l{number})({_MORE})?(?!\w)",
+            r"(?<!\w)(?:en |de |des la |a la |a partir de la )?"
+            rf"(?:(?:{words}) ligne(?: metastatique)?|l{number})({_MORE})?(?!\w)",
             plain,
         ):
             more = bool(match[1]) or match.group().startswith(("des", "a partir"))
@@ -263,7 +277,7 @@ def _lines(plain: str) -> Iterator[Chip]:
             label = f"Ligne {number}" + (" ou plus" if more else "")
             yield chip(match.start(), match.end(), LINES if more else "line", label, {"treatment": {"line": line}})
     for match in re.finditer(
-        rf"(?<!\w)(?:ayant recu )?(?P<how>au moins |plus de |plus d'|>= ?|≥ ?|> ?)?(?P<n>{NUMBER}) lignes?{_OF_CARE}{_MORE}?(?!\w)",
+        rf"(?<!\w)(?:ayant recu )?{_HOW_MANY} lignes?{_OF_CARE}{_MORE}?(?!\w)",
         plain,
     ):
         least = number_of(match["n"]) + ((match["how"] or "").strip() in ("plus de", "plus d'", ">"))
@@ -271,8 +285,9 @@ def _lines(plain: str) -> Iterator[Chip]:
             label = f"Au moins {least} ligne{'s' if least > 1 else ''}"
             yield chip(match.start(), match.end(), LINES, label, {"treatment": {"line": {"min": least}}})
     for match in re.finditer(
-        rf"(?<!\w)(?P<how>au moins |plus de |plus d'|>= ?|≥ ?|> ?)?(?P<n>{NUMBER}) "
-        rf"(?:cancers?|tumeurs?|primitifs|neoplasies)(?: (?:primitifs|primitives|differents|differentes|distincts))?(?: (?:ou|et) plus)?(?!\w)",
+        rf"(?<!\w){_HOW_MANY} "
+        r"(?:cancers?|tumeurs?|primitifs|neoplasies)(?: (?:primitifs|primitives|differents|differentes|distincts))?"
+        r"(?: (?:ou|et) plus)?(?!\w)",
         plain,
     ):
         least = number_of(match["n"]) + ((match["how"] or "").strip() in ("plus de", "plus d'", ">"))

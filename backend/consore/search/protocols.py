@@ -1,4 +1,4 @@
-"""The eligibility of a trial, pasted from its protocol: each line read as a question is, what is not coded left visible.
+"""The eligibility of a trial, pasted from its protocol: each line read like a question, what is not coded left visible.
 
 A line under an inclusion heading has to be met, one under an exclusion heading must not be. What is proposed is shown
 line by line for a person to accept: published experience automates some 40 % of such criteria and finds 70 % useful,
@@ -112,12 +112,15 @@ def eligible_of(lines: list[dict[str, Any]]) -> Criteria | None:
 
 # --- Lines and headings -------------------------------------------------------------------------------------
 
-_BULLET = re.compile(r"^\s*(?:[-–—•▪◦●○*·►➢✓o]\s+|[-–—•▪◦●*·►➢✓]|\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)]\s+|[IE]\d{1,2}[.:)]?\s+)")
+_BULLET = re.compile(
+    r"^\s*(?:[-–—•▪◦●○*·►➢✓o]\s+|[-–—•▪◦●*·►➢✓]|\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)]\s+|[IE]\d{1,2}[.:)]?\s+)"
+)
 _GOES_ON = re.compile(r"^\s+\S|^[a-zà-ÿ]")
 _EXCLUDES = r"(?:(?:non ?inclusion|exclusion)s?|non ?eligibilite|ineligibility)"
 _INCLUDES = r"(?:inclusion|eligibilite|eligibility|selection)s?"
 _HEADING = re.compile(
-    rf"^\W*(?:\d+(?:\.\d+)*\.?\s*)?(?:(?:principaux |key |main |major )?(?:criteres?|criteria)?\s*(?:d'|de |of |for )?\s*"
+    r"^\W*(?:\d+(?:\.\d+)*\.?\s*)?(?:(?:principaux |key |main |major )?(?:criteres?|criteria)?\s*"
+    r"(?:d'|de |of |for )?\s*"
     rf"(?:(?P<out>{_EXCLUDES})|(?P<into>{_INCLUDES}))\s*(?:criteres?|criteria)?(?:\s*(?:principaux|criteria|:|\(.*\)))*)\s*[:.]?\s*$"
 )
 _INTRODUCED = re.compile(
@@ -134,7 +137,13 @@ def _lines(text: str) -> list[str]:
         if not line:
             continue
         bullet = _BULLET.match(raw)
-        if found and bullet is None and _GOES_ON.match(line) and not _heading(line) and not found[-1].endswith((":", ".")):
+        if (
+            found
+            and bullet is None
+            and _GOES_ON.match(line)
+            and not _heading(line)
+            and not found[-1].endswith((":", "."))
+        ):
             found[-1] = f"{found[-1]} {line}"
             continue
         found.append(raw[bullet.end() :].strip() if bullet else line)
@@ -160,7 +169,7 @@ def _read(line: str, part: Part, terminology: Terminology, today: dt.date | None
         asked = f"{asked[: idle.start()]}{' ' * len(idle.group())}{asked[idle.end() :]}"
     read = understand(asked, terminology, today=today)
     criteria = _at_inclusion(read.criteria.as_json()) if read.criteria else None
-    words = tuple([*read.words, *(f"« {phrase} »" for phrase in read.phrases), *read.excluded])
+    words = (*read.words, *(f"« {phrase} »" for phrase in read.phrases), *read.excluded)
     if len(line) > LONGEST_QUESTION:
         words += ("…",)
     left = list(normalise(read.text))

@@ -6,7 +6,8 @@ PROTOCOL = "Critères d'inclusion :\n- Cancer du sein\n- Consentement signé\nCr
 READ = """query ($text: String!) { readProtocol(text: $text) { __typename
   ... on Protocol { criteria lines { text part coverage criteria description words accepted } }
   ... on InputProblem { code field message } } }"""
-SAVE = """mutation ($text: String!, $choices: [LineChoice!]) { saveTrial(name: "Essai", text: $text, choices: $choices) {
+SAVE = """mutation ($text: String!, $choices: [LineChoice!]) {
+  saveTrial(name: "Essai", text: $text, choices: $choices) {
   __typename
   ... on Trial { cohort { id count criteria } newlyEligibleCount newlyEligible { id } lines { accepted } }
   ... on InputProblem { code message } } }"""

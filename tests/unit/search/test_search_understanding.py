@@ -383,9 +383,7 @@ def test_what_is_denied_after_something_denies_the_order_and_not_the_thing_befor
                         "sequence": {
                             "first": {"treatment": {"type": ["surgery"]}},
                             "then": {
-                                "event": {
-                                    "type": ["local_recurrence", "regional_recurrence", "metastatic_recurrence"]
-                                }
+                                "event": {"type": ["local_recurrence", "regional_recurrence", "metastatic_recurrence"]}
                             },
                         }
                     }
