@@ -68,6 +68,7 @@ def test_a_schedule_that_is_changed_in_the_app_is_obeyed_by_the_worker(admin: Ha
     admin.until(lambda: any(c.schedule.startswith("Chaque jeudi") for c in admin.all("SourceCard", name="biobanque")))
 
 
+@pytest.mark.slow
 def test_the_edition_in_force_of_a_code_system_is_seen_and_changed(
     admin: Hand, two_centres: AppNetwork, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.progress import Progress
 from sqlmodel import func, select
@@ -17,7 +18,9 @@ from sqlmodel import func, select
 from consore.cli.node import settings_file
 from consore.model import Frequency, Patient, Role, SourceKind
 from consore.settings import Settings, load_settings
-from consore.store import Store
+
+if TYPE_CHECKING:
+    from consore.store import Store
 
 NAMES = (
     ("ALIZE", "Centre fictif Alizé", "Dr Solène Kerbrat"),
@@ -76,6 +79,7 @@ def prepare_centre(
     port = _free_port(first_port and first_port + number)
     settings = _settings(folder, home, number, port=port, code=code, name=name, referent=referent)
     accounts = _accounts(folder)
+    from consore.store import Store
     from consore.synthetic import generate_centre, is_complete
 
     extracts = folder / "extracts" / code

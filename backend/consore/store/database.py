@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 from sqlmodel import Session, create_engine
@@ -58,6 +56,9 @@ class Store:
 
     def upgrade(self) -> None:
         """Bring the tables to the newest revision; does nothing when they are."""
+        from alembic import command
+        from alembic.config import Config
+
         try:
             with self.engine.begin() as connection:
                 if self.dialect == "postgresql":

@@ -38,6 +38,7 @@ def table(tmp_path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_an_import_tells_what_it_read_and_rejected_and_is_listed_then_taken_back(consore, table):
     done = consore("import", "icdo3-topography", str(table), "--edition", "Essai 2027")
     assert done.returncode == 0, done.stderr

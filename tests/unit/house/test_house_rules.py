@@ -22,7 +22,14 @@ def tool(name: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "command", [("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",), ("lint-imports",)], ids=" ".join
+    "command",
+    [
+        ("ruff", "check", "."),
+        ("ruff", "format", "--check", "."),
+        pytest.param(("mypy",), marks=pytest.mark.slow),
+        ("lint-imports",),
+    ],
+    ids=" ".join,
 )
 def test_the_house_is_in_order(command: tuple[str, ...]) -> None:
     run(tool(command[0]), *command[1:])

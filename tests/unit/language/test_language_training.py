@@ -69,7 +69,10 @@ def test_a_taught_tagger_finds_what_it_was_taught(trained: Path) -> None:
         text = document(number).text
         cut = words(text)
         (found,) = tagger.tag([window(text)])
-        right += {text[cut.starts[s.first] : cut.ends[s.last]] for s in found.spans} == {text.split()[0], text.split()[2]}
+        right += {text[cut.starts[s.first] : cut.ends[s.last]] for s in found.spans} == {
+            text.split()[0],
+            text.split()[2],
+        }
     assert right >= 15
 
 
