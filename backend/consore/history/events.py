@@ -297,7 +297,9 @@ def _recurrence_type(clue: Clue, item: TumourItem, table: Rules) -> EventType | 
     known = RECURRENCES.get(clue.code)
     if known is EventType.REMISSION and clue.source in table.events["specimen_kinds"]:
         return None
-    if known is EventType.REMISSION and table.not_remission.search(clue.words_after(table.events["remission_words"])):
+    if known is EventType.REMISSION and (
+        table.not_remission.search(clue.words_after(table.events["remission_words"])) or _is_interim(clue, table)
+    ):
         return None
     if is_spread(item.morphology) and (known in RELAPSES or (known is None and clue.code.startswith("REC:"))):
         return EventType.LOCAL_RECURRENCE
@@ -315,6 +317,14 @@ def _recurrence_type(clue: Clue, item: TumourItem, table: Rules) -> EventType | 
         return EventType.REGIONAL_RECURRENCE
     elsewhere = [code for code in after if code[:3] not in UNSPECIFIED_SITES]
     return EventType.METASTATIC_RECURRENCE if elsewhere and item.topography else None
+
+
+def _is_interim(clue: Clue, table: Rules) -> bool:
+    """Whether a response is that of an examination in the middle of a treatment (Lugano: remission is of its end)."""
+    start = clue.mention.start
+    return (
+        table.interim.search(clue.page.document.text, max(0, start - table.events["interim_before"]), start) is not None
+    )
 
 
 def _is_of_no_tumour(clue: Clue, table: Rules) -> bool:
@@ -435,8 +445,10 @@ def _metastatic(
     doubtful: list[Happening],
 ) -> Happening | None:
     """The metastatic recurrence, or None where there is none or the tumour was metastatic from the start."""
-    clusters = _clusters(_sited(tellings, table), table.events["merge"])
     diagnosed = item.diagnosis_date
+    if diagnosed and (item.topography or "")[:3] in table.events["peritoneum_is_regional"]:
+        tellings = [one for one in tellings if not _is_first_peritoneum(one, diagnosed, table)]
+    clusters = _clusters(_sited(tellings, table), table.events["merge"])
     window = table.events["synchronous"]
     documents = {telling.clue.page.document.id for one in clusters for telling in one.tellings if telling.clue}
     for one in clusters:
@@ -460,6 +472,12 @@ def _metastatic(
         if telling not in first.tellings and telling.period.start > first.period.start:
             first.add(telling, with_sites=not first.sites)
     return first
+
+
+def _is_first_peritoneum(telling: Telling, diagnosed: dt.date, table: Rules) -> bool:
+    """Whether it tells of the peritoneum at diagnosis, which of an ovary is stage III (FIGO, 2014), no metastasis."""
+    of_peritoneum = bool(telling.sites) and all(code.startswith("C48") for code in telling.sites)
+    return of_peritoneum and (telling.period.start - diagnosed).days <= table.events["synchronous"]
 
 
 def _first_metastases(
@@ -578,7 +596,8 @@ def _is_confirmed(happening: Happening, visits: Course, table: Rules) -> bool:
     told = next(iter(documents.values()))
     if told is None or (told - happening.period.end).days > table.events["long_past"]:
         return True
-    if happening.type is EventType.PROGRESSION and any(
+    proven = any(one.source in table.events["proving_kinds"] for one in happening.tellings)
+    if (happening.type is EventType.PROGRESSION or (happening.type in RELAPSES and proven)) and any(
         0 <= (turn - happening.period.start).days <= table.events["treated_within"] for turn in visits.turns
     ):
         return True

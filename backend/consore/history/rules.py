@@ -52,6 +52,7 @@ class Rules:
     stop_reasons: dict[str, re.Pattern[str]]
     tumour_words: re.Pattern[str]
     not_remission: re.Pattern[str]
+    interim: re.Pattern[str]
     vital: dict[str, Any]
     death: re.Pattern[str]
     not_the_patients_death: re.Pattern[str]
@@ -115,6 +116,7 @@ def rules() -> Rules:
         },
         tumour_words=re.compile(table["events"]["tumour_words"], re.IGNORECASE),
         not_remission=re.compile(table["events"]["not_remission"], re.IGNORECASE),
+        interim=re.compile(table["events"]["interim"], re.IGNORECASE),
         vital=table["vital"],
         death=re.compile(table["vital"]["death"], re.IGNORECASE),
         not_the_patients_death=re.compile(table["vital"]["of_others"], re.IGNORECASE),
