@@ -21,6 +21,8 @@ from typing import NamedTuple
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
+from consore.language.fillers import without_fillers
+from consore.language.layout import Layout
 from consore.language.sections import Section, SectionKind
 from consore.language.verbs import SAME_AS, VerbForm, read_form, verb_forms
 from consore.model import Assertion, Mention, MentionKind
@@ -141,9 +143,13 @@ class Context:
     def of(cls, plain_text: str, sections: list[Section], text: str = "") -> Context:
         """Find the cues of a text given in its `layout.plain` form; `text` itself has the accents."""
         lexicon = _lexicon()
-        found = lexicon.find(plain_text)
-        cues = list(_read(plain_text, text, found, lexicon))
-        boundaries = [(f.start, lexicon.boundaries[f.phrase]) for f in found if f.phrase in lexicon.boundaries]
+        lean, lean_text = without_fillers(plain_text, text)
+        found = lexicon.find(lean.text)
+        cues = list(_read(lean.text, lean_text, found, lexicon))
+        bounds = [f for f in found if f.phrase in lexicon.boundaries]
+        if lean.text is not plain_text:
+            cues, bounds = _carried_back(cues, lean), _carried_back(bounds, lean)
+        boundaries = [(f.start, lexicon.boundaries[f.phrase]) for f in bounds]
         if "," in plain_text:
             boundaries += [(m.start(), False) for m in _NEW_STATEMENT.finditer(plain_text)]
             boundaries += [(m.start(), True) for m in _THE_PATIENT.finditer(plain_text)]
@@ -180,6 +186,8 @@ class Context:
     def _decided(
         self, said: dict[str, int], start: int, end: int, kind: MentionKind, sentence: tuple[int, int], code: str | None
     ) -> Assertion:
+        if "dropped" in said and ("hypothetical" in said or "doubt" in said):
+            return Assertion.NEGATED  # « la crainte d'une récidive s'est éloignée »
         if "doubt" in said:
             return Assertion.NEGATED if self._refuted_later(end) else Assertion.HYPOTHETICAL
         if "negated" in said and ("family" not in said or said["negated"] <= said["family"] + 20):
@@ -322,6 +330,12 @@ def sentence_assertions(
     return result
 
 
+def _carried_back(found: Sequence[_Found], lean: Layout) -> list[_Found]:
+    """The phrases where they stand in the text that has its fillers."""
+    places = (lean.original(one.start, one.end) for one in found)
+    return [_Found(start, end, one.phrase, one.cues) for one, (start, end) in zip(found, places, strict=True)]
+
+
 def _read(plain: str, text: str, found: Sequence[_Found], lexicon: _Lexicon) -> Iterator[_Found]:
     """The phrases that act, in order: verbs read in their form; the negation of a verb that denies nothing (« n'exclut
     pas », « n'avons pas modifié ») is left to it."""
@@ -364,7 +378,7 @@ def _is_about(about: str, kind: MentionKind, treatment: bool) -> bool:
 
 
 _BARE_NEGATIONS = frozenset(
-    {"pas", "jamais", "non", "plus", "pas de", "pas d'", "plus de", "plus d'", "jamais de", "jamais d'"}
+    {"pas", "jamais", "non", "plus", "pas de", "pas d'", "plus de", "plus d'", "jamais de", "jamais d'", "sans", "ss"}
 )
 
 

@@ -53,6 +53,12 @@ _TO_BE = frozenset(
         "etant",
         "etre",
         "ete",
+        "parait",
+        "semble",
+        "paraissait",
+        "semblait",
+        "demeure",
+        "reste",
     ]
 )
 _TO_HAVE = frozenset(
@@ -162,6 +168,7 @@ _LIGHT = frozenset(
         "toujours",
         "bien",
         "que",
+        "qu'",
         "fait",
         "font",
         "faisait",
@@ -180,6 +187,7 @@ _LIGHT = frozenset(
         "neanmoins",
         "alors",
         "finalement",
+        "maintenant",
         "non",
         "tout",
         "tous",
@@ -215,6 +223,9 @@ def verb_forms(rows: list[Mapping[str, str]]) -> Iterator[tuple[str, VerbForm]]:
             written.setdefault(future + ending, FUTURE)
         for form, kind in written.items():
             yield form + tail, VerbForm(row["class"], kind)
+            if tail and kind in (FINITE, EITHER):
+                for denial in ("pas", "plus", "jamais"):  # « ne met pas en évidence »
+                    yield f"{form} {denial}{tail}", VerbForm(row["class"], FINITE)
 
 
 def read_form(form: VerbForm, plain: str, start: int, end: int, accented: bool | None) -> tuple[str, int, int]:
