@@ -444,6 +444,46 @@ def test_a_progression_that_one_scan_shows_is_so_where_another_drug_follows():
     assert told(began) == [dt.date(2021, 3, 2)]
 
 
+def test_a_complete_response_in_the_middle_of_a_treatment_is_no_remission():
+    interim = "Scanner intermédiaire. Réponse complète."
+    final = "Fin de traitement : rémission complète."
+    found = read(
+        lung(),
+        document("i1", "imaging", "2020-06-05", interim, resp("Réponse complète", "RESP:complete")),
+        document("c1", "consultation", "2020-10-05", final, resp("rémission complète", "RESP:complete")),
+    )
+    assert [one.date for one in found.events if one.type is EventType.REMISSION] == [dt.date(2020, 10, 5)]
+
+
+def test_the_peritoneum_at_diagnosis_makes_an_ovary_no_metastatic_tumour_and_a_later_one_does():
+    found = read(
+        document(
+            "ap",
+            "pathology",
+            "2019-11-12",
+            "Carcinome séreux de l'ovaire.",
+            morph("Carcinome séreux", "8441/3"),
+            topo("ovaire", "C56.9"),
+        ),
+        document("r1", "rcp", "2019-11-28", "Carcinose péritonéale.", mets("Carcinose péritonéale", "C48.2")),
+        document("r2", "rcp", "2023-03-07", "Récidive péritonéale.", rec("Récidive", "REC:metastatic")),
+        document("i2", "imaging", "2023-03-01", "Carcinose péritonéale.", mets("Carcinose péritonéale", "C48.2")),
+    )
+    assert [(one.type, one.sites) for one in found.events] == [
+        (EventType.INITIAL, []),
+        (EventType.METASTATIC_RECURRENCE, ["C48.2"]),
+    ]
+
+
+def test_a_drug_that_letters_only_name_waits_for_a_review_and_one_that_was_begun_does_not():
+    named = [document(f"c{n}", "letter", f"2021-0{n}-05", "Sotorasib.", drug("Sotorasib", "L01XX73")) for n in (1, 2)]
+    began = document("c3", "letter", "2021-03-05", "Début du sotorasib.", drug("sotorasib", "L01XX73"))
+    waiting = read(lung(), *named)
+    assert not of(waiting, TreatmentType.TARGETED)
+    assert [one.label for one in waiting.set_aside] == ["sotorasib"]
+    assert of(read(lung(), *named, began), TreatmentType.TARGETED)
+
+
 def test_a_confidence_grows_with_what_is_said_and_says_how_often_such_items_proved_right():
     calibration = rules().calibration
     assert set(calibration) >= {"tumour", "event", "treatment", "biomarker", "alteration"}
