@@ -23,7 +23,7 @@ class Rules:
     calibration: dict[str, list[tuple[float, float]]]
     precedence: dict[str, dict[str, int]]
     support: dict[str, Any]
-    diagnosis: dict[str, float]
+    diagnosis: dict[str, Any]
     events: dict[str, Any]
     treatments: dict[str, Any]
     metastatic: dict[str, Any]
