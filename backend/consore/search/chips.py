@@ -36,6 +36,11 @@ class Chip:
     alternatives: tuple[Alternative, ...] = ()
 
 
+def uncapitalised(label: str) -> str:
+    """A label in the middle of a sentence: `Récidive` becomes `récidive`, `FOLFOX` stays."""
+    return label[:1].lower() + label[1:] if label[1:2].islower() else label
+
+
 def chip(
     start: int,
     end: int,

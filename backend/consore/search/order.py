@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import TypeAlias
 
-from consore.search.chips import Chip, Json
+from consore.referentials import tokens_for_index
+from consore.search.chips import Chip, Json, uncapitalised
 from consore.search.clause import Clause, TumourClause, death_of, is_treatment, leaves
 from consore.search.criteria import DATED
 from consore.search.labels import label
-from consore.search.phrases import LINK
+from consore.search.phrases import LINK, rules
 
 Row: TypeAlias = Clause | TumourClause
 
-_FILLER = re.compile(
-    r"(?:[^\w]|\b(?:de|du|des|d|l|la|le|les|un|une|par|a|au|aux|sa|leur|leurs|son|ce|cette|traitements?|debut|fin|arret|"
-    r"avoir|eu|ete|recu|ont|et|qui|en|cancers?|tumeurs?|traitee?s?|ayant|administration|premiere?s?|initiale?s?|prise|charge|"
-    r"realisation|survenue?s?|est|sont|diagnostic|diagnostiquee?s?|puis|autre|lors|sous|avec|K|k)\b)*+"
+# Beside the words that say nothing in any question, those that may stand between a thing and what puts it in order.
+_FILLERS = frozenset(
+    {"arret", "administration", "realisation", "tardif", "tardive", "precoce", "definitif", "definitive", "dernier"}
 )
 
 
@@ -32,7 +31,7 @@ def ordered(clauses: list[Clause], tumours: list[TumourClause], plain: str) -> t
     made: list[Clause] = []
     shown: dict[int, Chip] = {}
     for position, link in enumerate(rows):
-        if not _is_link(link):
+        if not isinstance(link, Clause) or link.kind != LINK:
             continue
         link.used = True
         (chip,) = link.chips
@@ -85,11 +84,16 @@ def _ends(
 def _near(rows: Sequence[Row], between: Callable[[Row], str]) -> Row | None:
     """The nearest row, where only words that say nothing stand between."""
     for row in rows:
-        if _is_link(row) or not _FILLER.fullmatch(between(row)):
+        if _is_link(row) or not _says_nothing(between(row)):
             return None
         if _leaves_of(row):
             return row
     return None
+
+
+def _says_nothing(words: str) -> bool:
+    said = tokens_for_index(words).split()
+    return all(word in _FILLERS or word in rules().stop_words for word in said)
 
 
 def _is_link(row: Row) -> bool:
@@ -122,7 +126,7 @@ def _sequence(first: Row, then: Row, within: Json | None) -> Json | None:
 
 def _said(first: Row, then: Row, within: Json | None) -> str:
     """`Chirurgie, puis récidive (au plus 2 ans)`."""
-    said = f"{first.label}, puis {then.label[:1].lower()}{then.label[1:]}"
+    said = f"{first.label}, puis {uncapitalised(then.label)}"
     for bound, words in (("max", "au plus"), ("min", "au moins")):
         if within and bound in within:
             count, unit = within[bound], label("delay", within["unit"])

@@ -230,6 +230,17 @@ def _stage(text: str) -> str:
 
 def _scores(plain: str) -> Iterator[Chip]:
     for match in re.finditer(
+        r"(?<!\w)(?:score de )?gleason (?:score )?(?:(>=|≥|au moins|>|superieur a) ?(\d{1,2})|"
+        r"(?:de |entre )?(\d{1,2}) (?:a|et|ou) (\d{1,2}))(?!\w)",
+        plain,
+    ):
+        low = int(match[3]) if match[3] else int(match[2]) + (match[1] in (">", "superieur a"))
+        high = int(match[4]) if match[4] else 10
+        if 2 <= low <= high <= 10:
+            codes = [f"GLEASON:{number}" for number in range(low, high + 1)]
+            several: Json = {"concept": {"system": _LOCAL, "code": codes}}
+            yield chip(match.start(), match.end(), "grade", f"Gleason {low} à {high}", several)
+    for match in re.finditer(
         r"(?<!\w)(?:score de )?gleason (?:score )?(?:a |de |= ?|: ?)?(\d{1,2})(?: ?\(?\d ?\+ ?\d\)?)?(?![\w+])", plain
     ):
         score: Json = {"concept": {"system": _LOCAL, "code": [f"GLEASON:{match.group(1)}"]}}
@@ -269,7 +280,7 @@ def _lines(plain: str) -> Iterator[Chip]:
     for words, number in _ORDINALS.items():
         for match in re.finditer(
             r"(?<!\w)(?:en |de |des la |a la |a partir de la )?"
-            rf"(?:(?:{words}) ligne(?: metastatique)?|l{number})({_MORE})?(?!\w)",
+            rf"(?:(?:{words}) (?:ligne(?: metastatique)?|intention)|l{number})({_MORE})?(?!\w)",
             plain,
         ):
             more = bool(match[1]) or match.group().startswith(("des", "a partir"))

@@ -148,7 +148,7 @@ def _procedure(system: str, code: str, terminology: Terminology) -> Json | None:
 
 def _biomarker(match: Match, plain: str, masked: str) -> Chip:
     code = match.code or ""
-    start, end, stated, value = _result(match, plain, masked)
+    start, end, stated, value, said = _result(match, plain, masked)
     if code == "TNBC":
         parts = [{"biomarker": {"code": [marker], "status": ["negative"]}} for marker in ("ER", "PR", "HER2")]
         criterion: Json = {"any": [{"all": parts}, {"biomarker": {"code": ["TNBC"], "status": ["positive"]}}]}
@@ -161,6 +161,10 @@ def _biomarker(match: Match, plain: str, masked: str) -> Chip:
     if code == "HR" and status in ("positive", "negative"):
         called = f"{match.label} {label('status', status)}s"
         return chip(start, end, "biomarker", called, _hormone_receptors(status), match.system, code)
+    if code == "BRCA" and value is None and status in (None, "mutated", "positive", "wild_type", "negative"):
+        mutated = status not in ("wild_type", "negative")
+        called = f"BRCA {label('status', 'mutated' if mutated else 'wild_type')}"
+        return chip(start, end, "biomarker", called, _brca(mutated), match.system, code)
     if code == "RAS" and status in ("mutated", "positive", "wild_type", "negative"):
         mutated = status in ("mutated", "positive")
         called = f"RAS {label('status', 'mutated' if mutated else 'wild_type')}"
@@ -169,11 +173,7 @@ def _biomarker(match: Match, plain: str, masked: str) -> Chip:
     called = match.label
     if value:
         leaf["value"] = value
-        called = (
-            f"{match.label} {plain[match.end : end].strip(' :(')}"
-            if _SIGN.search(plain[match.end : end])
-            else (f"{match.label} {_bounds(value)}")
-        )
+        called = f"{match.label} {said}"
     elif status:
         leaf["status"] = _STATUSES.get(status, [status])
         called = f"{match.label} {label('status', status)}"
@@ -181,7 +181,6 @@ def _biomarker(match: Match, plain: str, masked: str) -> Chip:
 
 
 _USUALLY = frozenset({"HER2", "MSI"})  # named without a result, they are there
-_SIGN = re.compile(r"^\s*[<>≤≥]")
 
 
 def _hormone_receptors(status: str) -> Json:
@@ -197,6 +196,12 @@ def _ras(mutated: bool) -> Json:
         return {"any": [_marker_leaf("RAS", "mutated"), _gene("KRAS", "mutated"), _gene("NRAS", "mutated")]}
     neither = {"all": [_gene("KRAS", "wild_type"), {"none": [_gene("NRAS", "mutated")]}]}
     return {"any": [_marker_leaf("RAS", "wild_type"), neither]}
+
+
+def _brca(mutated: bool) -> Json:
+    """BRCA1 or BRCA2 mutated, or BRCA as a report says it in one word; not mutated where one is said so."""
+    status = "mutated" if mutated else "wild_type"
+    return {"any": [_marker_leaf("BRCA", status), _gene("BRCA1", status), _gene("BRCA2", status)]}
 
 
 def _marker_leaf(code: str, status: str) -> Json:
@@ -219,7 +224,7 @@ _VARIANT = re.compile(r"[ (:,]{0,2}(?:p\.? ?)?([a-z])(\d{1,4})([a-z*])(?!\w)\)?"
 
 def _alteration(match: Match, plain: str, masked: str) -> Chip:
     gene = match.code or ""
-    start, end, status, _ = _result(match, plain, masked)
+    start, end, status, _, _ = _result(match, plain, masked)
     variant = _VARIANT.match(plain, match.end)
     if variant:
         change = f"p.{variant[1].upper()}{variant[2]}{variant[3].upper()}"
@@ -242,7 +247,7 @@ _STATUSES = {
 }
 _FIGURE = r"(\d{1,5}(?:[.,]\d+)?)"
 _UNIT = r"(?:%|ng/ml|[mk]?ui/ml|u/ml|pour cent)"
-_LINKING = r"(?:\(|a |:|est |de |d'|serique |eleve a |qui est )?"
+_LINKING = r"(?:\(|a |:|est |de |d'|(?:serique|initial|nadir|au diagnostic) |eleve a |qui est )?"
 _BETWEEN = re.compile(
     rf"\s*{_LINKING}\s*(?:entre |de |compris entre ){_FIGURE}\s*{_UNIT}? (?:et|a) {_FIGURE}\s*{_UNIT}?"
 )
@@ -250,7 +255,7 @@ _COMPARED = re.compile(
     rf"\s*{_LINKING}\s*"
     r"(>=|<=|≥|≤|>|<|superieure?s? (?:ou egale?s? )?a|inferieure?s? (?:ou egale?s? )?a|plus de|moins de|au dessus de|"
     r"au dessous de|en dessous de|au dela de|depassant|(?:d')?au moins|(?:d')?au plus|a partir de|=)\s*"
-    rf"{_FIGURE}\s*{_UNIT}?(?: (?:ou|et) (plus|moins))?"
+    rf"{_FIGURE}\s*(?P<unit>{_UNIT})?(?: (?:ou|et) (?P<more>plus|moins))?"
 )
 _LOW_SIGNS = (">", "≥", "s", "p", "au dessus", "au dela", "d'au moins", "au moins", "depassant", "a partir", "=")
 _INCLUDED = re.compile(r">=|<=|≥|≤|=|egal|au moins|au plus|a partir")
@@ -264,52 +269,49 @@ _BEFORE = re.compile(
 _NOT_BEFORE = re.compile(r"(?:\bnon mute(?:e|s|es)?|\bsauvages?)(?: (?:pour|de|du|le))* *$")
 
 
-def _result(match: Match, plain: str, masked: str) -> tuple[int, int, str | None, Json | None]:
-    """Where the statement of a result stands, and the status or the bounds that it states."""
+def _result(match: Match, plain: str, masked: str) -> tuple[int, int, str | None, Json | None, str]:
+    """Where the statement of a result stands, the status or the bounds that it states, and these bounds in words."""
     start = match.start
     if match.value in _RESULTS:
-        return start, match.end, match.value, None
-    value, end = _measured(match.end, plain)
+        return start, match.end, match.value, None, ""
+    value, end, said = _measured(match.end, plain)
     if value:
-        return start, end, None, value
+        return start, end, None, value, said
     # Dashes are blanks in normalised text: a minus is read in the original.
     minus = _MINUS.match(masked, match.end)
     following = f"{plain[: minus.end() - 1]}-{plain[minus.end() :]}" if minus else plain
     for status, pattern in rules().statuses:
         found = pattern.match(following, match.end)
         if found and found.end() > match.end:
-            return start, min(found.end(), len(plain)), status, None
+            return start, min(found.end(), len(plain)), status, None, ""
     unmutated = _NOT_BEFORE.search(plain[:start])
     if unmutated:
-        return unmutated.start(), match.end, "wild_type", None
+        return unmutated.start(), match.end, "wild_type", None, ""
     before = _BEFORE.search(plain[:start])
     if before:
-        return before.start(), match.end, "mutated", None
-    return start, match.end, None, None
+        return before.start(), match.end, "mutated", None, ""
+    return start, match.end, None, None, ""
 
 
-def _measured(position: int, plain: str) -> tuple[Json | None, int]:
+def _measured(position: int, plain: str) -> tuple[Json | None, int, str]:
     between = _BETWEEN.match(plain, position)
     if between:
         low, high = (float(figure.replace(",", ".")) for figure in between.groups())
-        return {"min": low, "max": high}, between.end()
+        return {"min": low, "max": high}, between.end(), f"de {low:g} à {high:g}"
     compared = _COMPARED.match(plain, position)
     if compared is None:
-        return None, position
+        return None, position, ""
     sign, bound = compared[1], float(compared[2].replace(",", "."))
-    if sign == "=" and compared[3] is None:
-        return {"min": bound, "max": bound}, compared.end()
-    is_low = sign.startswith(_LOW_SIGNS) if compared[3] is None else compared[3] == "plus"
-    if not _INCLUDED.search(sign):
+    if sign == "=" and compared["more"] is None:
+        return {"min": bound, "max": bound}, compared.end(), f"= {bound:g}"
+    is_low = sign.startswith(_LOW_SIGNS) if compared["more"] is None else compared["more"] == "plus"
+    strict = not _INCLUDED.search(sign) and compared["more"] is None
+    said = f"{('>' if is_low else '<') if strict else ('≥' if is_low else '≤')} {bound:g}"
+    if compared["unit"]:
+        said += " %" if compared["unit"] in ("%", "pour cent") else ""
+    if strict:
         bound = round(bound + (_STRICTLY if is_low else -_STRICTLY), 4)
-    return {"min" if is_low else "max": bound}, compared.end()
-
-
-def _bounds(value: Json) -> str:
-    low, high = value.get("min"), value.get("max")
-    if low is not None and high is not None:
-        return f"= {low:g}" if low == high else f"de {low:g} à {high:g}"
-    return f"≥ {low:g}" if low is not None else f"≤ {high:g}"
+    return {"min" if is_low else "max": bound}, compared.end(), said
 
 
 # --- Ranges of codes ----------------------------------------------------------------------------------------

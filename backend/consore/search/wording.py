@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from consore.referentials import tokens_for_index
-from consore.search.chips import Chip
+from consore.search.chips import Chip, Json, uncapitalised
 from consore.search.clause import death_of, leaves, with_more
 from consore.search.periods import NUMBER, number_of
 from consore.search.phrases import LINES, LINK, rules
@@ -28,7 +28,7 @@ def as_worded(chips: list[Chip], plain: str) -> list[Chip]:
 
 # --- What is a symptom, a relative's, denied ----------------------------------------------------------------
 
-_ADJECTIVE = re.compile(r"(?:al|ale|aux|aire|ique|euse?|eux|el|elle|ien|ienne)s?$")
+_ADJECTIVE = re.compile(r"(?:al|ale|aux|aire|ique|aque|euse?|eux|el|elle|ien|ienne)s?$")
 
 
 def _without_symptoms(chips: list[Chip], plain: str) -> list[Chip]:
@@ -57,12 +57,14 @@ def _of_family(chip: Chip, plain: str) -> Chip:
     if chip.kind not in ("topography", "morphology"):
         return chip
     found = rules().family.search(plain[: chip.start])
-    if found is None:
+    told: Json = chip.criterion.get("tumour", {})
+    attribute = next((name for name in ("topography", "morphology") if name in told), None)
+    if found is None or attribute is None:
         return chip
-    ((attribute, codes),) = chip.criterion["tumour"].items()
+    codes = told[attribute]
     system = "ICD-O-3-T" if attribute == "topography" else "ICD-O-3-M"
     criterion = {"concept": {"system": system, "code": codes, "assertion": ["family"]}}
-    label = f"Antécédent familial : {chip.label[:1].lower()}{chip.label[1:]}"
+    label = f"Antécédent familial : {uncapitalised(chip.label)}"
     return replace(chip, start=found.start(), kind="family", label=label, criterion=criterion)
 
 
@@ -82,7 +84,10 @@ def _spread(chips: list[Chip], plain: str) -> list[Chip]:
         previous = result[-1] if result else None
         event = previous.criterion.get("event", {}) if previous else {}
         gap = plain[previous.end : chip.start] if previous else ""
-        is_site, is_spread = chip.kind == "topography", chip.kind == "metastasis" and "event" in chip.criterion
+        is_site, is_spread = (
+            "topography" in chip.criterion.get("tumour", {}),
+            chip.kind == "metastasis" and "event" in chip.criterion,
+        )
         if previous and "site" in event and is_site and previous.kind == "metastasis" and _SPREAD_ON.fullmatch(gap):
             chip = _at(chip, event["type"], previous)
         elif previous and event and "site" not in event and "between" not in event and set(event["type"]) & _RELAPSES:
@@ -109,7 +114,7 @@ def _at(chip: Chip, types: list[str], event: Chip) -> Chip:
     place = chip.label.removeprefix("Métastase : ")
     name = event.label.partition(" : ")[0]
     criterion = {"event": {"type": types, "site": site}}
-    return replace(chip, kind="metastasis", label=f"{name} : {place[:1].lower()}{place[1:]}", criterion=criterion)
+    return replace(chip, kind="metastasis", label=f"{name} : {uncapitalised(place)}", criterion=criterion)
 
 
 def _denied(chips: list[Chip], plain: str) -> list[Chip]:
@@ -193,7 +198,7 @@ def _counted(chip: Chip, plain: str) -> Chip:
     least = 2 if groups.get("several") else number_of(groups["n"]) + bool(groups.get("more"))
     if least < 2:
         return chip  # « une mastectomie », « au moins une récidive »
-    label = f"Au moins {least} fois : {chip.label[:1].lower()}{chip.label[1:]}"
+    label = f"Au moins {least} fois : {uncapitalised(chip.label)}"
     return replace(chip, start=start, end=end, label=label, criterion={"count": {"of": leaf, "atLeast": least}})
 
 
