@@ -20,6 +20,7 @@ from consore.model import Assertion, BiomarkerStatus, DocumentKind, EventType, L
 from consore.text import tokens_for_index
 
 MAX_DEPTH = 12
+_CHANGE = re.compile(r"p\.[A-Z]\d{1,4}[A-Z*]")  # of one amino acid (HGVS): a code; other variants are words
 MAX_LEAVES = 60
 MAX_CODES = 2000  # of all leaves together
 LONGEST_TEXT = 1000  # characters to find in documents
@@ -272,7 +273,8 @@ class Criteria(_Node):
 
     def is_coded(self) -> bool:
         """Whether no leaf carries free text, so that the tree may leave the centre."""
-        return self.key != "document" and not (self.alteration and self.alteration.variant) and all_coded(self)
+        variant = self.alteration.variant if self.alteration else None
+        return self.key != "document" and (not variant or bool(_CHANGE.fullmatch(variant))) and all_coded(self)
 
 
 def all_coded(node: Criteria) -> bool:

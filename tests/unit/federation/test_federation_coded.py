@@ -28,6 +28,7 @@ from consore.search.criteria import parse_criteria
             }
         },
         {"count": {"of": {"treatment": {"type": ["surgery"]}}, "atLeast": 2}},
+        {"alteration": {"gene": ["BRAF"], "variant": "p.V600E"}},
     ],
 )
 def test_coded_questions_may_leave(tree):
@@ -39,7 +40,8 @@ def test_coded_questions_may_leave(tree):
     [
         {"document": {"text": "Madame Duval"}},
         {"all": [{"tumour": {"topography": ["C50"]}}, {"document": {"text": "Duval"}}]},
-        {"alteration": {"gene": ["BRAF"], "variant": "p.V600E"}},
+        {"alteration": {"gene": ["EGFR"], "variant": "délétion de l'exon 19, Mme Duval"}},
+        {"alteration": {"gene": ["BRAF"], "variant": "p.V600Duval"}},
         {"sequence": {"first": {"document": {"text": "Duval"}}, "then": {"tumour": {}}}},
         {"sequence": {"first": {"tumour": {}}, "then": {"treatment": {"regimen": ["Duval"]}}}},
         {"count": {"of": {"document": {"text": "Duval"}}, "atLeast": 2}},
