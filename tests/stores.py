@@ -10,9 +10,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import create_engine, text
 
 from consore.store import Store
+from consore.store.database import MIGRATIONS
 
 
 @contextmanager
@@ -56,3 +59,12 @@ def postgres_store(server_url: str) -> Iterator[Store]:
     with engine.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     engine.dispose()
+
+
+def downgrade(store: Store, revision: str) -> None:
+    """Bring the tables back to what they were at an older revision."""
+    with store.engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)

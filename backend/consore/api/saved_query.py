@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import Any
 
 import strawberry
@@ -11,8 +12,8 @@ from sqlmodel import Session, select
 from strawberry.scalars import JSON
 
 from consore import model
-from consore.access import Permission
-from consore.api.bounds import LONGEST_TEXT, row_id, short
+from consore.access import Action, Permission
+from consore.api.bounds import LONGEST_TEXT, row_id, short, within
 from consore.api.context import Info, RequestContext
 from consore.api.guard import field, mutation
 from consore.api.kept_cohort import account_of
@@ -21,6 +22,7 @@ from consore.api.unnamed import require_no_names, without_names
 from consore.errors import CriteriaError, InputError
 
 MOST_SAVED = 500
+MOST_READ = 3000  # entries of the trail, of which a page of hits has one a patient
 
 
 @strawberry.type(description="A question kept by its author; `shared`: the accounts of the centre see it too.")
@@ -47,8 +49,37 @@ class SavedQuery:
         )
 
 
+@strawberry.type(description="A question that this account asked, when it did last.")
+class PastQuestion:
+    text: str
+    criteria: JSON | None
+    at: dt.datetime
+
+
 @strawberry.type
 class SavedQueryQuery:
+    @field(
+        Permission.SAVED_QUERIES, description="The questions that this account asked and got patients or a count of."
+    )
+    async def question_history(self, info: Info, limit: int | None = 20) -> list[PastQuestion]:
+        most, owner = within("limit", limit, 20), account_of(info.context)
+
+        def asked(session: Session) -> list[PastQuestion]:
+            entry: Any = model.AuditEntry
+            actions = (Action.PATIENT_LISTED.value, Action.COHORT_COUNTED.value)
+            mine = select(entry.at, entry.detail).where(entry.account_id == owner, entry.action.in_(actions))
+            found: dict[str, PastQuestion] = {}
+            for at, detail in session.execute(mine.order_by(entry.id.desc()).limit(MOST_READ)):
+                text, criteria = detail.get("text", ""), detail.get("criteria")
+                if text or criteria:
+                    same = f"{text}\n{json.dumps(criteria, sort_keys=True)}"
+                    found.setdefault(
+                        same, PastQuestion(text=text, criteria=JSON(criteria) if criteria else None, at=at)
+                    )
+            return list(found.values())[:most]
+
+        return await info.context.read(asked)
+
     @field(Permission.SAVED_QUERIES, description="The questions of this account and those shared, newest first.")
     async def saved_queries(self, info: Info) -> list[SavedQuery]:
         owner, context = account_of(info.context), info.context

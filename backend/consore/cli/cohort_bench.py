@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 BREAST = {"tumour": {"topography": ["C50"], "stage": ["I", "II"]}}
 YOUNG = {"patient": {"sex": "female", "ageAtDiagnosis": {"max": 60}}}
 HER2 = {"biomarker": {"code": ["HER2"], "status": ["positive"]}}
-TREATED = {"treatment": {"drug": ["L01F"], "line": {"min": 1}}}
-RELAPSE = {"event": {"type": ["metastatic_recurrence"], "site": ["C22", "C71"]}}
+TREATED = {"treatment": {"drug": ["L01CD"], "line": {"min": 1}}}
+RELAPSE = {"event": {"type": ["metastatic_recurrence"], "site": ["C71"]}}
 FACT = {"concept": {"system": "ICD-O-3-T", "code": ["C05"]}}
 OTHER_FACT = {"concept": {"system": "LOCAL", "code": ["C07"]}}
 COUNTS: dict[str, list[dict[str, Any]]] = {

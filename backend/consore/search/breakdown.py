@@ -15,6 +15,7 @@ from consore.index.traits import completed_years
 from consore.index.vectors import stage_group
 from consore.model import Patient, System, Treatment, TreatmentDrug, TumourEvent
 from consore.referentials import Terminology
+from consore.search.cohort import pinned
 from consore.search.criteria import Criteria
 from consore.search.index_tumours import index_tumours
 from consore.search.labels import label
@@ -62,6 +63,7 @@ class Breakdown:
 
 def breakdown(session: Session, who: Select[Any], criteria: Criteria | None, terminology: Terminology) -> Breakdown:
     """The tables of the patients of `who`; those of tumours speak of the one that the criteria ask for."""
+    who = pinned(session, who)
     people = _people(session, who, criteria)
     tables = [_partition(name, Counter(_VALUES[name](person) for person in people), terminology) for name in _VALUES]
     lines: Any = func.max(Treatment.line)

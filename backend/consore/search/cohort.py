@@ -8,11 +8,13 @@ and on PostgreSQL.
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     CTE,
     ColumnElement,
     Integer,
@@ -20,8 +22,10 @@ from sqlalchemy import (
     Subquery,
     and_,
     case,
+    cast,
     extract,
     func,
+    literal,
     or_,
     select,
     type_coerce,
@@ -85,6 +89,14 @@ def cohort(criteria: Criteria, *, today: dt.date | None = None) -> Select[Any]:
     """The statement whose rows are the identifiers of the patients who meet the criteria."""
     met = condition(criteria, today or dt.date.today())
     return select(_column(Patient.id)).where(_column(Patient.opposed).is_(False), met)
+
+
+def pinned(session: Session, who: Select[Any]) -> Select[Any]:
+    """The same patients as a statement that finds them at once, for who asks several things of them."""
+    ids = list(session.execute(who).scalars())
+    if session.get_bind().dialect.name == "sqlite":
+        return select(func.json_each(json.dumps(ids)).table_valued("value").c.value)
+    return select(func.unnest(cast(literal(ids, ARRAY(Integer)), ARRAY(Integer))).column_valued("id"))
 
 
 def condition(node: Criteria, today: dt.date) -> Condition:

@@ -23,7 +23,7 @@ from sqlmodel import Session
 
 from consore.errors import CriteriaError
 from consore.model import Document, EventType, Patient, TumourEvent
-from consore.search.cohort import rows
+from consore.search.cohort import pinned, rows
 from consore.search.criteria import DATED, Criteria
 from consore.search.index_tumours import index_tumours
 
@@ -100,6 +100,7 @@ def survival(
     `since`: a leaf with a date (an event, a treatment…): from the first such row of each patient instead.
     Raises CriteriaError where it is none.
     """
+    who = pinned(session, who)
     starts = _starts(session, who, criteria, since)
     ends = _ends(session, who, endpoint)
     durations, observed, total = [], [], 0

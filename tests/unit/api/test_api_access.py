@@ -30,6 +30,7 @@ QUESTIONS = {
     "federatedCount": '{ federatedCount(criteria: {patient: {sex: "female"}}) { __typename } }',
     "contactRequests": "{ contactRequests { id } }",
     "savedQueries": "{ savedQueries { id } }",
+    "questionHistory": "{ questionHistory { text } }",
     "sources": "{ sources { id } }",
     "ingestionRuns": "{ ingestionRuns { id } }",
     "rejectedRecords": "{ rejectedRecords { id } }",

@@ -4,10 +4,11 @@ import base64
 import io
 
 import pytest
+from api_centre import ApiClient
 from openpyxl import load_workbook
 from sqlmodel import select
 
-from consore.model import AuditEntry
+from consore.model import AuditEntry, Role
 
 BREAST = {"tumour": {"topography": ["C50"]}}
 SAVE = """mutation ($name: String!, $criteria: JSON!, $shared: Boolean! = false, $id: ID) {
@@ -151,3 +152,14 @@ def test_a_question_is_seen_by_others_while_it_is_shared(physician, researcher):
     assert researcher.ask("{ savedQueries { id } }")["savedQueries"] == []
     for one in (saved, named):
         physician.ask("mutation ($id: ID!) { deleteQuery(id: $id) }", id=one["id"])
+
+
+def test_what_was_asked_last_can_be_asked_again_by_who_asked_it(http, patients):
+    mine, other = ApiClient(http, Role.PHYSICIAN), ApiClient(http, Role.RESEARCHER)
+    count = "query ($c: JSON!) { cohortCount(criteria: $c) { __typename } }"
+    men = {"all": [BREAST, {"patient": {"sex": "male"}}]}
+    for tree in (BREAST, men, BREAST):
+        mine.ask(count, c=tree)
+    history = "{ questionHistory(limit: 2) { text criteria at } }"
+    assert [one["criteria"] for one in mine.ask(history)["questionHistory"]] == [BREAST, men]
+    assert men not in [one["criteria"] for one in other.ask(history)["questionHistory"]]

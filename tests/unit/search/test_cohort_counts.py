@@ -424,7 +424,7 @@ trees = st.recursive(
 )
 
 
-@pytest.mark.parametrize("trees_tried", [150, pytest.param(3000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("trees_tried", [150, pytest.param(3000, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])])
 def test_a_count_agrees_with_a_plain_reading_of_the_criteria(either_store: Store, trees_tried: int) -> None:
     people = population(seed=trees_tried, size=120)
     fill(either_store, people)

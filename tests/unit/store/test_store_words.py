@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import delete, insert, select, text, update
 from sqlmodel import col
+from stores import downgrade
 
 from consore.model import Document, Patient
 from consore.store import Store
 from consore.store.words import documents_with
+from consore.text import tokens_for_index
 
 
 @pytest.fixture(autouse=True)
@@ -77,25 +79,14 @@ def test_nothing_of_a_transaction_that_fails_is_found(store: Store) -> None:
     "odd", ["", "\x01", "l'\\'œil « droit »", "😀 緑 ﬁbrose", "a" * 3000, "de " * 20_000 + "fin", '" OR *', "NEAR(a b)"]
 )
 def test_any_text_can_be_stored_and_its_last_word_found(store: Store, odd: str) -> None:
-    from consore.text import tokens_for_index
-
     keep(store, a=odd)
     words = tokens_for_index(odd).split()
     assert not words or found(store, words[-1]) == ["a"]
 
 
 def test_documents_that_were_there_before_are_found_after_the_upgrade(store: Store) -> None:
-    from alembic import command
-    from alembic.config import Config
-
-    from consore.store.database import MIGRATIONS
-
     keep(store, **{f"d{number}": f"Nodule numéro n{number}" for number in range(450)})
-    with store.engine.begin() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.attributes["connection"] = connection
-        command.downgrade(config, "006")
+    downgrade(store, "006")
     store.upgrade()
     assert len(found(store, "nodule")) == 450
     assert found(store, "n449") == ["d449"]
