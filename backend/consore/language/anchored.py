@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
+
 class Anchored:
     """A pattern each match of which holds one of `words`, at most `reach` characters after its start.
 
