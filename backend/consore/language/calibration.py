@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from consore.language.corpora import GoldSpan
-from consore.model import Mention
+from consore.language.spans import Spans
+from consore.model import Mention, MentionKind
 
 CALIBRATION = Path(__file__).parent / "calibration.csv"
 _BINS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
@@ -40,9 +41,12 @@ def reliability(read: Iterable[tuple[list[Mention], tuple[GoldSpan, ...]]]) -> R
     """(kind, extractor, upper end of the bin) → how many mentions, and how many touch a true one of the same code."""
     counts: Reliability = {}
     for mentions, gold in read:
+        altered = Spans((span.start, span.end) for span in gold if span.kind is MentionKind.ALTERATION)
         for mention in mentions:
             if mention.kind.value in _NOT_MEASURED:
                 continue
+            if mention.kind is MentionKind.BIOMARKER and altered.touch(mention.start, mention.end):
+                continue  # the truth marks a gene's alteration alone
             key = (mention.kind.value, mention.extractor, _bin(mention.confidence))
             count = counts.setdefault(key, _Count())
             count.seen += 1
