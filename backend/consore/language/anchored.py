@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
+
 class Anchored:
     """A pattern each match of which holds one of `words`, at most `reach` characters after its start.
 
@@ -26,12 +27,12 @@ class Anchored:
         self.words = frozenset(word.lower() for word in words)
         self._sought = re.compile(rf"(?s:.{{0,{reach}}}?)({pattern.pattern})", pattern.flags) if reach else None
         self._reach = reach
-        self._cased = words if cased else ()
+        self.cased = words if cased else ()
         Anchored.known.append(self)
 
     def within(self, text: str, places: Places) -> Iterator[re.Match[str]]:
         """What `pattern.finditer(text)` gives; `text` is the document's, plain or as written."""
-        pattern, sought, reach, cased = self.pattern, self._sought, self._reach, self._cased
+        pattern, sought, reach, cased = self.pattern, self._sought, self._reach, self.cased
         reached = 0
         for place in places.of(self.words):
             if place < reached or (cased and not text.startswith(cased, place)):

@@ -13,9 +13,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeAlias
 
 from consore.language.corpora import GoldSpan
-from consore.model import Mention
+from consore.language.spans import Spans
+from consore.model import Mention, MentionKind
 
 CALIBRATION = Path(__file__).parent / "calibration.csv"
 _BINS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
@@ -31,13 +33,20 @@ class _Count:
     seen: int = 0
 
 
-def reliability(read: Iterable[tuple[list[Mention], tuple[GoldSpan, ...]]]) -> dict[tuple[str, str, float], _Count]:
+# (kind, extractor, upper end of the bin) → how many mentions, and how many of them are right.
+Reliability: TypeAlias = dict[tuple[str, str, float], _Count]
+
+
+def reliability(read: Iterable[tuple[list[Mention], tuple[GoldSpan, ...]]]) -> Reliability:
     """(kind, extractor, upper end of the bin) → how many mentions, and how many touch a true one of the same code."""
-    counts: dict[tuple[str, str, float], _Count] = {}
+    counts: Reliability = {}
     for mentions, gold in read:
+        altered = Spans((span.start, span.end) for span in gold if span.kind is MentionKind.ALTERATION)
         for mention in mentions:
             if mention.kind.value in _NOT_MEASURED:
                 continue
+            if mention.kind is MentionKind.BIOMARKER and altered.touch(mention.start, mention.end):
+                continue  # the truth marks a gene's alteration alone
             key = (mention.kind.value, mention.extractor, _bin(mention.confidence))
             count = counts.setdefault(key, _Count())
             count.seen += 1
@@ -51,7 +60,7 @@ def reliability(read: Iterable[tuple[list[Mention], tuple[GoldSpan, ...]]]) -> d
     return counts
 
 
-def reliability_text(counts: dict[tuple[str, str, float], _Count]) -> str:
+def reliability_text(counts: Reliability) -> str:
     """The table as people read it: of the mentions given with that confidence, how many are right."""
     lines = [f"{'confidence of':22}{'by':12}{'up to':>6}{'given':>7}{'right':>7}"]
     for (kind, extractor, upper), count in sorted(counts.items()):
@@ -59,7 +68,7 @@ def reliability_text(counts: dict[tuple[str, str, float], _Count]) -> str:
     return "\n".join(lines)
 
 
-def write_calibration(counts: dict[tuple[str, str, float], _Count], path: Path = CALIBRATION) -> None:
+def write_calibration(counts: Reliability, path: Path = CALIBRATION) -> None:
     """Write the table that `calibrated` reads."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

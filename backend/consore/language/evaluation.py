@@ -21,6 +21,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 from consore.errors import ComponentError
+from consore.language.calibration import Reliability, reliability, reliability_text
 from consore.language.constructs import ConstructReport, measure_constructs
 from consore.language.corpora import AnnotatedDocument, GoldSpan, is_kept_out, read_fracco, read_truth
 from consore.language.linking import Linker
@@ -33,6 +34,7 @@ from consore.settings import Settings
 
 _HEADER = f"{'':34}{'gold':>7}{'found':>7} {'exact P':>8}{'R':>6}{'F1':>6} {'touch F1':>9}{'code':>7}{'3 char':>7}"
 _MALIGNANT_ONLY = "morphology, malignant"
+_WITH_STATUS = "biomarker with status"
 _MALIGNANT = ("/2", "/3", "/6", "/9")
 
 
@@ -94,12 +96,14 @@ class Difference:
 @dataclass(slots=True)
 class LanguageReport:
     """Tables by corpus: `fracco` and its variants, `generated`, and with `peer` in its name what EDS-NLP finds; the
-    assertions of the generated one; the sentences by hand; every difference, for the page of errors."""
+    assertions of the generated one, and how far its confidences are to be believed; the sentences by hand; every
+    difference, for the page of errors."""
 
     tables: dict[str, dict[str, Tally]] = field(default_factory=dict)
     assertions: dict[str, dict[str, tuple[int, int, int]]] = field(default_factory=dict)
     documents: dict[str, int] = field(default_factory=dict)
     rates: dict[str, float] = field(default_factory=dict)
+    reliability: Reliability = field(default_factory=dict)
     constructs: ConstructReport | None = None
     differences: list[Difference] = field(default_factory=list)
     reader: str = ""
@@ -121,6 +125,10 @@ class LanguageReport:
                 }
                 for who, counts in self.assertions.items()
             },
+            "reliability": [
+                {"kind": kind, "extractor": extractor, "up_to": upper, "given": count.seen, "right": count.right}
+                for (kind, extractor, upper), count in sorted(self.reliability.items())
+            ],
             "sentences": self.constructs.as_json() if self.constructs else {},
         }
 
@@ -141,6 +149,8 @@ class LanguageReport:
             for name, (hit, found, gold) in counts.items():
                 p, r, f = _scores(hit, found, hit, gold)
                 lines += [f"{name:34}{gold:7}{found:7} {p:8.3f}{r:6.3f}{f:6.3f}"]
+        if self.reliability:
+            lines += ["", reliability_text(self.reliability)]
         if self.constructs:
             lines += ["", self.constructs.text()]
         if self.rates:
@@ -241,7 +251,10 @@ def _measure_generated(report: LanguageReport, documents: list[AnnotatedDocument
     report.documents["generated"] = len(documents)
     table = report.tables["generated"] = {}
     judged: list[tuple[Assertion, Assertion]] = []
-    for document, mentions in zip(documents, _timed(report, "generated", documents, reader), strict=True):
+    readings = _timed(report, "generated", documents, reader)
+    report.reliability = reliability(zip(readings, (document.spans for document in documents), strict=True))
+    for document, mentions in zip(documents, readings, strict=True):
+        _count_results(table.setdefault(_WITH_STATUS, Tally()), document, mentions)
         for kind in MentionKind:
             gold = [span for span in document.spans if span.kind is kind]
             if not gold and kind in (MentionKind.DATE, MentionKind.DOSE, MentionKind.MEASUREMENT):
@@ -345,6 +358,34 @@ def _count(tally: Tally, gold: list[GoldSpan], found: list[Mention]) -> None:
         tally.coded += 1
         tally.code_right += match.code == span.code
         tally.code_right_3 += _short(match.code) == _short(span.code)
+
+
+def _count_results(tally: Tally, document: AnnotatedDocument, mentions: list[Mention]) -> None:
+    """Biomarkers with what is said of them: right when code and value are. The truth marks a gene's alteration alone,
+    of which the reader also gives the biomarker: that is not counted."""
+    altered = Spans((span.start, span.end) for span in document.spans if span.kind is MentionKind.ALTERATION)
+    gold = [span for span in document.spans if span.kind is MentionKind.BIOMARKER and span.value]
+    found = [
+        mention
+        for mention in mentions
+        if mention.kind is MentionKind.BIOMARKER and mention.value and not altered.touch(mention.start, mention.end)
+    ]
+    tally.gold += len(gold)
+    tally.found += len(found)
+    left = list(gold)
+    for mention in found:
+        same = (
+            span
+            for span in left
+            if span.start < mention.end
+            and mention.start < span.end
+            and (span.code, span.value) == (mention.code, mention.value)
+        )
+        if (right := next(same, None)) is not None:
+            left.remove(right)
+            tally.exact += 1
+            tally.touched_gold += 1
+            tally.touched_found += 1
 
 
 def _differences(

@@ -12,7 +12,7 @@ import csv
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -165,9 +165,7 @@ class Linker:
         elif _OF_BONE.search(fold(text[span.start : span.end + _OF_BONE_REACH])):
             return []
         else:
-            return [
-                self._tumour(written, span, self._code(written, span, MentionKind.MORPHOLOGY, terms) or MALIGNANT)
-            ]
+            return [self._tumour(written, span, self._code(written, span, MentionKind.MORPHOLOGY, terms) or MALIGNANT)]
         return [
             self._tumour(written, span, self._learned_code(written, span) or PRIMARY_OR_METASTATIC),
             _seen(written, span, MentionKind.RECURRENCE, System.LOCAL, code, label),
@@ -195,9 +193,7 @@ class Linker:
         return self._learned.get((span.tag, learned_form(written)))
 
 
-def _seen(
-    written: str, span: Tagged, kind: MentionKind, system: System, code: str | None, label: str
-) -> Mention:
+def _seen(written: str, span: Tagged, kind: MentionKind, system: System, code: str | None, label: str) -> Mention:
     return Mention(
         span.start,
         span.end,

@@ -30,6 +30,7 @@ from consore.language.linking import CODES_FILE, Doubt, Linker, Tagged
 from consore.language.rules import (
     Calendar,
     dates_of,
+    find_adicap,
     find_dates,
     find_gradings,
     find_measures,
@@ -151,6 +152,7 @@ class Reader:
             *find_measures(text, plain_text, places),
             *find_results(text, plain_text, places, matches),
             *find_dates(text, plain_text, places, Calendar(date)),
+            *find_adicap(text, places, self._terminology),
         ]
         found += self._linker.plain_mentions(matches)
         found += self._linker.tumour_mentions(text, matches, tagged, doubt)

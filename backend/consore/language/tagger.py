@@ -211,7 +211,9 @@ class Decoder:
             if len(self._runs) >= _RUNS_KEPT:
                 self._runs.clear()
             known = self._runs[tags] = [
-                (number, *span) for number, layer in enumerate(self._layers) for span in _spans([layer[i] for i in tags])
+                (number, *span)
+                for number, layer in enumerate(self._layers)
+                for span in _spans([layer[i] for i in tags])
             ]
         return known
 

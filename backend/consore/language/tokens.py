@@ -72,7 +72,8 @@ class WordFeatures:
         names = [f"w={folded}", *grams, f"s={_shape(word)}", f"l={min(len(word), 12)}"]
         crc32, buckets = zlib.crc32, self.buckets
         return [
-            crc32(name if isinstance(name, bytes) else name.encode("utf-8", "surrogatepass")) % buckets for name in names
+            crc32(name if isinstance(name, bytes) else name.encode("utf-8", "surrogatepass")) % buckets
+            for name in names
         ]
 
 

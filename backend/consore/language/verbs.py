@@ -85,6 +85,9 @@ _HAD = frozenset(
         "avais",
     ]
 )
+_WE_HAVE = frozenset({"avons", "ai", "avions"})
+_OPENS_ANOTHER = frozenset({"un", "une", "des", "le", "la", "les", "ce", "cet", "cette", *".,;:()?!"})
+_AUXILIARY_REACH = 6
 _WILL_BE = frozenset(
     [
         "sera",
@@ -267,6 +270,15 @@ def read_form(form: VerbForm, plain: str, start: int, end: int, accented: bool |
         begins = word.start()
         if ne:
             break
+    if form.kind in (PARTICIPLE, EITHER) and not (to_be or to_have):
+        for word in reversed(words[-_AUXILIARY_REACH:]):
+            written = word.group()
+            if written in _WE_HAVE:  # « nous avons sans peine écarté une récidive »
+                to_have, had, begins = True, had or written in _HAD, word.start()
+                ne = ne or plain.endswith("n'", 0, begins)
+                break
+            if written in _OPENS_ANOTHER:
+                break
     kind = form.kind
     if kind == EITHER:
         is_participle = to_be or to_have or (accented and not ne)

@@ -50,10 +50,11 @@ class Term:
 
 @dataclass(slots=True, unsafe_hash=True)
 class Match:
-    """A form found in a text. Nobody changes one (see `model.Mention`). `text == original[start:end]`; `kind` is a `MentionKind` value.
+    """A form found in a text. Nobody changes one (see `model.Mention`).
 
-    `code` is null for a metastasis whose site is not said. `ambiguous`: these letters often mean something else, so
-    the reader should ask the context. `value`: see `Term`.
+    `text == original[start:end]`; `kind` is a `MentionKind` value. `code` is null for a metastasis whose site is not
+    said. `ambiguous`: these letters often mean something else, so the reader should ask the context. `value`: see
+    `Term`.
     """
 
     start: int

@@ -1,8 +1,10 @@
-"""What has a notation is read by rules: TNM, stages, grades, dates, doses, sizes, results of biomarkers, variants.
+"""What has a notation is read by rules: TNM, stages, grades, dates, doses, sizes, results of biomarkers, variants,
+ADICAP codes.
 
 Each rule takes the text and its `layout.plain` form (same length) and gives mentions; context is added later.
 """
 
+from consore.language.rules.adicap import find_adicap
 from consore.language.rules.dates import Calendar, dates_of, find_dates
 from consore.language.rules.grading import find_gradings
 from consore.language.rules.measures import find_measures
@@ -13,6 +15,7 @@ from consore.language.rules.tnm import find_tnm
 __all__ = [
     "Calendar",
     "dates_of",
+    "find_adicap",
     "find_dates",
     "find_gradings",
     "find_measures",

@@ -21,6 +21,8 @@ _AUC = re.compile(rf"(?<!\w)auc\s?[:=]?\s?(?P<value>{_NUMBER})(?!\w)")
 _SIZE = re.compile(
     rf"(?<![\w.,/+-])(?P<value>{_NUMBER}(?:\s?(?:mm|cm)?\s?[x×*]\s?{_NUMBER}){{0,2}})\s?(?P<unit>mm|cm)(?![\w²³23/]|\sd'eau)"
 )
+
+
 def _numbers_of(*units: str) -> Iterator[str]:
     """The last digit of a number with its unit: what a dose or a size cannot lack."""
     return (f"{digit}{blank}{unit}" for digit in range(10) for blank in ("", " ", "\n") for unit in units)

@@ -27,7 +27,8 @@ _NUMBER = re.compile(
     r"\d{1,5}(?:[.,]\d{1,3})?)(?:\s?(?:-|a)\s?\d{1,3})?\s?(?P<unit>%|"
     r"pourcent|pour cent|ng/ml|ug/l|µg/l|pg/ml|"
     r"kui/l|kui/ml|mui/ml|ui/ml|ui/l|u/ml|u/l|pmol/l|nmol/l|mg/l|g/l|mg/24\s?h|g/24\s?h|mut/mb|ng/mg|mm|"
-    r"mois)?(?![\w+]|\s?\+|/\d|[.,]\d)"
+    r"mois)?(?![\w+]|\s?\+|/\d|[.,]\d|\s(?:ans?|jours?|fois|pour)(?!\w)|\s(?:janv|fevr|mars|avril|mai|juin|juil|aout|sept|"
+    r"oct|nov|dec)|\s[µm]?mol)"
 )
 _SCORE = re.compile(
     r"[\s:=(,]*(?:(?:score|a|ihc|immunohistochimie|surexpression|"
@@ -104,7 +105,7 @@ _DENIED_AFTER = re.compile(
 _OPPOSITE = {"positive": "negative", "negative": "positive", "mutated": "wild_type"}
 _LIST = re.compile(r"\s?(?:,|/|et|ou|&|ni|-)?\s?(?:des |les |l'|le |la |de )?$")
 _WINDOW, _LOOK_BACK = 70, 60
-_CLAUSE_END = re.compile(r";|\n(?!\d|a \d)|\.(?=\s)")
+_CLAUSE_END = re.compile(r";|\n(?!\d|a \d|positi|negati|non |mute|sauvage|amplifi)|\.(?=\s)")
 _SCORED = frozenset({"HER2"})
 _USUAL_UNITS = {"PSA": "ng/ml", "ER": "%", "PR": "%", "KI67": "%", "PDL1": "%", "BRESLOW": "mm"}
 _TRIPLE_NEGATIVE = ("ER", "PR", "HER2")

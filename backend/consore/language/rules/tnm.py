@@ -44,9 +44,7 @@ _NOT_TNM = re.compile(
 _PREFIXED = len("yrp ")
 _TABLES = Anchored(_TABLE, *(f"t{blank}{sign}" for blank in ("", " ", "\n") for sign in ":=|"), reach=1)
 _WHOLES = Anchored(_WHOLE, *(f"t{blank}{t}" for blank in ("", " ") for t in ("is", *"x01234")), reach=_PREFIXED)
-_FROM_NS = Anchored(
-    _FROM_N, *(f"N{blank}{n}" for blank in ("", " ") for n in "xX+0123"), reach=_PREFIXED, cased=True
-)
+_FROM_NS = Anchored(_FROM_N, *(f"N{blank}{n}" for blank in ("", " ") for n in "xX+0123"), reach=_PREFIXED, cased=True)
 _ONLY_MS = Anchored(_ONLY_M, *(f"M{blank}{m}" for blank in ("", " ") for m in "x01"), reach=_PREFIXED, cased=True)
 
 
