@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,12 +11,12 @@ import typer
 from sqlmodel import Session, select
 
 from consore.cli.app import JsonOption, app, node, opened_store
+from consore.cli.criteria import read_criteria
 from consore.cli.screen import console, print_json, print_table
 from consore.errors import InputError
 from consore.model import Account, Cohort, CohortVersion, Patient
 
 if TYPE_CHECKING:
-    from consore.search.criteria import Criteria
     from consore.search.kept_cohorts import Author
 
 cohort_app = typer.Typer(help="Exact cohorts.", no_args_is_help=True)
@@ -166,16 +165,6 @@ def export(
         export_fhir(out, **who)
     else:
         export_tables(out, TableForm(form.value), **who)
-
-
-def read_criteria(file: Path) -> Criteria:
-    """The criteria tree of a JSON file; `-` is standard input."""
-    from consore.search.criteria import parse_criteria
-
-    try:
-        return parse_criteria(sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} cannot be read: {error}.", "Give a UTF-8 JSON file of criteria.") from error
 
 
 def identities(session: Session, ids: list[int]) -> dict[int, Patient]:

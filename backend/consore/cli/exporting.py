@@ -16,7 +16,7 @@ from sqlmodel import Session, select
 
 from consore.access import Principal, find_account
 from consore.cli.app import app, node, opened_store
-from consore.cli.cohorts import read_criteria
+from consore.cli.criteria import read_criteria
 from consore.cli.screen import console, errors
 from consore.errors import InputError
 from consore.export import Dates, Leave, Record, TableForm, check, leaving

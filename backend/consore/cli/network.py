@@ -10,7 +10,7 @@ import typer
 from sqlmodel import select
 
 from consore.cli.app import JsonOption, app, node, opened_store
-from consore.cli.cohorts import read_criteria
+from consore.cli.criteria import read_criteria
 from consore.cli.screen import console, print_json, print_table
 from consore.model import Peer
 
