@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -81,24 +82,35 @@ def breakdown(session: Session, who: Select[Any], criteria: Criteria | None, ter
     return Breakdown(len(people), tables, _pyramid(people))
 
 
-def _people(session: Session, who: Select[Any], criteria: Criteria | None) -> list[Any]:
-    tumours = index_tumours(who, criteria)
+@dataclass(frozen=True, slots=True)
+class _Person:
+    """A patient with the tumour by which they are in the cohort, where there is one."""
+
+    id: int
+    sex: str
+    birth_date: dt.date | None
+    death_date: dt.date | None
+    topography: str | None = None
+    morphology: str | None = None
+    stage: str | None = None
+    diagnosis_date: dt.date | None = None
+
+
+def _people(session: Session, who: Select[Any], criteria: Criteria | None) -> list[_Person]:
+    """Joined here: SQLite would go through all tumours for each patient."""
+    tumours = {key: tumour for key, *tumour in session.execute(select(index_tumours(who, criteria)))}
     patient: Any = Patient
-    wanted = (
-        select(patient.id, patient.sex, patient.birth_date, patient.death_date, *tumours.c)
-        .outerjoin(tumours, tumours.c.patient_id == patient.id)
-        .where(patient.id.in_(who))
-    )
-    return list(session.execute(wanted))
+    wanted = select(patient.id, patient.sex, patient.birth_date, patient.death_date).where(patient.id.in_(who))
+    return [_Person(*row, *tumours.get(row[0], ())) for row in session.execute(wanted)]
 
 
-def _age(person: Any) -> str:
+def _age(person: _Person) -> str:
     if person.birth_date is None or person.diagnosis_date is None:
         return ""
     return age_band(completed_years(person.birth_date, person.diagnosis_date))
 
 
-_VALUES: dict[str, Callable[[Any], str]] = {
+_VALUES: dict[str, Callable[[_Person], str]] = {
     "site": lambda person: (person.topography or "")[:3],
     "histology": lambda person: person.morphology or "",
     "stage": lambda person: stage_group(person.stage) if person.stage else "",
@@ -144,7 +156,7 @@ def _label(name: str, value: str, terminology: Terminology) -> str:
     return label(name, value)
 
 
-def _pyramid(people: list[Any]) -> list[AgeBand]:
+def _pyramid(people: list[_Person]) -> list[AgeBand]:
     counts = Counter((band, str(person.sex)) for person in people if (band := _age(person)))
     bands = sorted({band for band, _ in counts}, key=lambda band: int(band.partition("-")[0]))
     return [AgeBand(band, *(counts[band, sex] for sex in ("female", "male", "unknown"))) for band in bands]
