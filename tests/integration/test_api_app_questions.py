@@ -34,6 +34,10 @@ VALUES = {
     "patientId": "1",
     "key": "tumour:C50:left:2019-03-04",
     "verdict": "CONFIRM",
+    "name": "Essai",
+    "shared": False,
+    "offset": 0,
+    "endpoint": "OVERALL",
 }
 OF_AN_ADMINISTRATOR = {
     "sources",
