@@ -168,15 +168,15 @@ class CohortPage(Page):
         if not cohort.count and tab != "funnel":
             box.add_widget(Quiet(text=word(self.app.language, "cohort.nobody"), font_size="15sp"))
         elif tab == "funnel":
-            self._fill(("funnel",), lambda: client.cohort_funnel(cohort.id), self._show_funnel)
+            self._fill(lambda: client.cohort_funnel(cohort.id), self._show_funnel)
         elif tab == "breakdown":
-            self._fill(("breakdown",), lambda: client.cohort_breakdown(cohort.id), self._show_breakdown)
+            self._fill(lambda: client.cohort_breakdown(cohort.id), self._show_breakdown)
         elif tab == "survival":
             self._show_curve(ENDPOINTS[0])
         else:
-            self._fill(("patients",), lambda: client.cohort_patients(cohort.id), self._show_members)
+            self._fill(lambda: client.cohort_patients(cohort.id), self._show_members)
 
-    def _fill(self, key: tuple[str, ...], work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+    def _fill(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         """Ask for a section; what comes late, when another is looked at, is dropped."""
         language, tab, cohort = self.app.language, self.tab, self.cohort
         waiting = Quiet(text=word(language, "cohorts.counting"), font_size="15sp")
@@ -252,7 +252,7 @@ class CohortPage(Page):
         )
         choice.bind(on_choice=lambda _, value: self._show_curve(value))
         box.add_widget(choice)
-        self._fill(("survival", endpoint), lambda: self.app.client.survival(cohort.id, endpoint), self._draw_curve)
+        self._fill(lambda: self.app.client.survival(cohort.id, endpoint), self._draw_curve)
 
     def _draw_curve(self, found: Survival) -> None:
         language, box = self.app.language, self.ids.section
@@ -281,7 +281,7 @@ class CohortPage(Page):
 
             def grow(*_: Any) -> None:
                 box.remove_widget(more)
-                self._fill(("more",), lambda: self.app.client.cohort_patients(cohort.id, shown), self._show_members)
+                self._fill(lambda: self.app.client.cohort_patients(cohort.id, shown), self._show_members)
 
             more.bind(on_release=grow)
             box.add_widget(more)
