@@ -87,10 +87,8 @@ def save(
 
     criteria = read_criteria(file)
     with opened_store(node()) as store, store.session() as session:
-        owner = session.exec(select(Account).where(Account.login == account)).first()
-        if owner is None or owner.id is None:
-            raise InputError(f"There is no account {account}.", "`consore account list` lists them.")
-        row = save_cohort(session, name, criteria, shell_author(), owner=owner.id, shared=shared)
+        owner = owner_named(session, account)
+        row = save_cohort(session, name, criteria, shell_author(), owner=owner, shared=shared)
         told = _told(session, row)
     _print([told], as_json)
 
@@ -165,6 +163,16 @@ def export(
         export_fhir(out, **who)
     else:
         export_tables(out, TableForm(form.value), **who)
+
+
+def owner_named(session: Session, login: str) -> int:
+    """The key of the account of that login. Raises InputError where there is none."""
+    from consore.access import find_account
+
+    found = find_account(session, login)
+    if found is None or found.id is None:
+        raise InputError(f"There is no account {login}.", "`consore account list` lists them.")
+    return found.id
 
 
 def identities(session: Session, ids: list[int]) -> dict[int, Patient]:

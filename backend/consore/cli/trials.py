@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlmodel import Session, select
+from sqlmodel import Session
 
 from consore.cli.app import JsonOption, app, node, opened_store
-from consore.cli.cohorts import identities, shell_author, words_of_node
+from consore.cli.cohorts import identities, owner_named, shell_author, words_of_node
 from consore.cli.screen import console, print_json, print_table
 from consore.errors import InputError
-from consore.model import Account, Cohort, Trial
+from consore.model import Cohort, Trial
 
 trial_app = typer.Typer(help="Trials: eligibility read from a protocol, patients watched for.", no_args_is_help=True)
 app.add_typer(trial_app, name="trial")
@@ -67,10 +67,8 @@ def watch(
 
     lines = read_protocol(_text(file), words_of_node())
     with opened_store(node()) as store, store.session() as session:
-        owner = session.exec(select(Account).where(Account.login == account)).first()
-        if owner is None or owner.id is None:
-            raise InputError(f"There is no account {account}.", "`consore account list` lists them.")
-        trial = watch_trial(session, name, lines, shell_author(), owner=owner.id, shared=shared)
+        owner = owner_named(session, account)
+        trial = watch_trial(session, name, lines, shell_author(), owner=owner, shared=shared)
         told = _told(session, trial)
     _print([told], as_json)
 
