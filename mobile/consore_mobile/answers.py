@@ -638,6 +638,7 @@ class Trial:
     cohort: Cohort
     lines: list[EligibilityLine]
     newly_eligible_count: int = 0
+    newly_eligible: list[PatientLine] = field(default_factory=list)
 
 
 @dataclass(slots=True, frozen=True)

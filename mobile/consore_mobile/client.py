@@ -191,11 +191,9 @@ class Client:
         """The trials of this account and those shared in the centre, the newest first."""
         return answers.decode_list(answers.Trial, (await self.call("trials"))["trials"])
 
-    async def newly_eligible(self, cohort_id: str) -> list[answers.PatientLine]:
-        """Who became eligible for a trial since its owner last looked, the latest first."""
-        found = (await self.call("newly_eligible"))["trials"]
-        trial = _there(next((one for one in found if one["cohort"]["id"] == cohort_id), None))
-        return answers.decode_list(answers.PatientLine, trial["newlyEligible"])
+    async def trial(self, cohort_id: str) -> answers.Trial:
+        """One trial, with who became eligible since its owner last looked, the latest first."""
+        return answers.decode(answers.Trial, _there((await self.call("trial", id=cohort_id))["trial"]))
 
     async def read_protocol(self, text: str) -> answers.Protocol:
         """The eligibility text of a protocol, line by line; nothing is kept."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Annotated
 
 import strawberry
-from sqlmodel import Session, select
+from sqlmodel import Session
 from strawberry.scalars import JSON
 
 from consore import model
@@ -22,6 +22,7 @@ from consore.api.unnamed import require_no_names
 from consore.errors import CriteriaError, InputError
 from consore.search import describe, parse_criteria
 from consore.search import trials as watched
+from consore.search.kept_cohorts import visible_cohort
 from consore.search.protocols import Coverage as LineCoverage
 from consore.search.protocols import EligibilityLine as ReadLine
 from consore.search.protocols import Part as LinePart
@@ -111,6 +112,17 @@ class TrialQuery:
 
         return await context.read(seen)
 
+    @field(Permission.COHORT, description="One trial; null where there is none, or none that may be seen.")
+    async def trial(self, info: Info, id: strawberry.ID) -> Trial | None:
+        context = info.context
+
+        def seen(session: Session) -> Trial | None:
+            row = visible_cohort(session, row_id(id), account_of(context))
+            trial = session.get(model.Trial, row.id) if row else None
+            return _shown(context, session, trial) if trial else None
+
+        return await context.read(seen)
+
 
 @strawberry.type
 class TrialMutation:
@@ -163,7 +175,7 @@ def _chosen(lines: list[ReadLine], choices: list[LineChoice]) -> list[ReadLine]:
 
 
 def _shown(context: RequestContext, session: Session, trial: model.Trial) -> Trial | None:
-    row = session.exec(select(model.Cohort).where(model.Cohort.id == trial.cohort_id)).first()
+    row = session.get(model.Cohort, trial.cohort_id)
     cohort = shown_cohort(context, session, row) if row else None
     return Trial(row=trial, cohort=cohort, lines=[_line(context, line) for line in trial.lines]) if cohort else None
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from kivy.properties import BooleanProperty, ObjectProperty, StringProperty
 
-from consore_mobile.answers import PatientLine, Trial
+from consore_mobile.answers import Trial
 from consore_mobile.failures import Failure
 from consore_mobile.formatting import identity, number, patients_found
 from consore_mobile.screens.cohort import MemberCard
@@ -31,13 +31,7 @@ class TrialPage(Page):
 
     def open(self, cohort_id: str) -> None:
         """Ask for a trial and its newly eligible patients."""
-        client = self.app.client
-
-        async def both() -> tuple[Trial | None, list[PatientLine]]:
-            found = next((one for one in await client.trials() if one.cohort.id == cohort_id), None)
-            return found, await client.newly_eligible(cohort_id)
-
-        self.load(("trial", cohort_id), both, self._show)
+        self.load(("trial", cohort_id), lambda: self.app.client.trial(cohort_id), self._show)
 
     def open_cohort(self) -> None:
         """All who are eligible, with their tables."""
@@ -58,8 +52,8 @@ class TrialPage(Page):
 
         self.app.ask(self.app.client.see_trial(self.trial.cohort.id), done, failed)
 
-    def _show(self, answer: tuple[Trial, list[PatientLine]]) -> None:
-        language, (trial, new) = self.app.language, answer
+    def _show(self, trial: Trial) -> None:
+        language, new = self.app.language, trial.newly_eligible
         self.trial = trial
         self.count = word(language, "trials.eligible", count=patients_found(language, trial.cohort.count))
         self.has_new = bool(new) and trial.cohort.is_mine

@@ -53,7 +53,12 @@ def test_a_person_says_which_lines_count(physician):
     assert wrong["__typename"] == "InputProblem"
 
 
-def test_another_account_neither_sees_nor_ticks_off_the_trial(researcher, kept):
+def test_another_account_neither_sees_nor_ticks_off_the_trial(physician, researcher, kept):
     assert researcher.ask("{ trials { cohort { id } } }")["trials"] == []
+    number = kept["cohort"]["id"]
+    one = "query($id: ID!) { trial(id: $id) { cohort { id } newlyEligible { id } } }"
+    assert physician.ask(one, id=number)["trial"]["cohort"]["id"] == number
+    assert researcher.ask(one, id=number)["trial"] is None
+    assert physician.ask(one, id="999")["trial"] is None
     see = "mutation ($id: ID!) { seeTrial(id: $id) { __typename } }"
     assert researcher.ask(see, id=kept["cohort"]["id"])["seeTrial"]["__typename"] == "NotFound"
