@@ -12,14 +12,14 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from consore.history.beliefs import Voice, confidence, key_of, voices, when_said, who_says
 from consore.history.clues import Clue, Reading, row_evidence
 from consore.history.periods import Period, day, earliest, period_of
 from consore.history.primaries import UNSPECIFIED_SITES, is_spread, is_vague, site, site_group
 from consore.history.rules import Rules, rules
-from consore.history.tumours import Tumours, distinct_evidence, said_otherwise
+from consore.history.tumours import Tumours, distinct_evidence, said_otherwise, site_of_act
 from consore.model import (
     Conflict,
     EventItem,
@@ -31,6 +31,7 @@ from consore.model import (
     StructuredRow,
     TumourItem,
 )
+from consore.referentials import Terminology
 
 RECURRENCES = {
     "REC:local": EventType.LOCAL_RECURRENCE,
@@ -119,15 +120,20 @@ class Course:
         )
 
 
-def find_events(reading: Reading, tumours: Tumours) -> tuple[list[EventItem], list[SetAside]]:
+def find_events(
+    reading: Reading, tumours: Tumours, terminology: Terminology
+) -> tuple[list[EventItem], list[SetAside]]:
     """The events of all tumours, by date, each with the one that it follows; and what was told and not believed."""
     table = rules()
-    tellings = _tellings(reading, tumours, table)
+    tellings = _tellings(reading, tumours, terminology, table)
     events: list[EventItem] = []
     aside: list[SetAside] = []
     for item in tumours.items:
         own = [telling for telling in tellings if telling.tumour is item]
         found, doubtful = _events_of(item, own, Course.of(reading, table), table)
+        if is_stage_iv(item) and not found[0].sites:
+            found[0].sites = _lesions_at_diagnosis(item, reading, table)
+            found[0].label = event_label(found[0].type, found[0].sites, item)
         events.extend(found)
         aside.extend(_set_aside(one, item, table) for one in doubtful)
     return events, aside
@@ -210,7 +216,7 @@ def site_adjectives(sites: Iterable[str]) -> str:
 # --- Tellings ------------------------------------------------------------------------------------------------
 
 
-def _tellings(reading: Reading, tumours: Tumours, table: Rules) -> list[Telling]:
+def _tellings(reading: Reading, tumours: Tumours, terminology: Terminology, table: Rules) -> list[Telling]:
     found: list[Telling] = []
     for clue in reading.clues(MentionKind.RECURRENCE, MentionKind.RESPONSE, MentionKind.METASTASIS):
         period = period_of(clue)
@@ -219,7 +225,7 @@ def _tellings(reading: Reading, tumours: Tumours, table: Rules) -> list[Telling]
             continue
         if clue.kind is MentionKind.METASTASIS:
             event_type: EventType | None = EventType.METASTATIC_RECURRENCE
-            sites = [clue.code] if clue.code else _site_of_specimen(clue, item)
+            sites = [clue.code] if clue.code else _site_of_specimen(clue, item, terminology)
             if _is_regional_node(clue) or is_spread(item.morphology):
                 continue
         else:
@@ -260,19 +266,40 @@ def _is_of_diagnosis(period: Period, item: TumourItem, event_type: EventType, ta
     return period.near(day(item.diagnosis_date), table.events["same_visit"])
 
 
-def _site_of_specimen(clue: Clue, item: TumourItem) -> list[str]:
-    """Where a metastasis without a site sits: the organ that is named before it ("biopsie du foie : métastase")."""
+def _site_of_specimen(clue: Clue, item: TumourItem, terminology: Terminology) -> list[str]:
+    """Where a metastasis without a site sits: the organ named before it ("biopsie du foie : métastase"), removed or not."""
+    if clue.source != "pathology":
+        return []
     own = site_group(item.topography) if item.topography else ""
-    return [
-        other.code
+    before = [
+        other.code if other.kind is MentionKind.TOPOGRAPHY else site_of_act(terminology, other.code)
         for other in clue.neighbours
-        if other.kind is MentionKind.TOPOGRAPHY
-        and other.code
-        and clue.source == "pathology"
-        and other.mention.end <= clue.mention.start
-        and site_group(other.code) != own
-        and not is_vague(other.code)
-    ][-1:]
+        if other.kind in (MentionKind.TOPOGRAPHY, MentionKind.PROCEDURE) and other.mention.end <= clue.mention.start
+    ]
+    return [code for code in before if code and site_group(code) != own and not is_vague(code)][-1:]
+
+
+def _lesions_at_diagnosis(item: TumourItem, reading: Reading, table: Rules) -> list[str]:
+    """Where the images of a tumour that is metastatic at once show lesions ("lésions osseuses multiples"), if nobody
+    names its metastases."""
+    if item.diagnosis_date is None:
+        return []
+    own = site_group(item.topography) if item.topography else ""
+    nearest = dt.timedelta(days=table.events["lesion_days"])
+    found = set()
+    for clue in reading.clues(MentionKind.TOPOGRAPHY):
+        if site_group(clue.code) in (own, "C77") or clue.code[:3] not in table.metastatic["sites"]:
+            continue
+        if clue.date is None or abs(clue.date - item.diagnosis_date) > nearest:
+            continue
+        if any(
+            other.kind is MentionKind.MORPHOLOGY
+            and table.lesion.match(other.mention.text)
+            and 0 <= clue.mention.start - other.mention.end <= table.events["lesion_within"]
+            for other in clue.neighbours
+        ):
+            found.add(clue.code)
+    return sorted(found)
 
 
 def _dates_the_tumour(clue: Clue, table: Rules) -> bool:
@@ -359,7 +386,23 @@ def _sites_of(clue: Clue, event_type: EventType | None, item: TumourItem, table:
         return [code for code in (*metastases, *after) if code.startswith("C77")]
     own = site_group(item.topography) if item.topography else ""
     after = [code for code in after if site_group(code) != own and not is_vague(code)]
-    return metastases or after
+    return metastases or after or _sites_beside(clue, table)
+
+
+def _sites_beside(clue: Clue, table: Rules) -> list[str]:
+    """The metastases of the sentences just before and after ("apparition d'une carcinose. Progression donc.")."""
+    nearest = dt.timedelta(days=table.events["beside_sites"])
+    return [
+        other.code
+        for sentence in (clue.sentence - 1, clue.sentence + 1)
+        for other in clue.page.by_sentence.get(sentence, ())
+        if other.kind is MentionKind.METASTASIS
+        and other.code
+        and not other.is_history
+        and clue.date
+        and other.date
+        and abs(other.date - clue.date) <= nearest
+    ]
 
 
 def _is_regional_node(clue: Clue) -> bool:
@@ -402,6 +445,7 @@ def _events_of(
         merged = _merged(kind, late, table.events["local_merge"], table)
         found.extend(one for one in merged if _is_confirmed(one, visits, table))
         doubtful.extend(one for one in merged if not _is_confirmed(one, visits, table))
+    by_type[EventType.PROGRESSION] += _of_new_sites(by_type[EventType.METASTATIC_RECURRENCE], item, start, metastatic, table)
     progressions = _merged(
         EventType.PROGRESSION,
         _later(item, by_type[EventType.PROGRESSION], table.events["recurrence_after"] // 2),
@@ -449,6 +493,10 @@ def _metastatic(
     if diagnosed and (item.topography or "")[:3] in table.events["peritoneum_is_regional"]:
         tellings = [one for one in tellings if not _is_first_peritoneum(one, diagnosed, table)]
     clusters = _clusters(_sited(tellings, table), table.events["merge"])
+    for telling in tellings:  # "métastases", without a site, tell again of those that are told then
+        near = [one for one in clusters if not telling.sites and one.period.near(telling.period, table.events["merge"])]
+        if near and telling not in near[0].tellings:
+            near[0].add(telling)
     window = table.events["synchronous"]
     documents = {telling.clue.page.document.id for one in clusters for telling in one.tellings if telling.clue}
     for one in clusters:
@@ -472,6 +520,30 @@ def _metastatic(
         if telling not in first.tellings and telling.period.start > first.period.start:
             first.add(telling, with_sites=not first.sites)
     return first
+
+
+def _of_new_sites(
+    tellings: list[Telling], item: TumourItem, start: EventItem, metastatic: Happening | None, table: Rules
+) -> list[Telling]:
+    """Metastases that appear where there were none, of a tumour that had others: tellings of a progression."""
+    since = metastatic.period.start if metastatic else start.date if start.sites or is_stage_iv(item) else None
+    if since is None:
+        return []
+    known = {site_group(code) for code in (metastatic.sites if metastatic else start.sites)}
+    found = []
+    for telling in tellings:
+        new = [code for code in telling.sites if site_group(code) not in known]
+        late = (telling.period.start - since).days > table.events["synchronous"]
+        if late and new and telling.clue and table.new_site.search(_line_before(telling.clue, table)):
+            found.append(replace(telling, type=EventType.PROGRESSION, sites=new))
+        known.update(site_group(code) for code in telling.sites)
+    return found
+
+
+def _line_before(clue: Clue, table: Rules) -> str:
+    """The words of the line before a clue's own, sentences before included, and its own."""
+    start = max(0, clue.mention.start - table.events["new_site_before"])
+    return clue.page.document.text[start : clue.mention.end].rsplit("\n", 1)[-1]
 
 
 def _is_first_peritoneum(telling: Telling, diagnosed: dt.date, table: Rules) -> bool:
@@ -579,11 +651,21 @@ def _is_weak(happening: Happening, table: Rules) -> bool:
     return all(one.source in weak for one in said) and confidence(said, table=table) < table.events["believed_from"]
 
 
+def _is_treated(happening: Happening, course: Course, table: Rules) -> bool:
+    """Whether a drug against cancer that was never given before begins soon after a recurrence that nobody denies."""
+    first, last = happening.period.start, happening.period.end + dt.timedelta(days=table.events["denied_within"])
+    if any(first <= day <= last for day in course.denials):
+        return False
+    return any(0 < (turn - first).days <= table.events["treated_within"] for turn in course.turns)
+
+
 def _is_confirmed(happening: Happening, visits: Course, table: Rules) -> bool:
     """Whether more than one document tells it, or nobody had the occasion to tell it again, or it is told as long past.
 
     What one report believes to see and no later one repeats was not so.
     """
+    if happening.type in RELAPSES and _is_treated(happening, visits, table):
+        return True
     if _is_weak(happening, table) or not _has_consequence(happening, visits, table):
         return False
     documents = {one.clue.page.document.id: one.clue.page.document.date for one in happening.tellings if one.clue}

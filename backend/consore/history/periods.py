@@ -64,9 +64,9 @@ def earliest(periods: Iterable[Period]) -> Period | None:
 
 def _precision(clue: Clue, stated: dt.date) -> str:
     """How precisely the sentence writes the date: readers give the first day of a month or a year."""
-    for other in clue.neighbours:
-        if other.kind is MentionKind.DATE and other.mention.date == stated and other.mention.value:
-            return {4: "year", 7: "month"}.get(len(other.mention.value), "day")
     if stated.day > 1 or stated == clue.page.document.date:
         return "day"
+    for other in (*clue.neighbours, *clue.page.clues):  # the date may head the line, sentences before
+        if other.kind is MentionKind.DATE and other.mention.date == stated and other.mention.value:
+            return {4: "year", 7: "month"}.get(len(other.mention.value), "day")
     return "year" if stated.month == 1 else "month"

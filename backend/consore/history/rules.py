@@ -49,10 +49,14 @@ class Rules:
     started_after: re.Pattern[str]
     stopped_before: re.Pattern[str]
     stopped_after: re.Pattern[str]
+    continued_before: re.Pattern[str]
+    continued_after: re.Pattern[str]
     stop_reasons: dict[str, re.Pattern[str]]
     tumour_words: re.Pattern[str]
     not_remission: re.Pattern[str]
     interim: re.Pattern[str]
+    new_site: re.Pattern[str]
+    lesion: re.Pattern[str]
     vital: dict[str, Any]
     death: re.Pattern[str]
     not_the_patients_death: re.Pattern[str]
@@ -109,6 +113,8 @@ def rules() -> Rules:
                 "started_after",
                 "stopped_before",
                 "stopped_after",
+                "continued_before",
+                "continued_after",
             )
         },
         stop_reasons={
@@ -117,6 +123,8 @@ def rules() -> Rules:
         tumour_words=re.compile(table["events"]["tumour_words"], re.IGNORECASE),
         not_remission=re.compile(table["events"]["not_remission"], re.IGNORECASE),
         interim=re.compile(table["events"]["interim"], re.IGNORECASE),
+        new_site=re.compile(table["events"]["new_site"], re.IGNORECASE),
+        lesion=re.compile(table["events"]["lesion"], re.IGNORECASE),
         vital=table["vital"],
         death=re.compile(table["vital"]["death"], re.IGNORECASE),
         not_the_patients_death=re.compile(table["vital"]["of_others"], re.IGNORECASE),

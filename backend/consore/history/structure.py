@@ -30,7 +30,7 @@ def structure(dossier: Dossier, terminology: Terminology) -> Biography:
         item.label = tumour_label(item, terminology)
     history = Biography(dossier.patient_id, tumours.items, set_aside=tumours.set_aside)
     name_items(history)
-    events, doubtful = find_events(reading, tumours)
+    events, doubtful = find_events(reading, tumours, terminology)
     history.events = events
     add_death(history, reading)
     history.events = correct_events(history.events, tumours, dossier.corrections)

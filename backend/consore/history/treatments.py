@@ -24,7 +24,7 @@ from consore.history.primaries import site_group
 from consore.history.results import cycles
 from consore.history.rules import Rules, rules
 from consore.history.staging import number_of
-from consore.history.tumours import Tumours, distinct_evidence
+from consore.history.tumours import Tumours, distinct_evidence, site_of_act
 from consore.model import (
     DrugItem,
     EventItem,
@@ -130,9 +130,15 @@ class Turns:
     events: list[dt.date]
     operations: list[dt.date]
 
-    def between(self, last: dt.date, first: dt.date, kind: TreatmentType) -> bool:
-        """Whether one lies after `last` and not after `first`."""
-        days = self.events if kind in LASTING else (*self.events, *self.operations)
+    def between(self, course: Course, first: dt.date, after: int) -> bool:
+        """Whether one lies after the last day of a course, not after `first`, and not within `after` days of its start.
+
+        What a board writes down days after a treatment began is what it was begun for.
+        """
+        assert course.start is not None
+        assert course.last is not None
+        last = max(course.last, course.start + dt.timedelta(days=after))
+        days = self.events if course.type in LASTING else (*self.events, *self.operations)
         return any(last < day <= first for day in days)
 
 
@@ -545,6 +551,10 @@ def _mode(clue: Clue, table: Rules) -> str:
     before, after = clue.words_before(60), clue.words_after(60)[len(clue.mention.text) :]
     if table.stopped_before.search(before) or table.stopped_after.search(after):
         return "stop"
+    if table.continued_before.search(before) or table.continued_after.search(after):
+        return "during"
+    if _cycle_of(clue, table) > 1:
+        return ""
     if table.started_before.search(before) or table.started_after.search(after):
         return "start"
     return "during" if table.during.search(before) else ""
@@ -701,7 +711,7 @@ def _may_be_act(one: str | None, other: str | None, terminology: Terminology, ta
     """Whether an act (`other`) told without a day may be this operation: of its organ, or without a name of its own."""
     if _names_none(other, table) or one is None or one in table.treatments["vague_acts"]:
         return True
-    return other is not None and _site_of_act(terminology, one) == _site_of_act(terminology, other)
+    return other is not None and _group_of_act(terminology, one) == _group_of_act(terminology, other)
 
 
 def _names_none(act: str | None, table: Rules) -> bool:
@@ -709,10 +719,8 @@ def _names_none(act: str | None, table: Rules) -> bool:
     return act in table.treatments["vague_acts"] or act in table.treatments["accompanying_acts"]
 
 
-@lru_cache(maxsize=4096)
-def _site_of_act(terminology: Terminology, code: str) -> str:
-    concept = terminology.concept("LOCAL" if code.startswith("PROC:") else "CCAM", code)
-    place = concept.attributes.get("site", "") if concept else ""
+def _group_of_act(terminology: Terminology, code: str) -> str:
+    place = site_of_act(terminology, code)
     return site_group(place) if place else ""
 
 
@@ -852,7 +860,7 @@ def _tells_of(course: Course, told: Told, turns: Turns, table: Rules) -> bool:
             return False
         if course.drugs < told.drugs and apart and (given or begun):
             return False
-        if apart and (given or begun) and not is_later_cycle and turns.between(course.last, period.start, told.type):
+        if apart and (given or begun) and not is_later_cycle and turns.between(course, period.start, table.treatments["advanced_before"]):
             return False
         if told.is_dated and told.mode == "start" and course.has_start and period.is_day:
             again = told.drugs == course.drugs and told.type is TreatmentType.CHEMOTHERAPY
@@ -1190,10 +1198,11 @@ def _telling_order(told: Told) -> tuple[bool, bool, int, bool, dt.date, str, int
     clue, period = told.clue, told.period
     table = rules()
     days = (period.end - period.start).days if period else 999
-    first_hand = told.mode == "start" or (clue.source in table.treatments["giving_kinds"] and told.cycle <= 1)
+    later = told.cycle > 1 and told.mode != "start"
+    first_hand = told.mode == "start" or (clue.source in table.treatments["giving_kinds"] and not later)
     rank = (
         0
-        if days == 0 and (told.is_dated or first_hand)
+        if days == 0 and (told.is_dated or first_hand) and not later
         else 1
         if days <= 31 and told.is_dated
         else 2
@@ -1213,10 +1222,10 @@ def _telling_order(told: Told) -> tuple[bool, bool, int, bool, dt.date, str, int
 
 def _is_first_hand(told: Told, table: Rules) -> bool:
     """Whether a sentence dates it, says that it begins, or is of those who did it."""
+    if told.cycle > 1 and told.mode != "start":
+        return False
     if told.is_dated or told.mode == "start":
         return True
-    if told.cycle > 1:
-        return False
     kinds = "operating_kinds" if told.type is TreatmentType.SURGERY else "giving_kinds"
     return told.clue.source in table.treatments[kinds]
 

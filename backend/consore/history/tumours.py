@@ -351,12 +351,27 @@ def _sampled(page: Page, terminology: Terminology) -> list[Statement]:
     if page.kind not in rules().diagnosis["specimen_kinds"]:
         return []
     found = []
+    of_cancer = any(one.kind is MentionKind.MORPHOLOGY and behaviour(one.code) in ("2", "3") for one in page.clues)
     for clue in page.clues:
-        if clue.kind is MentionKind.PROCEDURE and clue.code in rules().diagnosis["sampling_acts"]:
-            place = _organ_in(clue.words_after(rules().diagnosis["organ_within"]), terminology)
-            if place and site_group(place.code) not in rules().metastatic["sites"]:
-                found.append(_joined(clue, place.code, None, _side_of_organ(place, clue)))
+        if clue.kind is not MentionKind.PROCEDURE:
+            continue
+        if clue.code in rules().diagnosis["sampling_acts"]:
+            organ = _organ_in(clue.words_after(rules().diagnosis["organ_within"]), terminology)
+            place, side = (organ.code, _side_of_organ(organ, clue)) if organ else (None, None)
+        else:
+            place, side = site_of_act(terminology, clue.code) if of_cancer else None, None
+        if place and site_group(place) not in rules().metastatic["sites"]:
+            found.append(_joined(clue, place, None, side))
     return found
+
+
+@lru_cache(maxsize=4096)
+def site_of_act(terminology: Terminology, code: str) -> str | None:
+    """The topography of the organ that an act is of ("prostatectomie": C61.9), where the referentials know it; nodes are
+    of the organ that they drain."""
+    concept = terminology.concept("LOCAL" if code.startswith("PROC:") else "CCAM", code)
+    place = concept.attributes.get("site", "") if concept else ""
+    return place if place and not place.startswith("C77") else None
 
 
 def _named_beside(loose: list[Statement], terminology: Terminology, table: Rules) -> list[Statement]:
@@ -586,12 +601,19 @@ def _believed(drafts: list[Draft], metastatic: set[str], table: Rules) -> list[D
         drafts,
         key=lambda draft: (not draft.has_sheet, _is_metastasis(draft, [], metastatic), -draft.support(table)),
     )
-    kept = [draft for draft in order if draft.has_sheet] or [order[0]]
-    for draft in order:
+    counted = [draft for draft in order if not _is_skin_antecedent(draft)]
+    kept = [draft for draft in order if draft.has_sheet] or (counted or order)[:1]
+    for draft in counted:
         if draft in kept or not draft.is_well_supported(table) or _is_metastasis(draft, kept, metastatic):
             continue
         kept.append(draft)
     return kept
+
+
+def _is_skin_antecedent(draft: Draft) -> bool:
+    """Whether only the past tells a basal cell carcinoma: registries count none among multiple primaries (ENCR, 2000)."""
+    basal = draft.morphology is not None and draft.morphology.startswith("809") and not draft.has_sheet
+    return basal and all(one.clue is None or one.clue.is_history for one in draft.statements)
 
 
 def _is_followed(reading: Reading, table: Rules) -> bool:
@@ -861,9 +883,9 @@ def _diagnosis_date(draft: Draft, table: Rules) -> dt.date | None:
     sheets = [one.date for one in draft.statements if one.source == "tumour_sheet" and one.date]
     if sheets:
         return min(sheets)
-    stated = [
-        period for one in draft.statements if one.is_dated and one.clue and (period := period_of(one.clue)) is not None
-    ]
+    dated = [one for one in draft.statements if one.is_dated and one.clue]
+    named = [one for one in dated if one.morphology]  # "une masse du lobe supérieur" is not yet a cancer
+    stated = [period for one in named or dated if one.clue and (period := period_of(one.clue)) is not None]
     pathology = [one for one in draft.statements if one.source == "pathology" and one.date and not one.is_dated]
     if pathology:
         oldest = min(pathology, key=lambda one: (str(one.date), one.origin))

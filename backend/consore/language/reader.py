@@ -164,7 +164,7 @@ class Reader:
         context = Context.of(page.plain, sections(page.plain), page.layout.text)
         starts = [start for start, _ in page.sentences]
         where = [bisect_right(starts, mention.start) - 1 for mention in mentions]
-        dates = dates_of(mentions, where, page.plain)
+        dates = dates_of(mentions, where, page.plain, page.layout.text)
         organ = drug = -_FAR  # where the last organ or act, and the last drug against cancer, ended
         of_organ = of_drug = Assertion.PRESENT
         for mention, sentence, date in zip(mentions, where, dates, strict=True):

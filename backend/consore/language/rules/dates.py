@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from operator import attrgetter
 from typing import NamedTuple
 
 from consore.language.anchored import Anchored, Places
@@ -106,13 +107,14 @@ def find_dates(text: str, plain: str, places: Places, calendar: Calendar) -> Ite
         )
 
 
-def dates_of(mentions: list[Mention], sentence_of: Sequence[int], plain: str) -> list[dt.date | None]:
+def dates_of(mentions: list[Mention], sentence_of: Sequence[int], plain: str, text: str) -> list[dt.date | None]:
     """The date of each mention: its own, else the nearest of its sentence.
 
-    `sentence_of[i]` is the sentence of `mentions[i]`. What lies between the two counts double when another statement
+    `sentence_of[i]` is the sentence of `mentions[i]`; `plain` is `text` in its `layout.plain` form. What lies between the two counts double when another statement
     (« ; », « puis », « et ») stands there. A date that begins a statement (« 66 Gy sur la loge, en mai 2024, rechute »)
     is never that of what stands before it; one that ends a statement (« docétaxel débuté le 9 mars 2013, tumorectomie
-    en 2013 ») is rather not that of what comes after.
+    en 2013 ») is rather not that of what comes after. A date that heads a line (« 17/08/2022 : céphalées ; l'IRM montre
+    trois métastases. Stade IV. ») is that of the sentences of the line too, up to the one that has another.
     """
     dates: dict[int, list[_Day]] = {}
     recurs: set[int] = set()
@@ -127,12 +129,42 @@ def dates_of(mentions: list[Mention], sentence_of: Sequence[int], plain: str) ->
         sentence: [day for day in dates.get(sentence, ()) if not _of_diagnosis(day.mention, plain)]
         for sentence in recurs
     }
-    return [
+    found = [
         _date_of(
             mention, later[sentence] if sentence in later and mention.kind in _LATER else dates.get(sentence, ()), plain
         )
         for mention, sentence in zip(mentions, sentence_of, strict=True)
     ]
+    for heading in (mention for mention in mentions if _heads_a_line(mention, plain)):
+        end = _end_of_line(text, heading.end)
+        for place in range(bisect_left(mentions, heading.end, key=attrgetter("start")), len(mentions)):
+            mention = mentions[place]
+            if mention.start >= end or (mention.kind is MentionKind.DATE and "." in plain[heading.end : mention.start]):
+                break
+            if sentence_of[place] not in dates:
+                found[place] = heading.date
+    return found
+
+
+_STARTS_A_LINE = re.compile(r"(?:^|\n) *(?:[-•*·>] *)?(?:(?:le|en|debut|fin|courant|du [^\n]{4,20} au) )?$")
+_HEADS = re.compile(r" *(?:[:|]|- )")
+_NEXT_LINE = re.compile(r"\n(?![ \t]*[a-zà-öø-ÿœ(])")
+
+
+def _heads_a_line(mention: Mention, plain: str) -> bool:
+    """Whether a line of a chronology begins with this date (« 05/10/2020 : biopsie… »)."""
+    if mention.kind is not MentionKind.DATE or mention.date is None:
+        return False
+    return (
+        _HEADS.match(plain, mention.end) is not None
+        and _STARTS_A_LINE.search(plain, max(0, mention.start - 40), mention.start) is not None
+    )
+
+
+def _end_of_line(text: str, start: int) -> int:
+    """Where the line ends; one that goes on in small letters is wrapped."""
+    found = _NEXT_LINE.search(text, start)
+    return found.start() if found else len(text)
 
 
 class _Day(NamedTuple):
