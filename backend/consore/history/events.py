@@ -19,7 +19,7 @@ from consore.history.clues import Clue, Reading, row_evidence
 from consore.history.periods import Period, day, earliest, period_of
 from consore.history.primaries import UNSPECIFIED_SITES, is_spread, is_vague, site, site_group
 from consore.history.rules import Rules, rules
-from consore.history.tumours import Tumours, distinct_evidence, said_otherwise, site_of_act
+from consore.history.tumours import Tumours, distinct_evidence, organ_in, said_otherwise, site_of_act
 from consore.model import (
     Conflict,
     EventItem,
@@ -42,6 +42,7 @@ RECURRENCES = {
     "RESP:complete": EventType.REMISSION,
 }
 RELAPSES = (EventType.LOCAL_RECURRENCE, EventType.REGIONAL_RECURRENCE, EventType.METASTATIC_RECURRENCE)
+TURNS = (*RELAPSES, EventType.PROGRESSION)
 LABELS = {
     EventType.LOCAL_RECURRENCE: "Récidive locale",
     EventType.REGIONAL_RECURRENCE: "Récidive régionale",
@@ -120,9 +121,7 @@ class Course:
         )
 
 
-def find_events(
-    reading: Reading, tumours: Tumours, terminology: Terminology
-) -> tuple[list[EventItem], list[SetAside]]:
+def find_events(reading: Reading, tumours: Tumours, terminology: Terminology) -> tuple[list[EventItem], list[SetAside]]:
     """The events of all tumours, by date, each with the one that it follows; and what was told and not believed."""
     table = rules()
     tellings = _tellings(reading, tumours, terminology, table)
@@ -163,7 +162,7 @@ def metastatic_since(item: TumourItem, events: Iterable[EventItem]) -> dt.date |
             return event.date
         if event.type is EventType.METASTATIC_RECURRENCE:
             return event.date
-        if event.type in (*RELAPSES, EventType.PROGRESSION) and is_never_metastatic(item):
+        if event.type in TURNS and is_never_metastatic(item):
             return event.date
     return None
 
@@ -220,7 +219,7 @@ def _tellings(reading: Reading, tumours: Tumours, terminology: Terminology, tabl
     found: list[Telling] = []
     for clue in reading.clues(MentionKind.RECURRENCE, MentionKind.RESPONSE, MentionKind.METASTASIS):
         period = period_of(clue)
-        item = tumours.of(clue)
+        item = tumours.named_by(clue) or _advanced(found, period) or tumours.at(clue.date)
         if period is None or item is None:
             continue
         if clue.kind is MentionKind.METASTASIS:
@@ -229,8 +228,8 @@ def _tellings(reading: Reading, tumours: Tumours, terminology: Terminology, tabl
             if _is_regional_node(clue) or is_spread(item.morphology):
                 continue
         else:
-            event_type = _recurrence_type(clue, item, table)
-            sites = _sites_of(clue, event_type, item, table)
+            event_type = _recurrence_type(clue, item, terminology, table)
+            sites = _sites_of(clue, event_type, item, terminology, table)
         if event_type is None:
             continue
         if clue.is_dated and _is_of_diagnosis(period, item, event_type, table):
@@ -255,6 +254,13 @@ def _tellings(reading: Reading, tumours: Tumours, terminology: Terminology, tabl
     return found
 
 
+def _advanced(found: Iterable[Telling], period: Period | None) -> TumourItem | None:
+    """Of several tumours, the one that last relapsed or progressed: documents that name none go on telling of it."""
+    known = [one for one in found if period and one.type in TURNS and one.period.start <= period.start]
+    last = max(known, key=lambda one: one.period.start, default=None)
+    return last.tumour if last else None
+
+
 def _is_of_diagnosis(period: Period, item: TumourItem, event_type: EventType, table: Rules) -> bool:
     """Whether the sentence dates the tumour ("rechute métastatique d'un cancer de 2020") and not the event."""
     if item.diagnosis_date is None or event_type is EventType.REMISSION:
@@ -267,7 +273,7 @@ def _is_of_diagnosis(period: Period, item: TumourItem, event_type: EventType, ta
 
 
 def _site_of_specimen(clue: Clue, item: TumourItem, terminology: Terminology) -> list[str]:
-    """Where a metastasis without a site sits: the organ named before it ("biopsie du foie : métastase"), removed or not."""
+    """Where a metastasis without a site sits: the organ named before it ("biopsie du foie : métastase")."""
     if clue.source != "pathology":
         return []
     own = site_group(item.topography) if item.topography else ""
@@ -292,12 +298,7 @@ def _lesions_at_diagnosis(item: TumourItem, reading: Reading, table: Rules) -> l
             continue
         if clue.date is None or abs(clue.date - item.diagnosis_date) > nearest:
             continue
-        if any(
-            other.kind is MentionKind.MORPHOLOGY
-            and table.lesion.match(other.mention.text)
-            and 0 <= clue.mention.start - other.mention.end <= table.events["lesion_within"]
-            for other in clue.neighbours
-        ):
+        if _is_lesion(clue, table):
             found.add(clue.code)
     return sorted(found)
 
@@ -316,7 +317,7 @@ def _is_year_of_diagnosis(period: Period, item: TumourItem) -> bool:
     return held is not None and period.start <= held <= period.end and (period.end - period.start).days > 31
 
 
-def _recurrence_type(clue: Clue, item: TumourItem, table: Rules) -> EventType | None:
+def _recurrence_type(clue: Clue, item: TumourItem, terminology: Terminology, table: Rules) -> EventType | None:
     """What a recurrence is of; an unspecified one is told by the sites of its sentence.
 
     A leukaemia, a myeloma or a lymphoma has no metastases: it relapses, wherever it does.
@@ -337,12 +338,16 @@ def _recurrence_type(clue: Clue, item: TumourItem, table: Rules) -> EventType | 
     if any(other.kind is MentionKind.METASTASIS for other in clue.neighbours):
         return EventType.METASTATIC_RECURRENCE
     places = [other.code for other in clue.neighbours if other.kind is MentionKind.TOPOGRAPHY and other.code]
-    after = _places_after(clue, table)
+    after = _places_after(clue, terminology, table)
     if item.topography and any(site_group(code) == site_group(item.topography) for code in after or places):
         return EventType.LOCAL_RECURRENCE
     if any(code.startswith("C77") for code in after or places):
         return EventType.REGIONAL_RECURRENCE
-    elsewhere = [code for code in after if code[:3] not in UNSPECIFIED_SITES]
+    if not places and item.topography:
+        organ = organ_in(clue.words_of_sentence(), terminology)
+        if organ and site_group(organ.code) == site_group(item.topography):
+            return EventType.LOCAL_RECURRENCE
+    elsewhere = [code for code in after or _shown_beside(clue, item, table) if code[:3] not in UNSPECIFIED_SITES]
     return EventType.METASTATIC_RECURRENCE if elsewhere and item.topography else None
 
 
@@ -360,8 +365,11 @@ def _is_of_no_tumour(clue: Clue, table: Rules) -> bool:
     return adjective and table.tumour_words.search(clue.words_before(40)) is None
 
 
-def _places_after(clue: Clue, table: Rules) -> list[str]:
-    """The sites told just after the words ("récidive péritonéale", "progression hépatique et osseuse")."""
+def _places_after(clue: Clue, terminology: Terminology, table: Rules) -> list[str]:
+    """The sites told just after the words ("récidive péritonéale", "progression hépatique et osseuse").
+
+    Where the reader marked none, the organ that the dictionary knows in the very next words.
+    """
     found: list[str] = []
     end = clue.mention.end
     for other in clue.neighbours:
@@ -371,22 +379,50 @@ def _places_after(clue: Clue, table: Rules) -> list[str]:
             break
         found.append(other.code)
         end = max(end, other.mention.end)
-    return found
+    if found:
+        return found
+    organ = organ_in(clue.words_after(table.events["organ_after"])[len(clue.mention.text) :], terminology)
+    return [organ.code] if organ else []
 
 
-def _sites_of(clue: Clue, event_type: EventType | None, item: TumourItem, table: Rules) -> list[str]:
+def _sites_of(
+    clue: Clue, event_type: EventType | None, item: TumourItem, terminology: Terminology, table: Rules
+) -> list[str]:
     """The sites of the event's sentence: its metastases, and the organs told just after its words."""
     if is_spread(item.morphology) or event_type in (None, EventType.REMISSION):
         return []
     metastases = [other.code for other in clue.neighbours if other.kind is MentionKind.METASTASIS and other.code]
-    after = _places_after(clue, table)
+    after = _places_after(clue, terminology, table)
     if event_type is EventType.LOCAL_RECURRENCE:
         return [item.topography] if item.topography else []
     if event_type is EventType.REGIONAL_RECURRENCE:
         return [code for code in (*metastases, *after) if code.startswith("C77")]
     own = site_group(item.topography) if item.topography else ""
     after = [code for code in after if site_group(code) != own and not is_vague(code)]
-    return metastases or after or _sites_beside(clue, table)
+    return metastases or after or _shown_beside(clue, item, table) or _sites_beside(clue, table)
+
+
+def _shown_beside(clue: Clue, item: TumourItem, table: Rules) -> list[str]:
+    """The organs, not the tumour's, in which the sentence shows lesions ("récidive avec des nodules du foie")."""
+    own = site_group(item.topography) if item.topography else ""
+    return [
+        other.code
+        for other in clue.neighbours
+        if other.kind is MentionKind.TOPOGRAPHY
+        and other.code[:3] in table.metastatic["sites"]
+        and site_group(other.code) != own
+        and _is_lesion(other, table)
+    ]
+
+
+def _is_lesion(organ: Clue, table: Rules) -> bool:
+    """Whether the organ is that of an image ("nodules pulmonaires", "lésions du foie")."""
+    return any(
+        other.kind is MentionKind.MORPHOLOGY
+        and table.lesion.match(other.mention.text)
+        and 0 <= organ.mention.start - other.mention.end <= table.events["lesion_within"]
+        for other in organ.neighbours
+    )
 
 
 def _sites_beside(clue: Clue, table: Rules) -> list[str]:
@@ -445,7 +481,9 @@ def _events_of(
         merged = _merged(kind, late, table.events["local_merge"], table)
         found.extend(one for one in merged if _is_confirmed(one, visits, table))
         doubtful.extend(one for one in merged if not _is_confirmed(one, visits, table))
-    by_type[EventType.PROGRESSION] += _of_new_sites(by_type[EventType.METASTATIC_RECURRENCE], item, start, metastatic, table)
+    spread = by_type[EventType.METASTATIC_RECURRENCE]
+    by_type[EventType.PROGRESSION] += _of_new_sites(spread, item, start, metastatic, table)
+    found.extend(_again(spread, by_type, item, start, metastatic, visits, table))
     progressions = _merged(
         EventType.PROGRESSION,
         _later(item, by_type[EventType.PROGRESSION], table.events["recurrence_after"] // 2),
@@ -538,6 +576,35 @@ def _of_new_sites(
             found.append(replace(telling, type=EventType.PROGRESSION, sites=new))
         known.update(site_group(code) for code in telling.sites)
     return found
+
+
+def _again(
+    tellings: list[Telling],
+    by_type: dict[EventType, list[Telling]],
+    item: TumourItem,
+    start: EventItem,
+    metastatic: Happening | None,
+    visits: Course,
+    table: Rules,
+) -> list[Happening]:
+    """What reports call a recurrence of a tumour that was metastatic before: after a remission it is one; else it is a
+    telling of a progression."""
+    since = metastatic.period.start if metastatic else start.date if start.sites or is_stage_iv(item) else None
+    if since is None:
+        return []
+    late = [
+        one
+        for one in tellings
+        if _is_named(one)
+        and one.clue
+        and not one.clue.is_history
+        and (one.period.start - since).days > table.events["synchronous"]
+        and (not metastatic or one not in metastatic.tellings or one.is_dated)
+    ]
+    complete = [one.period.start for one in by_type[EventType.REMISSION] if one.period.start > since]
+    anew = [one for one in late if any(day < one.period.start for day in complete)]
+    by_type[EventType.PROGRESSION] += [replace(one, type=EventType.PROGRESSION) for one in late if one not in anew]
+    return [one for one in _clusters(anew, table.events["merge"]) if _is_confirmed(one, visits, table)][:1]
 
 
 def _line_before(clue: Clue, table: Rules) -> str:

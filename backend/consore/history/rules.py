@@ -32,6 +32,7 @@ class Rules:
     called_primary: re.Pattern[str]
     joiners: re.Pattern[str]
     range_words: re.Pattern[str]
+    range_lines: re.Pattern[str]
     sessions: re.Pattern[str]
     times: re.Pattern[str]
     metastasis_of_cim10: dict[str, str]
@@ -91,6 +92,7 @@ def rules() -> Rules:
         image=re.compile(table["support"]["image"], re.IGNORECASE),
         unknown_primary=re.compile(table["support"]["unknown_primary"], re.IGNORECASE),
         called_primary=re.compile(table["support"]["called_primary"], re.IGNORECASE),
+        range_lines=re.compile(table["treatments"]["range_lines"], re.IGNORECASE),
         range_words=re.compile(table["treatments"]["range_words"], re.IGNORECASE),
         sessions=re.compile(table["treatments"]["sessions"], re.IGNORECASE),
         times=re.compile(table["treatments"]["times"], re.IGNORECASE),

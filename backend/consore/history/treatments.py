@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from consore.history.beliefs import confidence, french, key_of, voices, when_said, who_says
 from consore.history.clues import Clue, Page, Reading, row_evidence
-from consore.history.events import metastatic_since
+from consore.history.events import TURNS, metastatic_since
 from consore.history.periods import Period, day, period_of, whole
 from consore.history.primaries import site_group
 from consore.history.results import cycles
@@ -53,13 +53,6 @@ LASTING = frozenset({TreatmentType.HORMONOTHERAPY, TreatmentType.TARGETED, Treat
 LOCAL_TYPES = frozenset({TreatmentType.SURGERY, TreatmentType.RADIOTHERAPY, TreatmentType.TRANSPLANT})
 ATC_OF_INN = 7  # characters of the code of a drug; shorter ones are classes
 NOT_DRUGS = LOCAL_TYPES | {TreatmentType.OTHER}
-# After such an event, what is given again is given anew.
-TURNS = (
-    EventType.LOCAL_RECURRENCE,
-    EventType.REGIONAL_RECURRENCE,
-    EventType.METASTATIC_RECURRENCE,
-    EventType.PROGRESSION,
-)
 STRONGEST = (
     TreatmentType.CHEMOTHERAPY,
     TreatmentType.IMMUNOTHERAPY,
@@ -192,7 +185,7 @@ def find_treatments(
     doubtful += [course for course in courses if course.period is None and _is_of_another(course, courses)]
     courses = [course for course in courses if course not in doubtful]
     for course in courses:
-        course.tumour = _tumour_of(course, tumours)
+        course.tumour = _tumour_of(course, tumours, events, table)
         known = course.tumour.diagnosis_date if course.tumour else None
         if known and course.period and not course.period.is_day and course.period.start < known <= course.period.end:
             course.period = Period(known, course.period.end)  # nothing is treated before it is known
@@ -446,12 +439,15 @@ def _ranges(page: Page, table: Rules) -> list[tuple[Clue, Clue]]:
 def _found_ranges(page: Page, table: Rules) -> Iterator[tuple[Clue, Clue]]:
     dates = [clue for clue in page.clues if clue.kind is MentionKind.DATE and clue.mention.date]
     for first, last in pairwise(dates):
-        if first.sentence != last.sentence:
+        if first.sentence != last.sentence and page.kind != "radiotherapy":
             continue
         between = page.document.text[first.mention.end : last.mention.start]
         start, end = first.mention.date, last.mention.date
         longest = dt.timedelta(days=table.treatments["longest_range"])
-        if start and end and start < end < start + longest and len(between) < 20 and table.range_words.match(between):
+        if not (start and end and start < end < start + longest and len(between) < 40):
+            continue
+        joins = table.range_words if first.sentence == last.sentence else table.range_lines
+        if joins.match(between):
             yield first, last
 
 
@@ -860,7 +856,12 @@ def _tells_of(course: Course, told: Told, turns: Turns, table: Rules) -> bool:
             return False
         if course.drugs < told.drugs and apart and (given or begun):
             return False
-        if apart and (given or begun) and not is_later_cycle and turns.between(course, period.start, table.treatments["advanced_before"]):
+        if (
+            apart
+            and (given or begun)
+            and not is_later_cycle
+            and turns.between(course, period.start, table.treatments["advanced_before"])
+        ):
             return False
         if told.is_dated and told.mode == "start" and course.has_start and period.is_day:
             again = told.drugs == course.drugs and told.type is TreatmentType.CHEMOTHERAPY
@@ -877,7 +878,8 @@ def _tells_of(course: Course, told: Told, turns: Turns, table: Rules) -> bool:
 # --- Lines, tumours, responses -----------------------------------------------------------------------------
 
 
-def _tumour_of(course: Course, tumours: Tumours) -> TumourItem | None:
+def _tumour_of(course: Course, tumours: Tumours, events: Sequence[EventItem], table: Rules) -> TumourItem | None:
+    """The tumour that a treatment treats: that of its sentences; else the one that turned worse last, not long before."""
     votes: dict[int, int] = defaultdict(int)
     for clue in course.clues:
         item = tumours.of(clue)
@@ -885,6 +887,12 @@ def _tumour_of(course: Course, tumours: Tumours) -> TumourItem | None:
             votes[item.rank] += 1
     if votes and len(tumours.items) > 1:
         return tumours.items[max(sorted(votes), key=lambda rank: votes[rank]) - 1]
+    turns = [
+        one for one in events if one.type in TURNS and one.date and course.start and (course.start - one.date).days >= 0
+    ]
+    last = max(turns, key=lambda one: str(one.date), default=None)
+    if last and last.date and course.start and (course.start - last.date).days <= table.treatments["unseen_start"]:
+        return next((item for item in tumours.items if item.rank == last.tumour_rank), None)
     return tumours.at(course.start)
 
 

@@ -171,6 +171,10 @@ class Tumours:
 
     def of(self, clue: Clue) -> TumourItem | None:
         """The tumour a clue speaks of: its sentence's, else its document's, else the last one known at its date."""
+        return self.named_by(clue) or self.at(clue.date)
+
+    def named_by(self, clue: Clue) -> TumourItem | None:
+        """The tumour that the sentence or the document of a clue names; the only one, where there is one."""
         if len(self.items) <= 1:
             return self.items[0] if self.items else None
         for other in clue.neighbours:
@@ -180,7 +184,7 @@ class Tumours:
             if found:
                 return found
         rank = self.of_page.get(clue.page.document.id)
-        return self.items[rank - 1] if rank else self.at(clue.date)
+        return self.items[rank - 1] if rank else None
 
     def remove(self, item: TumourItem) -> None:
         """Take a tumour out; its clues speak of none."""
@@ -318,6 +322,8 @@ def _read_page(
     if not any(one.topography for one in (*joined, *loose)):
         loose.extend(_sampled(page, terminology))
         joined.extend(_named_beside(loose, terminology, table))
+        if not any(one.topography for one in (*joined, *loose)):
+            partial.extend(_removed(page, loose, terminology))
     if not joined and page.kind in ("pathology", "surgery", "rcp", "molecular"):
         morphologies = [one for one in loose if one.morphology]
         topographies = [
@@ -351,18 +357,23 @@ def _sampled(page: Page, terminology: Terminology) -> list[Statement]:
     if page.kind not in rules().diagnosis["specimen_kinds"]:
         return []
     found = []
-    of_cancer = any(one.kind is MentionKind.MORPHOLOGY and behaviour(one.code) in ("2", "3") for one in page.clues)
     for clue in page.clues:
-        if clue.kind is not MentionKind.PROCEDURE:
-            continue
-        if clue.code in rules().diagnosis["sampling_acts"]:
-            organ = _organ_in(clue.words_after(rules().diagnosis["organ_within"]), terminology)
-            place, side = (organ.code, _side_of_organ(organ, clue)) if organ else (None, None)
-        else:
-            place, side = site_of_act(terminology, clue.code) if of_cancer else None, None
-        if place and site_group(place) not in rules().metastatic["sites"]:
-            found.append(_joined(clue, place, None, side))
+        if clue.kind is MentionKind.PROCEDURE and clue.code in rules().diagnosis["sampling_acts"]:
+            place = organ_in(clue.words_after(rules().diagnosis["organ_within"]), terminology)
+            if place and site_group(place.code) not in rules().metastatic["sites"]:
+                found.append(_joined(clue, place.code, None, _side_of_organ(place, clue)))
     return found
+
+
+def _removed(page: Page, loose: list[Statement], terminology: Terminology) -> list[Statement]:
+    """The histologies of a specimen, in the organ that was removed ("pièce de prostatectomie : adénocarcinome")."""
+    if page.kind not in rules().diagnosis["removed_kinds"]:
+        return []
+    places = {site_of_act(terminology, clue.code) for clue in page.clues if clue.kind is MentionKind.PROCEDURE}
+    sites = {place for place in places if place and site_group(place) not in rules().metastatic["sites"]}
+    if len({site_group(place) for place in sites}) != 1:
+        return []
+    return [replace(one, topography=min(sites)) for one in loose if one.morphology]
 
 
 @lru_cache(maxsize=4096)
@@ -385,7 +396,7 @@ def _named_beside(loose: list[Statement], terminology: Terminology, table: Rules
         clue, morphology = one.clue, str(one.morphology)
         assert clue is not None
         reach = table.diagnosis["organ_within"]
-        place = _organ_in(clue.words_after(reach)[len(clue.mention.text) :], terminology) or _organ_in(
+        place = organ_in(clue.words_after(reach)[len(clue.mention.text) :], terminology) or organ_in(
             clue.words_before(reach), terminology, last=True
         )
         usual = usual_site(None, morphology)
@@ -419,7 +430,7 @@ _AFTER_ORGAN = re.compile(r"\s*\(?(?:(?P<right>droite?|dte?|D)|(?P<left>gauche|g
 
 
 @lru_cache(maxsize=4096)
-def _organ_in(words: str, terminology: Terminology, *, last: bool = False) -> _Organ | None:
+def organ_in(words: str, terminology: Terminology, *, last: bool = False) -> _Organ | None:
     """The first (or last) organ that the dictionary knows in these words."""
     organs = [one for one in terminology.match(words) if one.kind == "topography" and one.code]
     if not organs:
@@ -457,7 +468,7 @@ def _read_sentence(clues: list[Clue], joined: list[Statement], loose: list[State
         for topography in topographies:
             if site_group(topography.code) == site_group(near.code):
                 taken.add(id(topography))
-                side = _side(topography, sides, table)
+                side = _side(topography, sides, table, usual_site(topography.code, morphology.code))
                 joined.append(_joined(morphology, topography.code, morphology.code, side))
     for topography in topographies:
         if id(topography) not in taken:
@@ -523,10 +534,10 @@ def _distance(clue: Clue, other: Clue) -> int:
     return 0 if max(after, before) < 0 else after if after >= 0 else 2 * before
 
 
-def _side(topography: Clue, sides: list[Clue], table: Rules) -> Laterality | None:
+def _side(topography: Clue, sides: list[Clue], table: Rules, place: str | None = None) -> Laterality | None:
     named = table.diagnosis["side_of_words"].get(topography.mention.text)
     own = Laterality(named) if named else side_of(topography)
-    if own or not site(topography.code).paired:
+    if own or not site(place or topography.code).paired:
         return own
     near = _nearest(topography, sides, table.diagnosis["side_characters"])
     return side_of(near) if near else None
@@ -834,7 +845,7 @@ def _morphology(draft: Draft, table: Rules) -> str | None:
         key=lambda code: (
             is_unspecified(code),
             behaviour(code) != "3",
-            code[:4] == "8140" and len(votes) > 1,
+            code[:4] in table.diagnosis["generic_histologies"] and len(votes) > 1,
             best[code],
             -votes[code],
             code,
