@@ -723,7 +723,7 @@ def _is_treated(happening: Happening, course: Course, table: Rules) -> bool:
     first, last = happening.period.start, happening.period.end + dt.timedelta(days=table.events["denied_within"])
     if any(first <= day <= last for day in course.denials):
         return False
-    return any(0 < (turn - first).days <= table.events["treated_within"] for turn in course.turns)
+    return any(0 <= (turn - first).days <= table.events["treated_within"] for turn in course.turns)
 
 
 def _is_confirmed(happening: Happening, visits: Course, table: Rules) -> bool:

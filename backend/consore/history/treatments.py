@@ -494,7 +494,7 @@ def _is_drug(clue: Clue, table: Rules) -> bool:
     if clue.code in table.treatments["conditioning"]:
         return False
     words = clue.words_before(60)
-    return not ("ondition" in words.lower() and table.conditioning.search(words))
+    return table.conditioning.search(words) is None
 
 
 def _dated(told: Told, ranges: dict[int, tuple[dt.date | None, dt.date | None, int]], table: Rules) -> Told:

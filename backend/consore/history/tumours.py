@@ -318,7 +318,7 @@ def _read_page(
         if clue.kind is MentionKind.MORPHOLOGY or clue.kind is MentionKind.TOPOGRAPHY
     }
     for sentence in sorted(named):
-        _read_sentence(page.by_sentence[sentence], joined, loose, table)
+        _read_sentence(page.by_sentence[sentence], joined, loose, table, terminology)
     if not any(one.topography for one in (*joined, *loose)):
         loose.extend(_sampled(page, terminology))
         joined.extend(_named_beside(loose, terminology, table))
@@ -423,7 +423,7 @@ def _side_of_organ(place: _Organ, clue: Clue) -> Laterality | None:
 
 class _Organ(NamedTuple):
     code: str
-    side: Laterality | None  # that stands just after it
+    side: Laterality | None  # that its words hold or that stands just after it
 
 
 _AFTER_ORGAN = re.compile(r"\s*\(?(?:(?P<right>droite?|dte?|D)|(?P<left>gauche|gche|G))\b")
@@ -436,15 +436,24 @@ def organ_in(words: str, terminology: Terminology, *, last: bool = False) -> _Or
     if not organs:
         return None
     organ = organs[-1 if last else 0]
+    named = rules().diagnosis["side_of_words"].get(words[organ.start : organ.end])
+    if named:
+        return _Organ(str(organ.code), Laterality(named))
     side = _AFTER_ORGAN.match(words, organ.end)
     return _Organ(str(organ.code), None if not side else Laterality.RIGHT if side["right"] else Laterality.LEFT)
 
 
-def _read_sentence(clues: list[Clue], joined: list[Statement], loose: list[Statement], table: Rules) -> None:
+def _read_sentence(
+    clues: list[Clue], joined: list[Statement], loose: list[Statement], table: Rules, terminology: Terminology
+) -> None:
     metastases = [clue for clue in clues if clue.kind is MentionKind.METASTASIS]
     morphologies = [clue for clue in clues if clue.kind is MentionKind.MORPHOLOGY and clue.code]
     spread = [clue for clue in morphologies if behaviour(clue.code) == "6"]
-    primaries = [clue for clue in morphologies if behaviour(clue.code) in ("2", "3")]
+    primaries = [
+        clue
+        for clue in morphologies
+        if behaviour(clue.code) in ("2", "3") or clue.code[:4] in table.diagnosis["also_malignant"]
+    ]
     blood = any(is_spread(clue.code) for clue in primaries)  # nodes are where lymphomas are born
     topographies = [
         clue
@@ -469,10 +478,21 @@ def _read_sentence(clues: list[Clue], joined: list[Statement], loose: list[State
             if site_group(topography.code) == site_group(near.code):
                 taken.add(id(topography))
                 side = _side(topography, sides, table, usual_site(topography.code, morphology.code))
-                joined.append(_joined(morphology, topography.code, morphology.code, side))
+                code, part = topography.code, _part_after(topography, table, terminology)
+                if part:
+                    code, side = part.code, side or part.side
+                joined.append(_joined(morphology, code, morphology.code, side))
     for topography in topographies:
         if id(topography) not in taken:
             loose.append(_joined(topography, topography.code, None, _side(topography, sides, table)))
+
+
+def _part_after(topography: Clue, table: Rules, terminology: Terminology) -> _Organ | None:
+    """The part of the organ that the next words name and the reader did not mark ("bronchique LSG")."""
+    if not topography.code.endswith(".9"):
+        return None
+    part = organ_in(topography.words_after(table.diagnosis["part_within"])[len(topography.mention.text) :], terminology)
+    return part if part and part.code[:3] == topography.code[:3] and not part.code.endswith(".9") else None
 
 
 def _holds(morphology: Clue, topography: Clue) -> bool:
@@ -622,9 +642,11 @@ def _believed(drafts: list[Draft], metastatic: set[str], table: Rules) -> list[D
 
 
 def _is_skin_antecedent(draft: Draft) -> bool:
-    """Whether only the past tells a basal cell carcinoma: registries count none among multiple primaries (ENCR, 2000)."""
-    basal = draft.morphology is not None and draft.morphology.startswith("809") and not draft.has_sheet
-    return basal and all(one.clue is None or one.clue.is_history for one in draft.statements)
+    """Whether only the past tells a carcinoma of the skin: registries leave those out of multiple primaries (ENCR)."""
+    if draft.has_sheet or draft.morphology is None or (draft.topography or "C44")[:3] != "C44":
+        return False
+    of_skin = draft.morphology[:3] in ("805", "806", "807", "808", "809")
+    return of_skin and all(one.clue is not None and one.clue.is_history for one in draft.statements)
 
 
 def _is_followed(reading: Reading, table: Rules) -> bool:
@@ -907,6 +929,7 @@ def _diagnosis_date(draft: Draft, table: Rules) -> dt.date | None:
             return before.start
         return first
     undated = [one for one in draft.statements if one.date and not one.is_dated]
+    undated = [one for one in undated if one.morphology] or undated
     told = [day(one.date) for one in undated if one.source not in table.events["weak_kinds"] and one.date]
     told = told or [day(one.date) for one in undated if one.date]  # an image suspects before it is known
     known = earliest([*stated, *told])
