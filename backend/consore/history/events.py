@@ -13,6 +13,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from consore.history.beliefs import Voice, confidence, key_of, voices, when_said, who_says
 from consore.history.clues import Clue, Reading, row_evidence
@@ -94,7 +95,8 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What happens around the events: visits, decisions (boards, specimens, operations), drugs first told, death.
+    """What happens around the events: visits, decisions (boards, specimens, operations), death, and the days on which
+    a drug is told first, or again after a long pause.
 
     `denials`: the days of the documents that deny a recurrence.
     """
@@ -107,12 +109,15 @@ class Course:
     @classmethod
     def of(cls, reading: Reading, table: Rules) -> Course:
         """Read once for the patient."""
-        first: dict[str, dt.date] = {}
+        told: dict[str, set[dt.date]] = defaultdict(set)
         against_cancer = tuple(table.events["against_cancer"])
         for clue in reading.clues(MentionKind.DRUG, MentionKind.REGIMEN):
             if clue.code.startswith(against_cancer) and clue.date:
-                first[clue.code] = min(first.get(clue.code, clue.date), clue.date)
-        turns = [*first.values(), *([reading.dossier.death_date] if reading.dossier.death_date else [])]
+                told[clue.code].add(clue.date)
+        pause = dt.timedelta(days=table.events["begun_again"])
+        turns = [*([reading.dossier.death_date] if reading.dossier.death_date else [])]
+        for days in (sorted(found) for found in told.values()):
+            turns += [days[0], *(day for before, day in pairwise(days) if day - before > pause)]
         return cls(
             reading.visits(table.events["told_kinds"]),
             reading.visits(table.events["deciding_kinds"]),

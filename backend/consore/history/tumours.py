@@ -402,6 +402,7 @@ def _named_beside(loose: list[Statement], terminology: Terminology, table: Rules
         usual = usual_site(None, morphology)
         if (
             place is None
+            or place.code[:3] in table.diagnosis["no_organ"]
             or is_unlikely(place.code, morphology)
             or (usual and site_group(usual) != site_group(place.code))
         ):
