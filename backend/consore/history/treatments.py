@@ -882,7 +882,7 @@ def _tumour_of(course: Course, tumours: Tumours, events: Sequence[EventItem], ta
     """The tumour that a treatment treats: that of its sentences; else the one that turned worse last, not long before."""
     votes: dict[int, int] = defaultdict(int)
     for clue in course.clues:
-        item = tumours.of(clue)
+        item = tumours.named_by(clue)
         if item:
             votes[item.rank] += 1
     if votes and len(tumours.items) > 1:
