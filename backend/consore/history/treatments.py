@@ -879,7 +879,7 @@ def _tells_of(course: Course, told: Told, turns: Turns, table: Rules) -> bool:
 
 
 def _tumour_of(course: Course, tumours: Tumours, events: Sequence[EventItem], table: Rules) -> TumourItem | None:
-    """The tumour that a treatment treats: that of its sentences; else the one that turned worse last, not long before."""
+    """The tumour that a treatment treats: that of its sentences; else the one that turned worse not long before."""
     votes: dict[int, int] = defaultdict(int)
     for clue in course.clues:
         item = tumours.named_by(clue)

@@ -378,8 +378,10 @@ def _removed(page: Page, loose: list[Statement], terminology: Terminology) -> li
 
 @lru_cache(maxsize=4096)
 def site_of_act(terminology: Terminology, code: str) -> str | None:
-    """The topography of the organ that an act is of ("prostatectomie": C61.9), where the referentials know it; nodes are
-    of the organ that they drain."""
+    """The topography of the organ that an act is of ("prostatectomie": C61.9), where the referentials know it.
+
+    Of the acts on nodes there is none: they are of the organ that drains there.
+    """
     concept = terminology.concept("LOCAL" if code.startswith("PROC:") else "CCAM", code)
     place = concept.attributes.get("site", "") if concept else ""
     return place if place and not place.startswith("C77") else None

@@ -110,11 +110,13 @@ def find_dates(text: str, plain: str, places: Places, calendar: Calendar) -> Ite
 def dates_of(mentions: list[Mention], sentence_of: Sequence[int], plain: str, text: str) -> list[dt.date | None]:
     """The date of each mention: its own, else the nearest of its sentence.
 
-    `sentence_of[i]` is the sentence of `mentions[i]`; `plain` is `text` in its `layout.plain` form. What lies between the two counts double when another statement
-    (« ; », « puis », « et ») stands there. A date that begins a statement (« 66 Gy sur la loge, en mai 2024, rechute »)
-    is never that of what stands before it; one that ends a statement (« docétaxel débuté le 9 mars 2013, tumorectomie
-    en 2013 ») is rather not that of what comes after. A date that heads a line (« 17/08/2022 : céphalées ; l'IRM montre
-    trois métastases. Stade IV. ») is that of the sentences of the line too, up to the one that has another.
+    `sentence_of[i]` is the sentence of `mentions[i]`; `plain` is `text` in its `layout.plain` form.
+
+    What lies between the two counts double when another statement (« ; », « puis », « et ») stands there. A date that
+    begins a statement (« 66 Gy sur la loge, en mai 2024, rechute ») is never that of what stands before it; one that
+    ends a statement (« docétaxel débuté le 9 mars 2013, tumorectomie en 2013 ») is rather not that of what comes after.
+    A date that heads a line (« 17/08/2022 : céphalées ; l'IRM montre trois métastases. Stade IV. ») is that of the
+    sentences of the line too, up to the one that has another.
     """
     dates: dict[int, list[_Day]] = {}
     recurs: set[int] = set()
