@@ -15,8 +15,8 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from consore.history.clues import Clue
 from consore.history.primaries import site_group
@@ -38,13 +38,11 @@ from consore.model import (
 NOTHING = "-"
 
 
-@dataclass(frozen=True, slots=True)
-class Voice:
+class Voice(NamedTuple):
     """One document or row that says an item."""
 
     source: str  # as in `rules.toml`
     origin: str  # of which there is one voice
-    words: str  # the sentence; empty of a row
     date: dt.date | None
     confidence: float
 
@@ -54,16 +52,15 @@ def voices(clues: Iterable[Clue] = (), rows: Iterable[StructuredRow] = ()) -> li
     found: dict[str, Voice] = {}
     said: dict[str, str] = {}
     for row in rows:
-        found.setdefault(row.id, Voice(row.kind, row.id, "", row.date, 1.0))
+        found.setdefault(row.id, Voice(row.kind, row.id, row.date, 1.0))
     for clue in clues:
-        origin = clue.page.document.id
-        words = clue.words_of_sentence()
-        first = said.setdefault(words, origin)
-        if first != origin:
+        document = clue.page.document
+        origin = document.id
+        if said.setdefault(clue.words_of_sentence(), origin) != origin:
             continue
-        held = found.get(origin)
-        if held is None or held.confidence < clue.mention.confidence:
-            found[origin] = Voice(clue.source, origin, words, clue.page.document.date, clue.mention.confidence)
+        held, sure = found.get(origin), clue.mention.confidence
+        if held is None or held.confidence < sure:
+            found[origin] = Voice(clue.source, origin, document.date, sure)
     return list(found.values())
 
 
@@ -123,7 +120,7 @@ def when_said(said: Sequence[Voice]) -> str:
 
 def french(day: dt.date | None) -> str:
     """A day as French people write it."""
-    return day.strftime("%d/%m/%Y") if day else "date inconnue"
+    return f"{day.day:02}/{day.month:02}/{day.year}" if day else "date inconnue"
 
 
 def name_items(biography: Biography) -> None:

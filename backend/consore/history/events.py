@@ -13,6 +13,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from consore.history.beliefs import Voice, confidence, key_of, voices, when_said, who_says
 from consore.history.clues import Clue, Reading, row_evidence
@@ -90,44 +91,50 @@ class Happening:
             self.period = telling.period
 
 
-@dataclass(frozen=True, slots=True)
 class Course:
-    """What happens around the events: visits, decisions (boards, specimens, operations), drugs first told, death.
+    """What happens around the events of a patient; each is looked for once, where a recurrence asks for it."""
 
-    `denials`: the days of the documents that deny a recurrence.
-    """
+    def __init__(self, reading: Reading, table: Rules) -> None:
+        self._reading = reading
+        self._table = table
 
-    visits: list[dt.date]
-    decisions: list[dt.date]
-    turns: list[dt.date]
-    denials: list[dt.date]
+    @cached_property
+    def visits(self) -> list[dt.date]:
+        """The days on which an event might have been told again."""
+        return self._reading.visits(self._table.events["told_kinds"])
 
-    @classmethod
-    def of(cls, reading: Reading, table: Rules) -> Course:
-        """Read once for the patient."""
+    @cached_property
+    def decisions(self) -> list[dt.date]:
+        """The days of boards, specimens, operations and treatments."""
+        return self._reading.visits(self._table.events["deciding_kinds"])
+
+    @cached_property
+    def turns(self) -> list[dt.date]:
+        """The days on which a drug against cancer is first told, and that of the death, in order."""
         first: dict[str, dt.date] = {}
-        against_cancer = tuple(table.events["against_cancer"])
-        for clue in reading.clues(MentionKind.DRUG, MentionKind.REGIMEN):
+        against_cancer = tuple(self._table.events["against_cancer"])
+        for clue in self._reading.clues(MentionKind.DRUG, MentionKind.REGIMEN):
             if clue.code.startswith(against_cancer) and clue.date:
                 first[clue.code] = min(first.get(clue.code, clue.date), clue.date)
-        turns = [*first.values(), *([reading.dossier.death_date] if reading.dossier.death_date else [])]
-        return cls(
-            reading.visits(table.events["told_kinds"]),
-            reading.visits(table.events["deciding_kinds"]),
-            sorted(turns),
-            reading.denials,
-        )
+        death = self._reading.dossier.death_date
+        return sorted([*first.values(), *([death] if death else [])])
+
+    @cached_property
+    def denials(self) -> list[dt.date]:
+        """The days of the documents that deny a recurrence."""
+        return self._reading.denials()
 
 
 def find_events(reading: Reading, tumours: Tumours) -> tuple[list[EventItem], list[SetAside]]:
     """The events of all tumours, by date, each with the one that it follows; and what was told and not believed."""
     table = rules()
     tellings = _tellings(reading, tumours, table)
+    course = Course(reading, table)
     events: list[EventItem] = []
     aside: list[SetAside] = []
     for item in tumours.items:
         own = [telling for telling in tellings if telling.tumour is item]
-        found, doubtful = _events_of(item, own, Course.of(reading, table), table)
+        found, doubtful = _events_of(item, own, course, table)
         events.extend(found)
         aside.extend(_set_aside(one, item, table) for one in doubtful)
     return events, aside

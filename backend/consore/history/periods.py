@@ -5,14 +5,13 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from consore.history.clues import Clue
 from consore.model import MentionKind
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Period:
+class Period(NamedTuple):
     """The days when something may have happened, both included."""
 
     start: dt.date
@@ -25,8 +24,7 @@ class Period:
 
     def near(self, other: Period, days: int) -> bool:
         """Whether the two come within so many days of each other."""
-        slack = dt.timedelta(days=days)
-        return self.start - slack <= other.end and other.start - slack <= self.end
+        return (self.start - other.end).days <= days and (other.start - self.end).days <= days
 
 
 def day(date: dt.date) -> Period:

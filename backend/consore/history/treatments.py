@@ -334,8 +334,8 @@ def _with_stated_days(courses: list[Course], reading: Reading, terminology: Term
     for page in reading.pages:
         procedures = [
             clue
-            for clue in page.clues
-            if clue.kind is MentionKind.PROCEDURE and _type_of_act(terminology, clue.code) is TreatmentType.RADIOTHERAPY
+            for clue in page.of(MentionKind.PROCEDURE)
+            if _type_of_act(terminology, clue.code) is TreatmentType.RADIOTHERAPY
         ]
         if page.kind != "radiotherapy" and not procedures:
             continue
@@ -374,8 +374,8 @@ def _end_of_irradiation(courses: list[Course], page: Page, terminology: Terminol
     clue = next(
         (
             one
-            for one in page.clues
-            if one.kind is MentionKind.PROCEDURE and _type_of_act(terminology, one.code) is TreatmentType.RADIOTHERAPY
+            for one in page.of(MentionKind.PROCEDURE)
+            if _type_of_act(terminology, one.code) is TreatmentType.RADIOTHERAPY
         ),
         None,
     )
@@ -409,8 +409,10 @@ def _sessions(page: Page, table: Rules) -> int:
 def _gray(page: Page, start: int, end: int, table: Rules) -> float:
     """The total dose in Gy that this part of a report tells: the largest, a dose a session times its sessions."""
     found = [0.0]
-    for mention in page.document.mentions:
-        if mention.kind is MentionKind.DOSE and mention.unit == "Gy" and start <= mention.start < end:
+    if page.doses is None:
+        page.doses = [one for one in page.document.mentions if one.kind is MentionKind.DOSE and one.unit == "Gy"]
+    for mention in page.doses:
+        if start <= mention.start < end:
             times = table.times.search(page.document.text, max(start, mention.start - 25), mention.start)
             found.append((number_of(mention.value) or 0.0) * (int(times[1]) if times else 1))
     return max(found)
@@ -438,14 +440,14 @@ def _ranges(page: Page, table: Rules) -> list[tuple[Clue, Clue]]:
 
 
 def _found_ranges(page: Page, table: Rules) -> Iterator[tuple[Clue, Clue]]:
-    dates = [clue for clue in page.clues if clue.kind is MentionKind.DATE and clue.mention.date]
+    dates = [clue for clue in page.of(MentionKind.DATE) if clue.is_dated]
     for first, last in pairwise(dates):
-        if first.sentence != last.sentence:
+        if first.sentence != last.sentence or last.mention.start - first.mention.end >= 20:
             continue
         between = page.document.text[first.mention.end : last.mention.start]
         start, end = first.mention.date, last.mention.date
         longest = dt.timedelta(days=table.treatments["longest_range"])
-        if start and end and start < end < start + longest and len(between) < 20 and table.range_words.match(between):
+        if start and end and start < end < start + longest and table.range_words.match(between):
             yield first, last
 
 
@@ -456,8 +458,8 @@ def _told_in(page: Page, terminology: Terminology, table: Rules) -> list[Told]:
     """The treatments that one document tells of; drugs joined by "+", "et", "associé à"… are one."""
     found: list[Told] = []
     group: list[Clue] = []
-    for clue in page.clues:
-        if clue.kind in (MentionKind.DRUG, MentionKind.REGIMEN) and _is_drug(clue, table):
+    for clue in page.of(MentionKind.DRUG, MentionKind.REGIMEN, MentionKind.PROCEDURE):
+        if clue.kind is not MentionKind.PROCEDURE and _is_drug(clue, table):
             if group and not _joins(group[-1], clue, table):
                 found.extend(_told_drugs(group, terminology, table))
                 group = []
@@ -728,7 +730,7 @@ def _is_another(course: Course, told: Told, period: Period, table: Rules) -> boo
 
 def _is_stay_for_drugs(page: Page, table: Rules) -> bool:
     return page.kind in table.treatments["stay_kinds"] and any(
-        one.kind in (MentionKind.DRUG, MentionKind.REGIMEN) and _is_drug(one, table) for one in page.clues
+        _is_drug(one, table) for one in page.of(MentionKind.DRUG, MentionKind.REGIMEN)
     )
 
 
