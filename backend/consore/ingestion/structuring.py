@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, insert, select, update
 from sqlmodel import Session, SQLModel
 
+from consore.memory import uncollected
 from consore.model import (
     Act,
     Alteration,
@@ -40,6 +41,7 @@ from consore.model import (
     EvidenceItem,
     EvidenceRef,
     Fact,
+    Mention,
     MentionKind,
     Patient,
     Sample,
@@ -76,9 +78,14 @@ def load_dossier(session: Session, patient_id: int) -> Dossier:
 
 def structure_and_save(session: Session, patient_ids: int | Sequence[int], terminology: Terminology) -> list[Biography]:
     """Structure some patients and put their histories in the place of the old ones, in the caller's transaction."""
+    ids = [patient_ids] if isinstance(patient_ids, int) else list(patient_ids)
+    with uncollected():
+        return _structure_and_save(session, ids, terminology)
+
+
+def _structure_and_save(session: Session, ids: list[int], terminology: Terminology) -> list[Biography]:
     from consore.history import structure
 
-    ids = [patient_ids] if isinstance(patient_ids, int) else list(patient_ids)
     shelves = load_dossiers(session, ids)
     session.expunge_all()
     for model in DERIVED:
@@ -124,16 +131,8 @@ def load_dossiers(session: Session, patient_ids: Sequence[int]) -> dict[int, She
     _add_documents(session, shelves)
     _add_records(session, shelves)
     _add_corrections(session, shelves)
-    for model, kind in ((Diagnosis, "diagnosis"), (Act, "act")):
-        rows = session.scalars(select(model).where(_in(model.patient_id, shelves)))
-        counted: dict[int, int] = defaultdict(int)
-        for row in sorted(rows, key=_of_a_stay):
-            counted[row.patient_id] += 1
-            values = {"code": row.code, "date": row.date.isoformat() if row.date else None}
-            if isinstance(row, Diagnosis):
-                values["role"] = row.role
-            identifier = f"{kind}:{counted[row.patient_id]}"
-            shelves[row.patient_id].dossier.structured.append(StructuredRow(identifier, kind, row.date, values))
+    _add_codes_of_stays(session, shelves, "diagnosis", Diagnosis, Diagnosis.role)
+    _add_codes_of_stays(session, shelves, "act", Act, Act.phase)
     return shelves
 
 
@@ -146,11 +145,6 @@ def _told_deaths(session: Session, patient_ids: Iterable[int]) -> Sequence[Any]:
         .distinct()
     )
     return session.execute(statement).all()
-
-
-def _of_a_stay(row: Diagnosis | Act) -> tuple[str, ...]:
-    """An order that does not depend on when the row came: what is derived from it must not either."""
-    return (str(row.date), row.code, row.role if isinstance(row, Diagnosis) else row.phase)
 
 
 def _add_documents(session: Session, shelves: dict[int, Shelf]) -> None:
@@ -169,12 +163,30 @@ def _add_documents(session: Session, shelves: dict[int, Shelf]) -> None:
 
 
 def _add_records(session: Session, shelves: dict[int, Shelf]) -> None:
-    statement = select(StructuredRecord).where(_in(StructuredRecord.patient_id, shelves))
-    for record in session.scalars(statement.order_by(_c(StructuredRecord.kind), _c(StructuredRecord.external_id))):
-        shelf = shelves[record.patient_id]
-        identifier = f"{record.kind}:{record.external_id}"
-        shelf.records[identifier] = int(record.id or 0)
-        shelf.dossier.structured.append(StructuredRow(identifier, record.kind, record.date, record.values_))
+    record = StructuredRecord
+    columns = (record.id, record.patient_id, record.kind, record.external_id, record.date, record.values_)
+    statement = select(*columns).where(_in(record.patient_id, shelves))  # type: ignore[call-overload]
+    statement = statement.order_by(_c(record.kind), _c(record.external_id))
+    for record_id, patient_id, kind, external_id, date, values in session.execute(statement):
+        shelf = shelves[patient_id]
+        identifier = f"{kind}:{external_id}"
+        shelf.records[identifier] = record_id
+        shelf.dossier.structured.append(StructuredRow(identifier, kind, date, values))
+
+
+def _add_codes_of_stays(session: Session, shelves: dict[int, Shelf], kind: str, model: Any, detail: Any) -> None:
+    """In an order that does not depend on when the rows came: what is derived from it must not either."""
+    statement = select(model.patient_id, model.code, model.date, detail).where(_in(model.patient_id, shelves))
+    counted: dict[int, int] = defaultdict(int)
+    for patient_id, code, date, word in sorted(
+        session.execute(statement), key=lambda row: (str(row[2]), row[1], row[3])
+    ):
+        counted[patient_id] += 1
+        values = {"code": code, "date": date.isoformat() if date else None}
+        if kind == "diagnosis":
+            values["role"] = word
+        identifier = f"{kind}:{counted[patient_id]}"
+        shelves[patient_id].dossier.structured.append(StructuredRow(identifier, kind, date, values))
 
 
 def _add_corrections(session: Session, shelves: dict[int, Shelf]) -> None:
@@ -452,29 +464,40 @@ def _alteration(patient_id: int, tumour_id: int | None, item: AlterationItem) ->
 
 def _facts(patient_id: int, shelf: Shelf, biography: Biography, terminology: Terminology) -> list[dict[str, Any]]:
     """One row per kind × code × assertion × value, with its first date and one of its sources."""
-    facts: dict[tuple[str | None, ...], dict[str, Any]] = {}
-    for fact in (*_facts_of_mentions(shelf), *_facts_of_history(shelf, biography), *_facts_of_rows(shelf, terminology)):
-        key = tuple(fact[name] for name in ("kind", "system", "code", "assertion", "value"))
-        held = facts.get(key)
+    facts = {_key(fact): fact for fact in _facts_of_mentions(shelf)}
+    for fact in (*_facts_of_history(shelf, biography), *_facts_of_rows(shelf, terminology)):
+        held = facts.get(_key(fact))
         if held is None or (fact["date"] or dt.date.max) < (held["date"] or dt.date.max):
-            facts[key] = fact
+            facts[_key(fact)] = fact
     return [{"patient_id": patient_id, **fact} for fact in facts.values()]
 
 
+def _key(fact: dict[str, Any]) -> tuple[str | None, ...]:
+    return fact["kind"], fact["system"], fact["code"], fact["assertion"], fact["value"]
+
+
 def _facts_of_mentions(shelf: Shelf) -> Iterator[dict[str, Any]]:
+    """Each once: reports say the same many times, and only the first one in time makes a fact."""
+    first: dict[tuple[str | None, ...], tuple[dt.date, Mention, DossierDocument]] = {}
     for document in shelf.dossier.documents:
+        own = document.date or dt.date.max
         for mention in document.mentions:
             if mention.system and mention.code:
-                yield _fact(
-                    mention.kind.value,
-                    mention.system,
-                    mention.code,
-                    assertion=mention.assertion.value,
-                    value=mention.value,
-                    unit=mention.unit,
-                    date=mention.date or document.date,
-                    document_id=shelf.documents[document.id],
-                )
+                key = (mention.kind, mention.system, mention.code, mention.assertion, mention.value)
+                date, held = mention.date or own, first.get(key)
+                if held is None or date < held[0]:
+                    first[key] = date, mention, document
+    for _, mention, document in first.values():
+        yield _fact(
+            mention.kind.value,
+            str(mention.system),
+            str(mention.code),
+            assertion=mention.assertion.value,
+            value=mention.value,
+            unit=mention.unit,
+            date=mention.date or document.date,
+            document_id=shelf.documents[document.id],
+        )
 
 
 def _facts_of_history(shelf: Shelf, biography: Biography) -> Iterator[dict[str, Any]]:

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Word(StrEnum):
-    """A word of a closed list. It hashes as the word that it is: `Enum` hashes its name, in Python, ten times slower."""
+    """A word of a closed list. It hashes as the word that it is: `Enum` hashes its name in Python, ten times slower."""
 
     __hash__ = str.__hash__
 
