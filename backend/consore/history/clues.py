@@ -47,7 +47,6 @@ class Page:
 
     document: DossierDocument
     kind: str  # the document's kind, as in `rules.toml`
-    spans: list[tuple[int, int]]
     clues: list[Clue] = field(default_factory=list)
     by_kind: dict[MentionKind, list[Clue]] = field(default_factory=dict)
     ranges: list[tuple[Clue, Clue]] | None = None  # first and last days that it writes, once they were looked for
@@ -79,17 +78,12 @@ class Clue:
     date: dt.date | None  # of the fact: that of the sentence, else that of the document
     is_dated: bool  # whether the sentence itself gives the date
     neighbours: list[Clue]  # the clues of the same sentence, itself included, in the order of the text
+    span: tuple[int, int]  # first and last place of the sentence
 
     @property
     def is_history(self) -> bool:
         """Whether it is told as past history (*antécédent*)."""
         return self.mention.assertion is Assertion.HISTORY
-
-    @property
-    def span(self) -> tuple[int, int]:
-        """First and last place of the sentence; its own where the document has no sentence."""
-        spans = self.page.spans
-        return spans[self.sentence] if spans else (self.mention.start, self.mention.end)
 
     def words_after(self, characters: int) -> str:
         """Its own words and those after, to the end of the sentence or so many characters."""
@@ -110,7 +104,7 @@ class Clue:
         """The span and the sentence that say so."""
         mention, page = self.mention, self.page
         start, end = self.span
-        if end - start > LONGEST_QUOTE or not page.spans:
+        if end - start > LONGEST_QUOTE:
             start = max(start, mention.start - LONGEST_QUOTE // 2)
             end = min(end, mention.end + LONGEST_QUOTE // 2)
             quote = " ".join(page.document.text[start:end].split())
@@ -138,6 +132,15 @@ class Reading:
     def visits(self, kinds: Sequence[str]) -> list[dt.date]:
         """The days of the documents of these kinds: the occasions on which something is told again."""
         return [page.document.date for page in self.pages if page.document.date and page.kind in kinds]
+
+    def forget(self) -> None:
+        """Let go of the clues, which know each other: else only a search for cycles finds that nobody needs them."""
+        for page in self.pages:
+            for clue in page.clues:
+                clue.neighbours.clear()
+            page.clues.clear()
+            page.by_kind.clear()
+            page.ranges = None
 
     def denials(self) -> list[dt.date]:
         """The days of the documents that deny a recurrence and tell none."""
@@ -189,22 +192,21 @@ def _page(document: DossierDocument, terminology: Terminology) -> Page:
         mention for mention in document.mentions if mention.assertion in STATED and mention.kind not in NOT_OF_HISTORY
     ]
     if document.kind is not DocumentKind.RADIOTHERAPY and all(mention.kind in ONLY_CONTEXT for mention in stated):
-        return Page(document, document.kind.value, [])
-    spans = document.sentences or sentences(document.text)
+        return Page(document, document.kind.value)
+    spans = document.sentences or sentences(document.text) or [(0, len(document.text))]
     source, own = document.kind.value, document.date
-    page = Page(document, source, spans)
+    page = Page(document, source)
     clues, by_kind = page.clues, page.by_kind
-    place, end = -1, -1
+    place, span = -1, (0, 0)
     neighbours: list[Clue] = []
     for mention in _in_order(stated):
-        if mention.start >= end:
+        if mention.start >= span[1]:
             found = max(bisect_right(spans, (mention.start, sys.maxsize)) - 1, 0)
             if found != place:
-                place, neighbours = found, []
-            end = spans[place][1] if spans else sys.maxsize
+                place, span, neighbours = found, spans[found], []
         kind, date = mention.kind, mention.date
         code = mention.code or _code_of(mention, terminology)
-        clue = Clue(mention, page, place, kind, code, source, date or own, date is not None, neighbours)
+        clue = Clue(mention, page, place, kind, code, source, date or own, date is not None, neighbours, span)
         clues.append(clue)
         neighbours.append(clue)
         if kind in by_kind:

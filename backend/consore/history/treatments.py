@@ -471,16 +471,17 @@ def _told_in(page: Page, terminology: Terminology, table: Rules) -> list[Told]:
             ):
                 kind = None
             if kind is not None and (
-                kind.value not in table.treatments["ignored_types"] or clue.code in table.treatments["other_acts"]
+                kind not in table.treatments["ignored_types"] or clue.code in table.treatments["other_acts"]
             ):
                 name = clue.mention.label or terminology.label(clue.mention.system, clue.code)
                 act = clue.code if clue.mention.system == "CCAM" else None
                 found.append(Told(clue, kind, (), None, act or clue.code, name, None))
     found.extend(_told_drugs(group, terminology, table))
+    if not found:
+        return []
     ranges = {
-        clue.sentence: (first.mention.date, last.mention.date, last.mention.end)
+        first.sentence: (first.mention.date, last.mention.date, last.mention.end)
         for first, last in _ranges(page, table)
-        for clue in (first,)
     }
     return _together([_dated(one, ranges, table) for one in found])
 
@@ -494,7 +495,7 @@ def _is_drug(clue: Clue, table: Rules) -> bool:
     if clue.code in table.treatments["conditioning"]:
         return False
     words = clue.words_before(60)
-    return not ("ondition" in words.lower() and table.conditioning.search(words))
+    return not (("ondition" in words or "ONDITION" in words) and table.conditioning.search(words))
 
 
 def _dated(told: Told, ranges: dict[int, tuple[dt.date | None, dt.date | None, int]], table: Rules) -> Told:
@@ -554,6 +555,8 @@ def _mode(clue: Clue, table: Rules) -> str:
 
 def _together(found: list[Told]) -> list[Told]:
     """A prescription lists its drugs one a line: one treatment. Elsewhere, a part of a combination is it again."""
+    if len(found) < 2:
+        return found
     systemic = [one for one in found if one.items]
     listed = [
         one for one in systemic if one.clue.source == "chemotherapy" and not one.is_dated and one.mode != "during"
@@ -581,8 +584,8 @@ def _is_part(one: Told, other: Told) -> bool:
 def _told_drugs(group: list[Clue], terminology: Terminology, table: Rules) -> list[Told]:
     if not group:
         return []
-    given = _combination(tuple((one.kind is MentionKind.REGIMEN, one.code) for one in group), terminology)
-    if given.type.value in table.treatments["ignored_types"]:
+    given = _combination(tuple([(one.kind is MentionKind.REGIMEN, one.code) for one in group]), terminology)
+    if given.type in table.treatments["ignored_types"]:
         return []
     before = group[0].words_before(50)
     if (len(group) > 1 and table.between.search(before)) or table.weighed.search(before):
