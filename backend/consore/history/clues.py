@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import pairwise
+from itertools import zip_longest
 from operator import attrgetter
 
 from consore.language.sentences import sentences
@@ -199,11 +199,14 @@ def _page(document: DossierDocument, terminology: Terminology) -> Page:
     clues, by_kind = page.clues, page.by_kind
     place, span = -1, (0, 0)
     neighbours: list[Clue] = []
-    for mention in _in_order(stated):
+    ordered = _in_order(stated)
+    for mention, following in zip_longest(ordered, ordered[1:]):
         if mention.start >= span[1]:
             found = max(bisect_right(spans, (mention.start, sys.maxsize)) - 1, 0)
             if found != place:
                 place, span, neighbours = found, spans[found], []
+                if mention.kind is MentionKind.DATE and (following is None or following.start >= span[1]):
+                    continue  # a day alone in its sentence says nothing
         kind, date = mention.kind, mention.date
         code = mention.code or _code_of(mention, terminology)
         clue = Clue(mention, page, place, kind, code, source, date or own, date is not None, neighbours, span)
@@ -238,7 +241,12 @@ def _row_order(row: StructuredRow) -> tuple[dt.date, str, str]:
 
 def _in_order(mentions: list[Mention]) -> list[Mention]:
     """By place, then by all that they are; readers give them by place, and ties are few."""
-    if all(one.start < other.start for one, other in pairwise(mentions)):
+    last = -1
+    for mention in mentions:
+        if mention.start <= last:
+            break
+        last = mention.start
+    else:
         return mentions
     ordered = sorted(mentions, key=_PLACE)
     place = 0

@@ -458,13 +458,15 @@ def _told_in(page: Page, terminology: Terminology, table: Rules) -> list[Told]:
     """The treatments that one document tells of; drugs joined by "+", "et", "associé à"… are one."""
     found: list[Told] = []
     group: list[Clue] = []
-    for clue in page.of(MentionKind.DRUG, MentionKind.REGIMEN, MentionKind.PROCEDURE):
-        if clue.kind is not MentionKind.PROCEDURE and _is_drug(clue, table):
+    for clue in page.of(MentionKind.DRUG, MentionKind.REGIMEN):
+        if _is_drug(clue, table):
             if group and not _joins(group[-1], clue, table):
                 found.extend(_told_drugs(group, terminology, table))
                 group = []
             group.append(clue)
-        elif clue.kind is MentionKind.PROCEDURE and clue.code:
+    found.extend(_told_drugs(group, terminology, table))
+    for clue in page.of(MentionKind.PROCEDURE):
+        if clue.code:
             kind = _type_of_act(terminology, clue.code)
             if kind is TreatmentType.SURGERY and (
                 _only_samples(clue, table) or table.department.match(clue.words_after(25))
@@ -476,7 +478,6 @@ def _told_in(page: Page, terminology: Terminology, table: Rules) -> list[Told]:
                 name = clue.mention.label or terminology.label(clue.mention.system, clue.code)
                 act = clue.code if clue.mention.system == "CCAM" else None
                 found.append(Told(clue, kind, (), None, act or clue.code, name, None))
-    found.extend(_told_drugs(group, terminology, table))
     if not found:
         return []
     ranges = {
@@ -636,10 +637,10 @@ def _only_samples(clue: Clue, table: Rules) -> bool:
 
 def _joins(first: Clue, second: Clue, table: Rules) -> bool:
     """Whether what lies between two drugs makes them one treatment."""
-    if first.page is not second.page or first.sentence != second.sentence:
+    if first.neighbours is not second.neighbours or second.mention.start - first.mention.end > 40:
         return False
     between = first.page.document.text[first.mention.end : second.mention.start]
-    return len(between) <= 40 and table.joiners.match(between) is not None
+    return table.joiners.match(between) is not None
 
 
 def _join_local(courses: list[Course], told: Told, terminology: Terminology, table: Rules) -> None:

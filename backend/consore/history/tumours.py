@@ -308,11 +308,10 @@ def _read_page(
     """The statements of one document; a report whose only site and only morphology lie apart joins them."""
     joined: list[Statement] = []
     loose: list[Statement] = []
-    place = -1
-    for clue in page.of(MentionKind.MORPHOLOGY, MentionKind.TOPOGRAPHY):
-        if clue.sentence != place:
-            place = clue.sentence
-            _read_sentence(clue.neighbours, joined, loose, table)
+    kinds = (MentionKind.MORPHOLOGY, MentionKind.TOPOGRAPHY)
+    named = {clue.sentence: clue.neighbours for kind in kinds for clue in page.of(kind)}
+    for sentence in sorted(named):
+        _read_sentence(named[sentence], joined, loose, table)
     if not any(one.topography for one in (*joined, *loose)):
         loose.extend(_sampled(page, terminology))
         joined.extend(_named_beside(loose, terminology, table))
@@ -413,16 +412,13 @@ def _organ_in(words: str, terminology: Terminology, *, last: bool = False) -> _O
 
 
 def _read_sentence(clues: list[Clue], joined: list[Statement], loose: list[Statement], table: Rules) -> None:
-    found: dict[MentionKind, list[Clue]] = defaultdict(list)
-    for clue in clues:
-        found[clue.kind].append(clue)
-    morphologies = [clue for clue in found[MentionKind.MORPHOLOGY] if clue.code]
-    spread = [clue for clue in morphologies if behaviour(clue.code) == "6"]
-    primaries = [clue for clue in morphologies if behaviour(clue.code) in ("2", "3")]
-    topographies = [clue for clue in found[MentionKind.TOPOGRAPHY] if clue.code.startswith("C")]
+    spread = [clue for clue in clues if clue.kind is MentionKind.MORPHOLOGY and behaviour(clue.code) == "6"]
+    primaries = [clue for clue in clues if clue.kind is MentionKind.MORPHOLOGY and behaviour(clue.code) in ("2", "3")]
+    topographies = [clue for clue in clues if clue.kind is MentionKind.TOPOGRAPHY and clue.code.startswith("C")]
     if not primaries and not topographies:
         return
-    metastases, sides = found[MentionKind.METASTASIS], found[MentionKind.LATERALITY]
+    metastases = [clue for clue in clues if clue.kind is MentionKind.METASTASIS]
+    sides = [clue for clue in clues if clue.kind is MentionKind.LATERALITY]
     blood = any(is_spread(clue.code) for clue in primaries)  # nodes are where lymphomas are born
     topographies = [
         clue
