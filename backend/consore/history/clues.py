@@ -53,12 +53,16 @@ class Page:
     doses: list[Mention] | None = None  # in Gy, once they were looked for
     quotes: dict[int, str] = field(default_factory=dict)  # sentences on one line, once they were asked for
 
-    def of(self, *kinds: MentionKind) -> list[Clue]:
+    def of(self, kind: MentionKind) -> Sequence[Clue]:
+        """Its clues of one kind, in the order of the text."""
+        return self.by_kind.get(kind, ())
+
+    def of_any(self, *kinds: MentionKind) -> Sequence[Clue]:
         """Its clues of these kinds, in the order of the text."""
         found = [self.by_kind[kind] for kind in kinds if kind in self.by_kind]
-        if len(found) < 2:
-            return found[0] if found else []
-        return [clue for clue in self.clues if clue.kind in kinds]
+        if len(found) > 1:
+            return [clue for clue in self.clues if clue.kind in kinds]
+        return found[0] if found else ()
 
     def has(self, *kinds: MentionKind) -> bool:
         """Whether one of its clues is of these kinds."""
@@ -127,7 +131,7 @@ class Reading:
 
     def clues(self, *kinds: MentionKind) -> list[Clue]:
         """The clues of these kinds, by document date, then place in the document."""
-        return [clue for page in self.pages for clue in page.of(*kinds)]
+        return [clue for page in self.pages for clue in page.of_any(*kinds)]
 
     def visits(self, kinds: Sequence[str]) -> list[dt.date]:
         """The days of the documents of these kinds: the occasions on which something is told again."""

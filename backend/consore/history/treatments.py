@@ -458,7 +458,7 @@ def _told_in(page: Page, terminology: Terminology, table: Rules) -> list[Told]:
     """The treatments that one document tells of; drugs joined by "+", "et", "associé à"… are one."""
     found: list[Told] = []
     group: list[Clue] = []
-    for clue in page.of(MentionKind.DRUG, MentionKind.REGIMEN):
+    for clue in page.of_any(MentionKind.DRUG, MentionKind.REGIMEN):
         if _is_drug(clue, table):
             if group and not _joins(group[-1], clue, table):
                 found.extend(_told_drugs(group, terminology, table))
@@ -466,18 +466,16 @@ def _told_in(page: Page, terminology: Terminology, table: Rules) -> list[Told]:
             group.append(clue)
     found.extend(_told_drugs(group, terminology, table))
     for clue in page.of(MentionKind.PROCEDURE):
-        if clue.code:
-            kind = _type_of_act(terminology, clue.code)
-            if kind is TreatmentType.SURGERY and (
-                _only_samples(clue, table) or table.department.match(clue.words_after(25))
-            ):
-                kind = None
-            if kind is not None and (
-                kind not in table.treatments["ignored_types"] or clue.code in table.treatments["other_acts"]
-            ):
-                name = clue.mention.label or terminology.label(clue.mention.system, clue.code)
-                act = clue.code if clue.mention.system == "CCAM" else None
-                found.append(Told(clue, kind, (), None, act or clue.code, name, None))
+        kind = _type_of_act(terminology, clue.code)
+        if kind is TreatmentType.SURGERY and (
+            _only_samples(clue, table) or table.department.match(clue.words_after(25))
+        ):
+            kind = None
+        if kind is not None and (
+            kind not in table.treatments["ignored_types"] or clue.code in table.treatments["other_acts"]
+        ):
+            name = clue.mention.label or terminology.label(clue.mention.system, clue.code)
+            found.append(Told(clue, kind, (), None, clue.code, name, None))
     if not found:
         return []
     ranges = {
@@ -734,7 +732,7 @@ def _is_another(course: Course, told: Told, period: Period, table: Rules) -> boo
 
 def _is_stay_for_drugs(page: Page, table: Rules) -> bool:
     return page.kind in table.treatments["stay_kinds"] and any(
-        _is_drug(one, table) for one in page.of(MentionKind.DRUG, MentionKind.REGIMEN)
+        _is_drug(one, table) for one in page.of_any(MentionKind.DRUG, MentionKind.REGIMEN)
     )
 
 

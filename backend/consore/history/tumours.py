@@ -412,9 +412,19 @@ def _organ_in(words: str, terminology: Terminology, *, last: bool = False) -> _O
 
 
 def _read_sentence(clues: list[Clue], joined: list[Statement], loose: list[Statement], table: Rules) -> None:
-    spread = [clue for clue in clues if clue.kind is MentionKind.MORPHOLOGY and behaviour(clue.code) == "6"]
-    primaries = [clue for clue in clues if clue.kind is MentionKind.MORPHOLOGY and behaviour(clue.code) in ("2", "3")]
-    topographies = [clue for clue in clues if clue.kind is MentionKind.TOPOGRAPHY and clue.code.startswith("C")]
+    spread: list[Clue] = []
+    primaries: list[Clue] = []
+    topographies: list[Clue] = []
+    for clue in clues:
+        if clue.kind is MentionKind.TOPOGRAPHY:
+            if clue.code.startswith("C"):
+                topographies.append(clue)
+        elif clue.kind is MentionKind.MORPHOLOGY:
+            nature = behaviour(clue.code)
+            if nature in ("2", "3"):
+                primaries.append(clue)
+            elif nature == "6":
+                spread.append(clue)
     if not primaries and not topographies:
         return
     metastases = [clue for clue in clues if clue.kind is MentionKind.METASTASIS]
