@@ -82,16 +82,16 @@ def calibrate(biography: Biography) -> None:
     Documents do not err independently, as `confidence` supposes: they copy each other, and a reader misreads the same
     words everywhere. What a physician said or a file holds keeps its confidence.
     """
+    table = rules().calibration
     for kind, item in items_of(biography):
         if isinstance(item, SetAside) or is_reviewed(item) or not any(one.document_id for one in item.evidence):
             continue
-        name = item.type.value if isinstance(item, EventItem | TreatmentItem) else kind.value
-        item.confidence = round(_calibrated(item.confidence, name if name in rules().calibration else kind.value), 2)
+        name = item.type if isinstance(item, EventItem | TreatmentItem) else kind
+        item.confidence = round(_calibrated(item.confidence, table.get(name) or table[kind]), 2)
 
 
-def _calibrated(sure: float, name: str) -> float:
+def _calibrated(sure: float, points: list[tuple[float, float]]) -> float:
     """The observed share at this confidence, between the points where it was measured."""
-    points = rules().calibration[name]
     for (low, share), (high, next_share) in pairwise(points):
         if sure <= high:
             return share + (next_share - share) * (sure - low) / (high - low)

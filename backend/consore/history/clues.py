@@ -9,7 +9,6 @@ gets here.
 from __future__ import annotations
 
 import datetime as dt
-import sys
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
@@ -198,6 +197,7 @@ def _page(document: DossierDocument, terminology: Terminology) -> Page:
     if document.kind is not DocumentKind.RADIOTHERAPY and all(mention.kind in ONLY_CONTEXT for mention in stated):
         return Page(document, document.kind.value)
     spans = document.sentences or sentences(document.text) or [(0, len(document.text))]
+    starts = [start for start, _ in spans]
     source, own = document.kind.value, document.date
     page = Page(document, source)
     clues, by_kind = page.clues, page.by_kind
@@ -206,7 +206,7 @@ def _page(document: DossierDocument, terminology: Terminology) -> Page:
     ordered = _in_order(stated)
     for mention, following in zip_longest(ordered, ordered[1:]):
         if mention.start >= span[1]:
-            found = max(bisect_right(spans, (mention.start, sys.maxsize)) - 1, 0)
+            found = max(bisect_right(starts, mention.start) - 1, 0)
             if found != place:
                 place, span, neighbours = found, spans[found], []
                 if mention.kind is MentionKind.DATE and (following is None or following.start >= span[1]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from consore.history.clues import Clue
@@ -41,6 +42,7 @@ def period_of(clue: Clue) -> Period | None:
     return whole(stated, _precision(clue, stated))
 
 
+@lru_cache(maxsize=4096)
 def whole(first: dt.date, precision: str) -> Period:
     """The period that begins on `first` and is as long as `precision` (`day`, `month`, `year`) says."""
     if precision == "year":

@@ -493,8 +493,9 @@ def _is_drug(clue: Clue, table: Rules) -> bool:
         return False
     if clue.code in table.treatments["conditioning"]:
         return False
-    words = clue.words_before(60)
-    return not (("ondition" in words or "ONDITION" in words) and table.conditioning.search(words))
+    text, start, end = clue.page.document.text, max(clue.span[0], clue.mention.start - 60), clue.mention.start
+    told = text.find("ondition", start, end) >= 0 or text.find("ONDITION", start, end) >= 0
+    return not (told and table.conditioning.search(text[start:end]))
 
 
 def _dated(told: Told, ranges: dict[int, tuple[dt.date | None, dt.date | None, int]], table: Rules) -> Told:
