@@ -110,29 +110,28 @@ def unpack_page(payload: bytes) -> tuple[list[Mention], list[tuple[int, int]] | 
     if isinstance(whole, list):  # as the first nodes kept them
         return [Mention.from_json(item) for item in whole], None
     places = whole["sentences"]
-    mentions = [
-        Mention(
-            start,
-            end,
-            text,
-            _KINDS[kind],
-            system,
-            code,
-            label,
-            value,
-            unit,
-            _ASSERTIONS[assertion],
-            _day(date) if date else None,
-            extractor,
-            sure,
-        )
-        for start, end, text, kind, system, code, label, value, unit, assertion, date, extractor, sure in whole[
-            "mentions"
-        ]
-    ]
-    return mentions, list(zip(places[::2], places[1::2], strict=True)) or None
+    return [_mention(item) for item in whole["mentions"]], list(zip(places[::2], places[1::2], strict=True)) or None
 
 
 _KINDS = {kind.value: kind for kind in MentionKind}
 _ASSERTIONS = {assertion.value: assertion for assertion in Assertion}
 _day = lru_cache(maxsize=65536)(dt.date.fromisoformat)
+
+
+def _mention(item: list[Any]) -> Mention:
+    start, end, text, kind, system, code, label, value, unit, assertion, date, extractor, confidence = item
+    return Mention(
+        start,
+        end,
+        text,
+        _KINDS[kind],
+        system,
+        code,
+        label,
+        value,
+        unit,
+        _ASSERTIONS[assertion],
+        _day(date) if date else None,
+        extractor,
+        confidence,
+    )
