@@ -42,7 +42,7 @@ _SIDES = {side.value: side for side in Laterality}
 
 @dataclass(slots=True)
 class Page:
-    """A document with its clues by kind and by sentence."""
+    """A document with its clues, all of them and by kind."""
 
     document: DossierDocument
     kind: str  # the document's kind, as in `rules.toml`
@@ -136,6 +136,14 @@ class Reading:
         """The days of the documents of these kinds: the occasions on which something is told again."""
         return [page.document.date for page in self.pages if page.document.date and page.kind in kinds]
 
+    def denials(self) -> list[dt.date]:
+        """The days of the documents that deny a recurrence and tell none."""
+        return [page.document.date for page in self.pages if page.document.date and _denies(page)]
+
+    def rows_of(self, kind: str) -> list[StructuredRow]:
+        """The rows of one kind, by date."""
+        return self.rows.get(kind, [])
+
     def forget(self) -> None:
         """Let go of the clues, which know each other: else only a search for cycles finds that nobody needs them."""
         for page in self.pages:
@@ -144,14 +152,6 @@ class Reading:
             page.clues.clear()
             page.by_kind.clear()
             page.ranges = None
-
-    def denials(self) -> list[dt.date]:
-        """The days of the documents that deny a recurrence and tell none."""
-        return [page.document.date for page in self.pages if page.document.date and _denies(page)]
-
-    def rows_of(self, kind: str) -> list[StructuredRow]:
-        """The rows of one kind, by date."""
-        return self.rows.get(kind, [])
 
 
 def read(dossier: Dossier, terminology: Terminology) -> Reading:

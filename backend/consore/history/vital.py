@@ -38,7 +38,8 @@ def _death_of_file(reading: Reading) -> EventItem | None:
 def _death_told(reading: Reading) -> EventItem | None:
     """The death that a report announces, at its sentence's date, else its document's.
 
-    Nobody is seen after their death: what an examination or a stay contradicts was another's.
+    Nobody is seen after their death: what an examination or a stay contradicts was another's, and a document older than
+    the last of them is not looked at.
     """
     table = rules()
     told: list[tuple[bool, dt.date, Voice, EvidenceRef]] = []
