@@ -322,11 +322,12 @@ def bench_history(
     patients: Annotated[int, typer.Option(min=10, help="Fictional patients; each is structured several times.")] = 100,
     as_json: JsonOption = False,
 ) -> None:
-    """Patients structured a second and a core, from mentions already read, and beside it from the stored rows."""
+    """Patients structured a second and a core, from mentions already read, and rebuilt in a store from its rows."""
+    from consore.cli.history_measures import rebuilt_in_a_store
     from consore.history.bench import bench
     from consore.synthetic import fictional_dossiers
 
-    report = bench(node(), list(fictional_dossiers("dev", "medium", patients, 1)))
+    report = bench(node(), list(fictional_dossiers("dev", "medium", patients, 1)), rebuilt_in_a_store)
     print_json(report.as_json()) if as_json else console.print(report.text(), markup=False, soft_wrap=True)
 
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from consore.history.clues import Clue
 from consore.history.primaries import site_group
@@ -38,13 +38,11 @@ from consore.model import (
 NOTHING = "-"
 
 
-@dataclass(frozen=True, slots=True)
-class Voice:
+class Voice(NamedTuple):
     """One document or row that says an item."""
 
     source: str  # as in `rules.toml`
     origin: str  # of which there is one voice
-    words: str  # the sentence; empty of a row
     date: dt.date | None
     confidence: float
 
@@ -54,16 +52,15 @@ def voices(clues: Iterable[Clue] = (), rows: Iterable[StructuredRow] = ()) -> li
     found: dict[str, Voice] = {}
     said: dict[str, str] = {}
     for row in rows:
-        found.setdefault(row.id, Voice(row.kind, row.id, "", row.date, 1.0))
+        found.setdefault(row.id, Voice(row.kind, row.id, row.date, 1.0))
     for clue in clues:
-        origin = clue.page.document.id
-        words = clue.words_of_sentence()
-        first = said.setdefault(words, origin)
-        if first != origin:
+        document = clue.page.document
+        origin = document.id
+        if said.setdefault(clue.words_of_sentence(), origin) != origin:
             continue
-        held = found.get(origin)
-        if held is None or held.confidence < clue.mention.confidence:
-            found[origin] = Voice(clue.source, origin, words, clue.page.document.date, clue.mention.confidence)
+        held, sure = found.get(origin), clue.mention.confidence
+        if held is None or held.confidence < sure:
+            found[origin] = Voice(clue.source, origin, document.date, sure)
     return list(found.values())
 
 
@@ -85,16 +82,16 @@ def calibrate(biography: Biography) -> None:
     Documents do not err independently, as `confidence` supposes: they copy each other, and a reader misreads the same
     words everywhere. What a physician said or a file holds keeps its confidence.
     """
+    table = rules().calibration
     for kind, item in items_of(biography):
         if isinstance(item, SetAside) or is_reviewed(item) or not any(one.document_id for one in item.evidence):
             continue
-        name = item.type.value if isinstance(item, EventItem | TreatmentItem) else kind.value
-        item.confidence = round(_calibrated(item.confidence, name if name in rules().calibration else kind.value), 2)
+        name = item.type if isinstance(item, EventItem | TreatmentItem) else kind
+        item.confidence = round(_calibrated(item.confidence, table.get(name) or table[kind]), 2)
 
 
-def _calibrated(sure: float, name: str) -> float:
+def _calibrated(sure: float, points: list[tuple[float, float]]) -> float:
     """The observed share at this confidence, between the points where it was measured."""
-    points = rules().calibration[name]
     for (low, share), (high, next_share) in pairwise(points):
         if sure <= high:
             return share + (next_share - share) * (sure - low) / (high - low)
@@ -123,7 +120,7 @@ def when_said(said: Sequence[Voice]) -> str:
 
 def french(day: dt.date | None) -> str:
     """A day as French people write it."""
-    return day.strftime("%d/%m/%Y") if day else "date inconnue"
+    return f"{day.day:02}/{day.month:02}/{day.year}" if day else "date inconnue"
 
 
 def name_items(biography: Biography) -> None:

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import zip_longest
 from operator import attrgetter
 
 from consore.language.sentences import sentences
@@ -30,68 +31,62 @@ from consore.model import (
 )
 from consore.referentials import Terminology
 
-# Tuples, not sets: members of an enumeration compare faster than they hash.
-STATED = (Assertion.PRESENT, Assertion.HISTORY)
+STATED = frozenset({Assertion.PRESENT, Assertion.HISTORY})
 # Kinds that say nothing of the history by themselves.
-NOT_OF_HISTORY = (MentionKind.DOSE, MentionKind.MEASUREMENT, MentionKind.PERFORMANCE_STATUS)
+NOT_OF_HISTORY = frozenset({MentionKind.DOSE, MentionKind.MEASUREMENT, MentionKind.PERFORMANCE_STATUS})
 # Kinds that say something of the others alone: a document that has no other is not cut into sentences.
-ONLY_CONTEXT = (MentionKind.DATE, MentionKind.LATERALITY, MentionKind.LINE)
+ONLY_CONTEXT = frozenset({MentionKind.DATE, MentionKind.LATERALITY, MentionKind.LINE})
 LONGEST_QUOTE = 400
+_SIDES = {side.value: side for side in Laterality}
 
 
 @dataclass(slots=True)
 class Page:
-    """A document with its clues by kind and by sentence."""
+    """A document with its clues, all of them and by kind."""
 
     document: DossierDocument
     kind: str  # the document's kind, as in `rules.toml`
-    spans: list[tuple[int, int]]
-    starts: list[int]
     clues: list[Clue] = field(default_factory=list)
-    by_sentence: dict[int, list[Clue]] = field(default_factory=lambda: defaultdict(list))
+    by_kind: dict[MentionKind, list[Clue]] = field(default_factory=dict)
     ranges: list[tuple[Clue, Clue]] | None = None  # first and last days that it writes, once they were looked for
+    doses: list[Mention] | None = None  # in Gy, once they were looked for
+    quotes: dict[int, str] = field(default_factory=dict)  # sentences on one line, once they were asked for
+
+    def of(self, kind: MentionKind) -> Sequence[Clue]:
+        """Its clues of one kind, in the order of the text."""
+        return self.by_kind.get(kind, ())
+
+    def of_any(self, *kinds: MentionKind) -> Sequence[Clue]:
+        """Its clues of these kinds, in the order of the text."""
+        found = [self.by_kind[kind] for kind in kinds if kind in self.by_kind]
+        if len(found) > 1:
+            return [clue for clue in self.clues if clue.kind in kinds]
+        return found[0] if found else ()
+
+    def has(self, *kinds: MentionKind) -> bool:
+        """Whether one of its clues is of these kinds."""
+        return any(kind in self.by_kind for kind in kinds)
 
 
 @dataclass(slots=True, eq=False)
 class Clue:
-    """One stated mention, in its sentence. `date`: the one that the sentence gives, else the document's."""
+    """One stated mention, in its sentence."""
 
     mention: Mention
     page: Page
     sentence: int
     kind: MentionKind
     code: str  # empty where nothing could be coded
-
-    @property
-    def date(self) -> dt.date | None:
-        """The date of the fact: that of the sentence, else that of the document."""
-        return self.mention.date or self.page.document.date
-
-    @property
-    def is_dated(self) -> bool:
-        """Whether the sentence itself gives the date."""
-        return self.mention.date is not None
+    source: str  # the kind of the document, as in `rules.toml`
+    date: dt.date | None  # of the fact: that of the sentence, else that of the document
+    is_dated: bool  # whether the sentence itself gives the date
+    neighbours: list[Clue]  # the clues of the same sentence, itself included, in the order of the text
+    span: tuple[int, int]  # first and last place of the sentence
 
     @property
     def is_history(self) -> bool:
         """Whether it is told as past history (*antécédent*)."""
         return self.mention.assertion is Assertion.HISTORY
-
-    @property
-    def source(self) -> str:
-        """The kind of the document, as in `rules.toml`."""
-        return self.page.kind
-
-    @property
-    def neighbours(self) -> list[Clue]:
-        """The clues of the same sentence, itself included, in the order of the text."""
-        return self.page.by_sentence[self.sentence]
-
-    @property
-    def span(self) -> tuple[int, int]:
-        """First and last place of the sentence; its own where the document has no sentence."""
-        spans = self.page.spans
-        return spans[self.sentence] if spans else (self.mention.start, self.mention.end)
 
     def words_after(self, characters: int) -> str:
         """Its own words and those after, to the end of the sentence or so many characters."""
@@ -110,18 +105,19 @@ class Clue:
 
     def evidence(self) -> EvidenceRef:
         """The span and the sentence that say so."""
-        mention, text = self.mention, self.page.document.text
+        mention, page = self.mention, self.page
         start, end = self.span
         if end - start > LONGEST_QUOTE:
             start = max(start, mention.start - LONGEST_QUOTE // 2)
             end = min(end, mention.end + LONGEST_QUOTE // 2)
-        return EvidenceRef(
-            quote=" ".join(text[start:end].split()),
-            confidence=round(mention.confidence, 3),
-            document_id=self.page.document.id,
-            start=mention.start,
-            end=mention.end,
-        )
+            quote = " ".join(page.document.text[start:end].split())
+        else:
+            quote = page.quotes.get(self.sentence) or self._quote(start, end)
+        return EvidenceRef(quote, round(mention.confidence, 3), page.document.id, mention.start, mention.end)
+
+    def _quote(self, start: int, end: int) -> str:
+        quote = self.page.quotes[self.sentence] = " ".join(self.page.document.text[start:end].split())
+        return quote
 
 
 @dataclass(slots=True)
@@ -131,19 +127,31 @@ class Reading:
     dossier: Dossier
     pages: list[Page]
     rows: dict[str, list[StructuredRow]]
-    denials: list[dt.date] = field(default_factory=list)  # of the documents that deny a recurrence and tell none
 
     def clues(self, *kinds: MentionKind) -> list[Clue]:
         """The clues of these kinds, by document date, then place in the document."""
-        return [clue for page in self.pages for clue in page.clues if clue.kind in kinds]
+        return [clue for page in self.pages for clue in page.of_any(*kinds)]
 
     def visits(self, kinds: Sequence[str]) -> list[dt.date]:
         """The days of the documents of these kinds: the occasions on which something is told again."""
         return [page.document.date for page in self.pages if page.document.date and page.kind in kinds]
 
+    def denials(self) -> list[dt.date]:
+        """The days of the documents that deny a recurrence and tell none."""
+        return [page.document.date for page in self.pages if page.document.date and _denies(page)]
+
     def rows_of(self, kind: str) -> list[StructuredRow]:
         """The rows of one kind, by date."""
         return self.rows.get(kind, [])
+
+    def forget(self) -> None:
+        """Let go of the clues, which know each other: else only a search for cycles finds that nobody needs them."""
+        for page in self.pages:
+            for clue in page.clues:
+                clue.neighbours.clear()
+            page.clues.clear()
+            page.by_kind.clear()
+            page.ranges = None
 
 
 def read(dossier: Dossier, terminology: Terminology) -> Reading:
@@ -159,9 +167,7 @@ def read(dossier: Dossier, terminology: Terminology) -> Reading:
     rows: dict[str, list[StructuredRow]] = defaultdict(list)
     for row in sorted(dossier.structured, key=_row_order):
         rows[row.kind].append(row)
-    return Reading(
-        dossier, pages, dict(rows), [page.document.date for page in pages if page.document.date and _denies(page)]
-    )
+    return Reading(dossier, pages, rows)
 
 
 def _denies(page: Page) -> bool:
@@ -181,7 +187,7 @@ def row_evidence(row: StructuredRow) -> EvidenceRef:
 def side_of(clue: Clue) -> Laterality | None:
     """The side that a laterality clue, or a topography that carries one, states."""
     value = clue.mention.value
-    return Laterality(value) if value and value in Laterality._value2member_map_ else None
+    return _SIDES.get(value) if value else None
 
 
 def _page(document: DossierDocument, terminology: Terminology) -> Page:
@@ -189,15 +195,31 @@ def _page(document: DossierDocument, terminology: Terminology) -> Page:
         mention for mention in document.mentions if mention.assertion in STATED and mention.kind not in NOT_OF_HISTORY
     ]
     if document.kind is not DocumentKind.RADIOTHERAPY and all(mention.kind in ONLY_CONTEXT for mention in stated):
-        return Page(document, document.kind.value, [], [])
-    spans = document.sentences or sentences(document.text)
+        return Page(document, document.kind.value)
+    spans = document.sentences or sentences(document.text) or [(0, len(document.text))]
     starts = [start for start, _ in spans]
-    page = Page(document, document.kind.value, spans, starts)
-    for mention in _in_order(stated):
-        place = max(bisect_right(starts, mention.start) - 1, 0)
-        clue = Clue(mention, page, place, mention.kind, mention.code or _code_of(mention, terminology))
-        page.clues.append(clue)
-        page.by_sentence[place].append(clue)
+    source, own = document.kind.value, document.date
+    page = Page(document, source)
+    clues, by_kind = page.clues, page.by_kind
+    place, span = -1, (0, 0)
+    neighbours: list[Clue] = []
+    ordered = _in_order(stated)
+    for mention, following in zip_longest(ordered, ordered[1:]):
+        if mention.start >= span[1]:
+            found = max(bisect_right(starts, mention.start) - 1, 0)
+            if found != place:
+                place, span, neighbours = found, spans[found], []
+                if mention.kind is MentionKind.DATE and (following is None or following.start >= span[1]):
+                    continue  # a day alone in its sentence says nothing
+        kind, date = mention.kind, mention.date
+        code = mention.code or _code_of(mention, terminology)
+        clue = Clue(mention, page, place, kind, code, source, date or own, date is not None, neighbours, span)
+        clues.append(clue)
+        neighbours.append(clue)
+        if kind in by_kind:
+            by_kind[kind].append(clue)
+        else:
+            by_kind[kind] = [clue]
     return page
 
 
@@ -222,7 +244,14 @@ def _row_order(row: StructuredRow) -> tuple[dt.date, str, str]:
 
 
 def _in_order(mentions: list[Mention]) -> list[Mention]:
-    """By place, then by all that they are; readers give them so, and ties are few."""
+    """By place, then by all that they are; readers give them by place, and ties are few."""
+    last = -1
+    for mention in mentions:
+        if mention.start <= last:
+            break
+        last = mention.start
+    else:
+        return mentions
     ordered = sorted(mentions, key=_PLACE)
     place = 0
     while place + 1 < len(ordered):

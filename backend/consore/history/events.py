@@ -13,6 +13,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 
 from consore.history.beliefs import Voice, confidence, key_of, voices, when_said, who_says
@@ -93,48 +94,54 @@ class Happening:
             self.period = telling.period
 
 
-@dataclass(frozen=True, slots=True)
 class Course:
-    """What happens around the events: visits, decisions (boards, specimens, operations), death, and the days on which
-    a drug is told first, or again after a long pause.
+    """What happens around the events of a patient; each is looked for once, where a recurrence asks for it."""
 
-    `denials`: the days of the documents that deny a recurrence.
-    """
+    def __init__(self, reading: Reading, table: Rules) -> None:
+        self._reading = reading
+        self._table = table
 
-    visits: list[dt.date]
-    decisions: list[dt.date]
-    turns: list[dt.date]
-    denials: list[dt.date]
+    @cached_property
+    def visits(self) -> list[dt.date]:
+        """The days on which an event might have been told again."""
+        return self._reading.visits(self._table.events["told_kinds"])
 
-    @classmethod
-    def of(cls, reading: Reading, table: Rules) -> Course:
-        """Read once for the patient."""
+    @cached_property
+    def decisions(self) -> list[dt.date]:
+        """The days of boards, specimens, operations and treatments."""
+        return self._reading.visits(self._table.events["deciding_kinds"])
+
+    @cached_property
+    def turns(self) -> list[dt.date]:
+        """The days on which a drug against cancer is told first, or again after a long pause, and that of the death."""
         told: dict[str, set[dt.date]] = defaultdict(set)
-        against_cancer = tuple(table.events["against_cancer"])
-        for clue in reading.clues(MentionKind.DRUG, MentionKind.REGIMEN):
+        against_cancer = tuple(self._table.events["against_cancer"])
+        for clue in self._reading.clues(MentionKind.DRUG, MentionKind.REGIMEN):
             if clue.code.startswith(against_cancer) and clue.date:
                 told[clue.code].add(clue.date)
-        pause = dt.timedelta(days=table.events["begun_again"])
-        turns = [*([reading.dossier.death_date] if reading.dossier.death_date else [])]
+        pause = dt.timedelta(days=self._table.events["begun_again"])
+        death = self._reading.dossier.death_date
+        turns = [death] if death else []
         for days in (sorted(found) for found in told.values()):
             turns += [days[0], *(day for before, day in pairwise(days) if day - before > pause)]
-        return cls(
-            reading.visits(table.events["told_kinds"]),
-            reading.visits(table.events["deciding_kinds"]),
-            sorted(turns),
-            reading.denials,
-        )
+        return sorted(turns)
+
+    @cached_property
+    def denials(self) -> list[dt.date]:
+        """The days of the documents that deny a recurrence."""
+        return self._reading.denials()
 
 
 def find_events(reading: Reading, tumours: Tumours, terminology: Terminology) -> tuple[list[EventItem], list[SetAside]]:
     """The events of all tumours, by date, each with the one that it follows; and what was told and not believed."""
     table = rules()
     tellings = _tellings(reading, tumours, terminology, table)
+    course = Course(reading, table)
     events: list[EventItem] = []
     aside: list[SetAside] = []
     for item in tumours.items:
         own = [telling for telling in tellings if telling.tumour is item]
-        found, doubtful = _events_of(item, own, Course.of(reading, table), table)
+        found, doubtful = _events_of(item, own, course, table)
         if is_stage_iv(item) and not found[0].sites:
             found[0].sites = _lesions_at_diagnosis(item, reading, table)
             found[0].label = event_label(found[0].type, found[0].sites, item)
@@ -435,9 +442,8 @@ def _sites_beside(clue: Clue, table: Rules) -> list[str]:
     nearest = dt.timedelta(days=table.events["beside_sites"])
     return [
         other.code
-        for sentence in (clue.sentence - 1, clue.sentence + 1)
-        for other in clue.page.by_sentence.get(sentence, ())
-        if other.kind is MentionKind.METASTASIS
+        for other in clue.page.of(MentionKind.METASTASIS)
+        if abs(other.sentence - clue.sentence) == 1
         and other.code
         and not other.is_history
         and clue.date

@@ -5,14 +5,14 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from consore.history.clues import Clue
 from consore.model import MentionKind
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Period:
+class Period(NamedTuple):
     """The days when something may have happened, both included."""
 
     start: dt.date
@@ -25,8 +25,7 @@ class Period:
 
     def near(self, other: Period, days: int) -> bool:
         """Whether the two come within so many days of each other."""
-        slack = dt.timedelta(days=days)
-        return self.start - slack <= other.end and other.start - slack <= self.end
+        return (self.start - other.end).days <= days and (other.start - self.end).days <= days
 
 
 def day(date: dt.date) -> Period:
@@ -43,6 +42,7 @@ def period_of(clue: Clue) -> Period | None:
     return whole(stated, _precision(clue, stated))
 
 
+@lru_cache(maxsize=4096)
 def whole(first: dt.date, precision: str) -> Period:
     """The period that begins on `first` and is as long as `precision` (`day`, `month`, `year`) says."""
     if precision == "year":
@@ -66,7 +66,7 @@ def _precision(clue: Clue, stated: dt.date) -> str:
     """How precisely the sentence writes the date: readers give the first day of a month or a year."""
     if stated.day > 1 or stated == clue.page.document.date:
         return "day"
-    for other in (*clue.neighbours, *clue.page.clues):  # the date may head the line, sentences before
-        if other.kind is MentionKind.DATE and other.mention.date == stated and other.mention.value:
+    for other in clue.page.of(MentionKind.DATE):  # the date may head the line, sentences before
+        if other.mention.date == stated and other.mention.value:
             return {4: "year", 7: "month"}.get(len(other.mention.value), "day")
     return "year" if stated.month == 1 else "month"

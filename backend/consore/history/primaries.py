@@ -137,6 +137,7 @@ def may_be(vague: str, topography: str, morphology: str | None) -> bool:
     return False
 
 
+@cache
 def is_vague(topography: str) -> bool:
     """Whether the topography may mean another one that says more."""
     return topography[:5] in _vague_sites() or topography[:3] in UNSPECIFIED_SITES
@@ -175,6 +176,7 @@ def opposite(one: Laterality | None, other: Laterality | None) -> bool:
     return {one, other} == {Laterality.LEFT, Laterality.RIGHT}
 
 
+@cache
 def behaviour(morphology: str) -> str:
     """The digit after the slash: 3 malignant, 2 in situ, 1 uncertain, 6 metastatic, 9 unknown origin."""
     return morphology.partition("/")[2][:1]

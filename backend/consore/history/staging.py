@@ -28,7 +28,7 @@ _TNM = re.compile(r"^(?P<prefix>(?:[yra]*[cp])|[yra]+)?(?P<rest>T.*|N.*|M.*)$", 
 _NUMBER = re.compile(r"^[<>≥≤~ ]*(\d+(?:[.,]\d+)?)")
 # Other scales (« Binet B », « BI-RADS 4 ») are mentions of their own, not the tumour's stage or grade.
 _OF_TUMOURS = {"stage": ("STAGE:",), "grade": ("GRADE:", "GLEASON:", "ISUP:")}
-_WORDS = BiomarkerStatus._value2member_map_
+_WORDS = {status.value: status for status in BiomarkerStatus}
 
 
 def add_staging(reading: Reading, tumours: Tumours, terminology: Terminology) -> None:
@@ -43,10 +43,11 @@ def add_staging(reading: Reading, tumours: Tumours, terminology: Terminology) ->
         MentionKind.BIOMARKER,
         MentionKind.ALTERATION,
     )
-    for clue in reading.clues(*kinds):
-        item = tumours.of(clue)
-        if item:
-            by_tumour[item.rank][clue.kind].append(clue)
+    for kind in kinds:
+        for clue in reading.clues(kind):
+            item = tumours.of(clue)
+            if item:
+                by_tumour[item.rank][kind].append(clue)
     for item in tumours.items:
         found = by_tumour[item.rank]
         _add_tnm(item, _near(item, found[MentionKind.TNM], "tnm", table))
@@ -67,7 +68,7 @@ def split_tnm(text: str) -> tuple[str, str]:
 def status_of(code: str, value: str | None, table: Rules) -> BiomarkerStatus:
     """The word that a stated value of a biomarker means."""
     if value and value in _WORDS:
-        return BiomarkerStatus(value)
+        return _WORDS[value]
     scores = table.biomarkers["score"].get(code)
     if scores and value:
         return BiomarkerStatus(scores.get(value.strip("+ "), "unknown"))
@@ -171,7 +172,10 @@ def _measured(clue: Clue) -> str | None:
     value = clue.mention.value
     if not value or not value[0].isdigit():
         return value
-    found = re.search(rf"([<≤])\s*{re.escape(value)}(?!\d)", clue.words_after(30))
+    words = clue.words_after(30)
+    if "<" not in words and "≤" not in words:
+        return value
+    found = re.search(rf"([<≤])\s*{re.escape(value)}(?!\d)", words)
     return found[1] + value if found else value
 
 

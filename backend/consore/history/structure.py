@@ -43,6 +43,6 @@ def structure(dossier: Dossier, terminology: Terminology) -> Biography:
     name_items(history)
     history.treatments = by_first_day(history.treatments)
     history.set_aside = not_corrected([*history.set_aside, *unsure], dossier.corrections)
-    name_items(history)
     calibrate(history)
+    reading.forget()
     return history

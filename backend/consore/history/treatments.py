@@ -333,8 +333,8 @@ def _with_stated_days(courses: list[Course], reading: Reading, terminology: Term
     for page in reading.pages:
         procedures = [
             clue
-            for clue in page.clues
-            if clue.kind is MentionKind.PROCEDURE and _type_of_act(terminology, clue.code) is TreatmentType.RADIOTHERAPY
+            for clue in page.of(MentionKind.PROCEDURE)
+            if _type_of_act(terminology, clue.code) is TreatmentType.RADIOTHERAPY
         ]
         if page.kind != "radiotherapy" and not procedures:
             continue
@@ -373,8 +373,8 @@ def _end_of_irradiation(courses: list[Course], page: Page, terminology: Terminol
     clue = next(
         (
             one
-            for one in page.clues
-            if one.kind is MentionKind.PROCEDURE and _type_of_act(terminology, one.code) is TreatmentType.RADIOTHERAPY
+            for one in page.of(MentionKind.PROCEDURE)
+            if _type_of_act(terminology, one.code) is TreatmentType.RADIOTHERAPY
         ),
         None,
     )
@@ -408,8 +408,10 @@ def _sessions(page: Page, table: Rules) -> int:
 def _gray(page: Page, start: int, end: int, table: Rules) -> float:
     """The total dose in Gy that this part of a report tells: the largest, a dose a session times its sessions."""
     found = [0.0]
-    for mention in page.document.mentions:
-        if mention.kind is MentionKind.DOSE and mention.unit == "Gy" and start <= mention.start < end:
+    if page.doses is None:
+        page.doses = [one for one in page.document.mentions if one.kind is MentionKind.DOSE and one.unit == "Gy"]
+    for mention in page.doses:
+        if start <= mention.start < end:
             times = table.times.search(page.document.text, max(start, mention.start - 25), mention.start)
             found.append((number_of(mention.value) or 0.0) * (int(times[1]) if times else 1))
     return max(found)
@@ -437,9 +439,11 @@ def _ranges(page: Page, table: Rules) -> list[tuple[Clue, Clue]]:
 
 
 def _found_ranges(page: Page, table: Rules) -> Iterator[tuple[Clue, Clue]]:
-    dates = [clue for clue in page.clues if clue.kind is MentionKind.DATE and clue.mention.date]
+    dates = [clue for clue in page.of(MentionKind.DATE) if clue.is_dated]
     for first, last in pairwise(dates):
-        if first.sentence != last.sentence and page.kind != "radiotherapy":
+        if last.mention.start - first.mention.end >= 40 or (
+            first.sentence != last.sentence and page.kind != "radiotherapy"
+        ):
             continue
         between = page.document.text[first.mention.end : last.mention.start]
         start, end = first.mention.date, last.mention.date
@@ -458,29 +462,29 @@ def _told_in(page: Page, terminology: Terminology, table: Rules) -> list[Told]:
     """The treatments that one document tells of; drugs joined by "+", "et", "associé à"… are one."""
     found: list[Told] = []
     group: list[Clue] = []
-    for clue in page.clues:
-        if clue.kind in (MentionKind.DRUG, MentionKind.REGIMEN) and _is_drug(clue, table):
+    for clue in page.of_any(MentionKind.DRUG, MentionKind.REGIMEN):
+        if _is_drug(clue, table):
             if group and not _joins(group[-1], clue, table):
                 found.extend(_told_drugs(group, terminology, table))
                 group = []
             group.append(clue)
-        elif clue.kind is MentionKind.PROCEDURE and clue.code:
-            kind = _type_of_act(terminology, clue.code)
-            if kind is TreatmentType.SURGERY and (
-                _only_samples(clue, table) or table.department.match(clue.words_after(25))
-            ):
-                kind = None
-            if kind is not None and (
-                kind.value not in table.treatments["ignored_types"] or clue.code in table.treatments["other_acts"]
-            ):
-                name = clue.mention.label or terminology.label(clue.mention.system, clue.code)
-                act = clue.code if clue.mention.system == "CCAM" else None
-                found.append(Told(clue, kind, (), None, act or clue.code, name, None))
     found.extend(_told_drugs(group, terminology, table))
+    for clue in page.of(MentionKind.PROCEDURE):
+        kind = _type_of_act(terminology, clue.code)
+        if kind is TreatmentType.SURGERY and (
+            _only_samples(clue, table) or table.department.match(clue.words_after(25))
+        ):
+            kind = None
+        if kind is not None and (
+            kind not in table.treatments["ignored_types"] or clue.code in table.treatments["other_acts"]
+        ):
+            name = clue.mention.label or terminology.label(clue.mention.system, clue.code)
+            found.append(Told(clue, kind, (), None, clue.code, name, None))
+    if not found:
+        return []
     ranges = {
-        clue.sentence: (first.mention.date, last.mention.date, last.mention.end)
+        first.sentence: (first.mention.date, last.mention.date, last.mention.end)
         for first, last in _ranges(page, table)
-        for clue in (first,)
     }
     return _together([_dated(one, ranges, table) for one in found])
 
@@ -493,8 +497,8 @@ def _is_drug(clue: Clue, table: Rules) -> bool:
         return False
     if clue.code in table.treatments["conditioning"]:
         return False
-    words = clue.words_before(60)
-    return table.conditioning.search(words) is None
+    text, start, end = clue.page.document.text, max(clue.span[0], clue.mention.start - 60), clue.mention.start
+    return table.conditioning.search(text[start:end]) is None
 
 
 def _dated(told: Told, ranges: dict[int, tuple[dt.date | None, dt.date | None, int]], table: Rules) -> Told:
@@ -558,6 +562,8 @@ def _mode(clue: Clue, table: Rules) -> str:
 
 def _together(found: list[Told]) -> list[Told]:
     """A prescription lists its drugs one a line: one treatment. Elsewhere, a part of a combination is it again."""
+    if len(found) < 2:
+        return found
     systemic = [one for one in found if one.items]
     listed = [
         one for one in systemic if one.clue.source == "chemotherapy" and not one.is_dated and one.mode != "during"
@@ -585,8 +591,8 @@ def _is_part(one: Told, other: Told) -> bool:
 def _told_drugs(group: list[Clue], terminology: Terminology, table: Rules) -> list[Told]:
     if not group:
         return []
-    given = _combination(tuple((one.kind is MentionKind.REGIMEN, one.code) for one in group), terminology)
-    if given.type.value in table.treatments["ignored_types"]:
+    given = _combination(tuple([(one.kind is MentionKind.REGIMEN, one.code) for one in group]), terminology)
+    if given.type in table.treatments["ignored_types"]:
         return []
     before = group[0].words_before(50)
     if (len(group) > 1 and table.between.search(before)) or table.weighed.search(before):
@@ -637,10 +643,10 @@ def _only_samples(clue: Clue, table: Rules) -> bool:
 
 def _joins(first: Clue, second: Clue, table: Rules) -> bool:
     """Whether what lies between two drugs makes them one treatment."""
-    if first.page is not second.page or first.sentence != second.sentence:
+    if first.neighbours is not second.neighbours or second.mention.start - first.mention.end > 40:
         return False
     between = first.page.document.text[first.mention.end : second.mention.start]
-    return len(between) <= 40 and table.joiners.match(between) is not None
+    return table.joiners.match(between) is not None
 
 
 def _join_local(courses: list[Course], told: Told, terminology: Terminology, table: Rules) -> None:
@@ -732,7 +738,7 @@ def _is_another(course: Course, told: Told, period: Period, table: Rules) -> boo
 
 def _is_stay_for_drugs(page: Page, table: Rules) -> bool:
     return page.kind in table.treatments["stay_kinds"] and any(
-        one.kind in (MentionKind.DRUG, MentionKind.REGIMEN) and _is_drug(one, table) for one in page.clues
+        _is_drug(one, table) for one in page.of_any(MentionKind.DRUG, MentionKind.REGIMEN)
     )
 
 

@@ -312,13 +312,10 @@ def _read_page(
     """The statements of one document; a report whose only site and only morphology lie apart joins them."""
     joined: list[Statement] = []
     loose: list[Statement] = []
-    named = {
-        clue.sentence
-        for clue in page.clues
-        if clue.kind is MentionKind.MORPHOLOGY or clue.kind is MentionKind.TOPOGRAPHY
-    }
+    kinds = (MentionKind.MORPHOLOGY, MentionKind.TOPOGRAPHY)
+    named = {clue.sentence: clue.neighbours for kind in kinds for clue in page.of(kind)}
     for sentence in sorted(named):
-        _read_sentence(page.by_sentence[sentence], joined, loose, table, terminology)
+        _read_sentence(named[sentence], joined, loose, table, terminology)
     if not any(one.topography for one in (*joined, *loose)):
         loose.extend(_sampled(page, terminology))
         joined.extend(_named_beside(loose, terminology, table))
@@ -357,8 +354,8 @@ def _sampled(page: Page, terminology: Terminology) -> list[Statement]:
     if page.kind not in rules().diagnosis["specimen_kinds"]:
         return []
     found = []
-    for clue in page.clues:
-        if clue.kind is MentionKind.PROCEDURE and clue.code in rules().diagnosis["sampling_acts"]:
+    for clue in page.of(MentionKind.PROCEDURE):
+        if clue.code in rules().diagnosis["sampling_acts"]:
             place = organ_in(clue.words_after(rules().diagnosis["organ_within"]), terminology)
             if place and site_group(place.code) not in rules().metastatic["sites"]:
                 found.append(_joined(clue, place.code, None, _side_of_organ(place, clue)))
@@ -369,7 +366,7 @@ def _removed(page: Page, loose: list[Statement], terminology: Terminology) -> li
     """The histologies of a specimen, in the organ that was removed ("pièce de prostatectomie : adénocarcinome")."""
     if page.kind not in rules().diagnosis["removed_kinds"]:
         return []
-    places = {site_of_act(terminology, clue.code) for clue in page.clues if clue.kind is MentionKind.PROCEDURE}
+    places = {site_of_act(terminology, clue.code) for clue in page.of(MentionKind.PROCEDURE)}
     sites = {place for place in places if place and site_group(place) not in rules().metastatic["sites"]}
     if len({site_group(place) for place in sites}) != 1:
         return []
@@ -449,27 +446,31 @@ def organ_in(words: str, terminology: Terminology, *, last: bool = False) -> _Or
 def _read_sentence(
     clues: list[Clue], joined: list[Statement], loose: list[Statement], table: Rules, terminology: Terminology
 ) -> None:
+    spread: list[Clue] = []
+    primaries: list[Clue] = []
+    topographies: list[Clue] = []
+    for clue in clues:
+        if clue.kind is MentionKind.TOPOGRAPHY:
+            if clue.code.startswith("C"):
+                topographies.append(clue)
+        elif clue.kind is MentionKind.MORPHOLOGY:
+            nature = behaviour(clue.code)
+            if nature in ("2", "3") or clue.code[:4] in table.diagnosis["also_malignant"]:
+                primaries.append(clue)
+            elif nature == "6":
+                spread.append(clue)
+    if not primaries and not topographies:
+        return
     metastases = [clue for clue in clues if clue.kind is MentionKind.METASTASIS]
-    morphologies = [clue for clue in clues if clue.kind is MentionKind.MORPHOLOGY and clue.code]
-    spread = [clue for clue in morphologies if behaviour(clue.code) == "6"]
-    primaries = [
-        clue
-        for clue in morphologies
-        if behaviour(clue.code) in ("2", "3") or clue.code[:4] in table.diagnosis["also_malignant"]
-    ]
+    sides = [clue for clue in clues if clue.kind is MentionKind.LATERALITY]
     blood = any(is_spread(clue.code) for clue in primaries)  # nodes are where lymphomas are born
     topographies = [
         clue
-        for clue in clues
-        if clue.kind is MentionKind.TOPOGRAPHY
-        and clue.code.startswith("C")
-        and (blood or not clue.code.startswith("C77"))
+        for clue in topographies
+        if (blood or not clue.code.startswith("C77"))
         and not (primaries and all(is_unlikely(clue.code, one.code) or _holds(one, clue) for one in primaries))
         and not _is_of_metastasis(clue, metastases, spread, primaries)
     ]
-    if not primaries and not topographies:
-        return
-    sides = [clue for clue in clues if clue.kind is MentionKind.LATERALITY]
     taken: set[int] = set()
     for morphology in primaries:
         reachable = [one for one in topographies if not _is_apart(morphology, one)]
@@ -553,8 +554,9 @@ def _is_apart(clue: Clue, other: Clue) -> bool:
 def _distance(clue: Clue, other: Clue) -> int:
     """Characters from a tumour's words to another clue; one that stands before counts twice as far."""
     after = other.mention.start - clue.mention.end
-    before = clue.mention.start - other.mention.end
-    return 0 if max(after, before) < 0 else after if after >= 0 else 2 * before
+    if after >= 0:
+        return after
+    return 2 * max(clue.mention.start - other.mention.end, 0)
 
 
 def _side(topography: Clue, sides: list[Clue], table: Rules, place: str | None = None) -> Laterality | None:
@@ -585,12 +587,11 @@ def _take_in(drafts: list[Draft], statement: Statement) -> None:
     """Give the statement to the draft that it agrees with best, else start one."""
     fitting = [draft for draft in drafts if draft.agrees(statement)]
     if fitting:
-        best = max(fitting, key=lambda draft: (_closeness(draft, statement), -drafts.index(draft)))
-        best.add(statement)
-        return
-    draft = Draft()
-    draft.add(statement)
-    drafts.append(draft)
+        best = max(fitting, key=lambda draft: _closeness(draft, statement)) if len(fitting) > 1 else fitting[0]
+    else:
+        best = Draft()
+        drafts.append(best)
+    best.add(statement)
 
 
 def _refine(drafts: list[Draft], statement: Statement) -> None:
@@ -670,9 +671,7 @@ def _is_passing_word(draft: Draft) -> bool:
 
 def _is_treated(clue: Clue) -> bool:
     kinds = (MentionKind.DRUG, MentionKind.REGIMEN, MentionKind.PROCEDURE, MentionKind.RESPONSE, MentionKind.RECURRENCE)
-    return any(one.kind in kinds for one in clue.page.clues) or any(
-        one.kind is MentionKind.METASTASIS for one in clue.neighbours
-    )
+    return clue.page.has(*kinds) or any(one.kind is MentionKind.METASTASIS for one in clue.neighbours)
 
 
 def _is_metastasis(draft: Draft, kept: list[Draft], metastatic: set[str]) -> bool:
@@ -760,9 +759,16 @@ def _is_of_unknown(draft: Draft, table: Rules) -> bool:
     if is_spread(draft.morphology):
         return False
     pages = {one.origin: one.clue.page for one in draft.statements if one.clue}
-    unknown = {origin for origin, page in pages.items() if _says_unknown(page.document.text, table)}
     named = {one.origin for one in draft.statements if one.topography and one.topography[:3] not in UNSPECIFIED_SITES}
-    return len(unknown) > len(named - unknown) and bool(unknown)
+    unknown, known = 0, len(named - pages.keys())
+    for place, (origin, page) in enumerate(pages.items()):
+        if unknown + len(pages) - place <= known:
+            return False  # whatever the others say
+        if _says_unknown(page.document.text, table):
+            unknown += 1
+        elif origin in named:
+            known += 1
+    return unknown > known
 
 
 def _says_unknown(text: str, table: Rules) -> bool:
@@ -906,8 +912,8 @@ def _sides_around(draft: Draft, table: Rules) -> dict[Laterality, int]:
     for page in pages.values():
         if page.kind not in table.diagnosis["side_kinds"]:
             continue
-        for clue in page.clues:
-            found = side_of(clue) if clue.kind is MentionKind.LATERALITY else None
+        for clue in page.of(MentionKind.LATERALITY):
+            found = side_of(clue)
             others = (one for one in clue.neighbours if one.kind is MentionKind.TOPOGRAPHY and one.code)
             if found in (Laterality.LEFT, Laterality.RIGHT) and not any(site_group(one.code) != own for one in others):
                 votes[found] += table.weight.get(page.kind, 1)
@@ -960,7 +966,7 @@ def _retells(statement: Statement) -> bool:
     """Whether the report is of a recurrence or a metastasis: the tumour was known before."""
     clue = statement.clue
     return clue is not None and (
-        any(one.kind is MentionKind.RECURRENCE for one in clue.page.clues)
+        clue.page.has(MentionKind.RECURRENCE)
         or any(one.kind is MentionKind.METASTASIS and not one.code.startswith("C77") for one in clue.neighbours)
     )
 

@@ -6,7 +6,7 @@ import datetime as dt
 
 from consore.history.beliefs import Voice, confidence, when_said, who_says
 from consore.history.clues import Page, Reading
-from consore.history.rules import rules
+from consore.history.rules import Rules, rules
 from consore.history.tumours import distinct_evidence
 from consore.model import Biography, EventItem, EventType, EvidenceRef, MentionKind
 
@@ -38,14 +38,16 @@ def _death_of_file(reading: Reading) -> EventItem | None:
 def _death_told(reading: Reading) -> EventItem | None:
     """The death that a report announces, at its sentence's date, else its document's.
 
-    Nobody is seen after their death: what an examination or a stay contradicts was another's.
+    Nobody is seen after their death: what an examination or a stay contradicts was another's, and a document older than
+    the last of them is not looked at.
     """
     table = rules()
     told: list[tuple[bool, dt.date, Voice, EvidenceRef]] = []
+    visits = reading.visits(table.vital["seen"])
+    seen, after = max(visits, default=None), table.vital["seen_after"]
     for page in reading.pages:
-        text = page.document.text
-        low = text.lower()
-        if not any(root in low for root in table.vital["roots"]):  # a search for a few words is cheaper than a pattern
+        text, own = page.document.text, page.document.date
+        if (seen and own and (seen - own).days > after) or not _has_root(text, table):
             continue
         for match in table.death.finditer(text):
             start, end = _sentence_around(text, match.start())
@@ -55,16 +57,13 @@ def _death_told(reading: Reading) -> EventItem | None:
             stated = _date_in(page, match.start(), end)
             day = stated or page.document.date
             if day:
-                voice = Voice(page.kind, page.document.id, words, page.document.date, 0.9)
+                voice = Voice(page.kind, page.document.id, page.document.date, 0.9)
                 told.append((stated is None, day, voice, EvidenceRef(words, 0.9, page.document.id, start, end)))
     if not told:
         return None
     told.sort(key=lambda one: (one[0], one[1], one[2].origin, one[3].start or 0))
     death = told[0][1]
-    limit = death + dt.timedelta(days=table.vital["seen_after"])
-    if any(
-        page.document.date and page.document.date > limit and page.kind in table.vital["seen"] for page in reading.pages
-    ):
+    if seen and (seen - death).days > after:
         return None
     heard = list({one[2].origin: one[2] for one in told}.values())
     return EventItem(
@@ -76,6 +75,12 @@ def _death_told(reading: Reading) -> EventItem | None:
         why=f"Écrit par {who_says(heard)}{when_said(heard)}.",
         evidence=distinct_evidence((one[3] for one in told), table),
     )
+
+
+def _has_root(text: str, table: Rules) -> bool:
+    """Whether it holds a word for death; a search for a few roots is cheaper than a pattern."""
+    low = text.lower()
+    return any(root in low for root in table.vital["roots"])
 
 
 def _sentence_around(text: str, place: int) -> tuple[int, int]:

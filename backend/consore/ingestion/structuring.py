@@ -12,19 +12,18 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select, update
-from sqlmodel import Session, SQLModel
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlmodel import Session
 
+from consore.memory import uncollected
 from consore.model import (
     Act,
     Alteration,
-    AlterationItem,
     Assertion,
     Belief,
     Believed,
     Biography,
     Biomarker,
-    BiomarkerItem,
     Conflict,
     Correction,
     CorrectionItem,
@@ -34,12 +33,12 @@ from consore.model import (
     DocumentMentions,
     Dossier,
     DossierDocument,
-    DrugItem,
     EventType,
     Evidence,
     EvidenceItem,
     EvidenceRef,
     Fact,
+    Mention,
     MentionKind,
     Patient,
     Sample,
@@ -76,9 +75,14 @@ def load_dossier(session: Session, patient_id: int) -> Dossier:
 
 def structure_and_save(session: Session, patient_ids: int | Sequence[int], terminology: Terminology) -> list[Biography]:
     """Structure some patients and put their histories in the place of the old ones, in the caller's transaction."""
+    ids = [patient_ids] if isinstance(patient_ids, int) else list(patient_ids)
+    with uncollected():
+        return _structure_and_save(session, ids, terminology)
+
+
+def _structure_and_save(session: Session, ids: list[int], terminology: Terminology) -> list[Biography]:
     from consore.history import structure
 
-    ids = [patient_ids] if isinstance(patient_ids, int) else list(patient_ids)
     shelves = load_dossiers(session, ids)
     session.expunge_all()
     for model in DERIVED:
@@ -124,16 +128,8 @@ def load_dossiers(session: Session, patient_ids: Sequence[int]) -> dict[int, She
     _add_documents(session, shelves)
     _add_records(session, shelves)
     _add_corrections(session, shelves)
-    for model, kind in ((Diagnosis, "diagnosis"), (Act, "act")):
-        rows = session.scalars(select(model).where(_in(model.patient_id, shelves)))
-        counted: dict[int, int] = defaultdict(int)
-        for row in sorted(rows, key=_of_a_stay):
-            counted[row.patient_id] += 1
-            values = {"code": row.code, "date": row.date.isoformat() if row.date else None}
-            if isinstance(row, Diagnosis):
-                values["role"] = row.role
-            identifier = f"{kind}:{counted[row.patient_id]}"
-            shelves[row.patient_id].dossier.structured.append(StructuredRow(identifier, kind, row.date, values))
+    _add_codes_of_stays(session, shelves, "diagnosis", Diagnosis, Diagnosis.role)
+    _add_codes_of_stays(session, shelves, "act", Act, Act.phase)
     return shelves
 
 
@@ -146,11 +142,6 @@ def _told_deaths(session: Session, patient_ids: Iterable[int]) -> Sequence[Any]:
         .distinct()
     )
     return session.execute(statement).all()
-
-
-def _of_a_stay(row: Diagnosis | Act) -> tuple[str, ...]:
-    """An order that does not depend on when the row came: what is derived from it must not either."""
-    return (str(row.date), row.code, row.role if isinstance(row, Diagnosis) else row.phase)
 
 
 def _add_documents(session: Session, shelves: dict[int, Shelf]) -> None:
@@ -169,12 +160,30 @@ def _add_documents(session: Session, shelves: dict[int, Shelf]) -> None:
 
 
 def _add_records(session: Session, shelves: dict[int, Shelf]) -> None:
-    statement = select(StructuredRecord).where(_in(StructuredRecord.patient_id, shelves))
-    for record in session.scalars(statement.order_by(_c(StructuredRecord.kind), _c(StructuredRecord.external_id))):
-        shelf = shelves[record.patient_id]
-        identifier = f"{record.kind}:{record.external_id}"
-        shelf.records[identifier] = int(record.id or 0)
-        shelf.dossier.structured.append(StructuredRow(identifier, record.kind, record.date, record.values_))
+    record = StructuredRecord
+    columns = (record.id, record.patient_id, record.kind, record.external_id, record.date, record.values_)
+    statement = select(*columns).where(_in(record.patient_id, shelves))  # type: ignore[call-overload]
+    statement = statement.order_by(_c(record.kind), _c(record.external_id))
+    for record_id, patient_id, kind, external_id, date, values in session.execute(statement):
+        shelf = shelves[patient_id]
+        identifier = f"{kind}:{external_id}"
+        shelf.records[identifier] = record_id
+        shelf.dossier.structured.append(StructuredRow(identifier, kind, date, values))
+
+
+def _add_codes_of_stays(session: Session, shelves: dict[int, Shelf], kind: str, model: Any, detail: Any) -> None:
+    """In an order that does not depend on when the rows came: what is derived from it must not either."""
+    statement = select(model.patient_id, model.code, model.date, detail).where(_in(model.patient_id, shelves))
+    counted: dict[int, int] = defaultdict(int)
+    for patient_id, code, date, word in sorted(
+        session.execute(statement), key=lambda row: (str(row[2]), row[1], row[3])
+    ):
+        counted[patient_id] += 1
+        values = {"code": code, "date": date.isoformat() if date else None}
+        if kind == "diagnosis":
+            values["role"] = word
+        identifier = f"{kind}:{counted[patient_id]}"
+        shelves[patient_id].dossier.structured.append(StructuredRow(identifier, kind, date, values))
 
 
 def _add_corrections(session: Session, shelves: dict[int, Shelf]) -> None:
@@ -196,98 +205,120 @@ class _Rows:
         self.patient_id = patient_id
         self.shelf = shelf
         self.biography = biography
-        self.tumours: dict[int, Tumour] = {}
-        self.events: list[tuple[TumourEvent, list[str]]] = []
-        self.treatments: list[tuple[Treatment, list[DrugItem]]] = []
-        self.evidence: list[tuple[EvidenceItem, Any, list[EvidenceRef]]] = []
-        self.beliefs: list[tuple[EvidenceItem, Any, Believed]] = []
+        self.ids: dict[int, int] = {}  # by `id` of an item, that of its row once it has one
 
-    def make_tumours(self) -> list[SQLModel]:
+    def tumours(self) -> Iterator[tuple[Believed, dict[str, Any]]]:
         """The tumours: the other rows point to them."""
         for item in self.biography.tumours:
-            row = Tumour(
-                patient_id=self.patient_id,
-                rank=item.rank,
-                topography=item.topography,
-                morphology=item.morphology,
-                laterality=item.laterality.value if item.laterality else None,
-                diagnosis_date=item.diagnosis_date,
-                ctnm=item.ctnm,
-                ptnm=item.ptnm,
-                **tnm_parts(item.ptnm, item.ctnm),
-                stage=item.stage,
-                grade=item.grade,
-                label=item.label,
+            yield (
+                item,
+                {
+                    "patient_id": self.patient_id,
+                    "rank": item.rank,
+                    "topography": item.topography,
+                    "morphology": item.morphology,
+                    "laterality": item.laterality.value if item.laterality else None,
+                    "diagnosis_date": item.diagnosis_date,
+                    "ctnm": item.ctnm,
+                    "ptnm": item.ptnm,
+                    **tnm_parts(item.ptnm, item.ctnm),
+                    "stage": item.stage,
+                    "grade": item.grade,
+                    "label": item.label,
+                },
             )
-            self.tumours[item.rank] = row
-            self._keep(EvidenceItem.TUMOUR, row, item)
-        return list(self.tumours.values())
 
-    def make_items(self) -> list[SQLModel]:
-        """Events, treatments, biomarkers and alterations."""
-        for item in self.biography.tumours:
-            tumour_id = self.tumours[item.rank].id
-            for biomarker in item.biomarkers:
-                found = _biomarker(self.patient_id, tumour_id, biomarker)
-                self._keep(EvidenceItem.BIOMARKER, found, biomarker)
-            for alteration in item.alterations:
-                seen = _alteration(self.patient_id, tumour_id, alteration)
-                self._keep(EvidenceItem.ALTERATION, seen, alteration)
-        for happened in self.biography.events:
-            event = TumourEvent(
-                patient_id=self.patient_id,
-                tumour_id=self._tumour_id(happened.tumour_rank),
-                type=happened.type.value,
-                date=happened.date,
-                label=happened.label,
+    def biomarkers(self) -> Iterator[tuple[Believed, dict[str, Any]]]:
+        """The biomarkers of the tumours."""
+        for tumour in self.biography.tumours:
+            for item in tumour.biomarkers:
+                yield (
+                    item,
+                    {
+                        "patient_id": self.patient_id,
+                        "tumour_id": self.ids[id(tumour)],
+                        "code": item.code,
+                        "label": item.label,
+                        "status": item.status.value,
+                        "value": item.value,
+                        "number": number_of(item.value),
+                        "unit": item.unit,
+                        "date": item.date,
+                    },
+                )
+
+    def alterations(self) -> Iterator[tuple[Believed, dict[str, Any]]]:
+        """The alterations of the tumours."""
+        for tumour in self.biography.tumours:
+            for item in tumour.alterations:
+                yield (
+                    item,
+                    {
+                        "patient_id": self.patient_id,
+                        "tumour_id": self.ids[id(tumour)],
+                        "gene": item.gene,
+                        "variant": item.variant,
+                        "status": item.status.value,
+                        "date": item.date,
+                    },
+                )
+
+    def events(self) -> Iterator[tuple[Believed, dict[str, Any]]]:
+        """The events; which one they follow is written once all have a row (`parents`)."""
+        for item in self.biography.events:
+            yield (
+                item,
+                {
+                    "patient_id": self.patient_id,
+                    "tumour_id": self._tumour_id(item.tumour_rank),
+                    "type": item.type.value,
+                    "date": item.date,
+                    "label": item.label,
+                },
             )
-            self.events.append((event, happened.sites))
-            self._keep(EvidenceItem.EVENT, event, happened)
-        for given in self.biography.treatments:
-            treatment = Treatment(
-                patient_id=self.patient_id,
-                tumour_id=self._tumour_id(given.tumour_rank),
-                type=given.type.value,
-                name=given.name,
-                regimen=given.regimen,
-                act_code=given.act_code,
-                line=given.line,
-                start=given.start,
-                end=given.end,
-                intent=given.intent,
-                response=given.response,
-                cycles=given.cycles,
-                dose=given.dose,
-                stop_reason=given.stop_reason,
+
+    def treatments(self) -> Iterator[tuple[Believed, dict[str, Any]]]:
+        """The treatments, each with the event that it treats."""
+        events = self._events()
+        for item in self.biography.treatments:
+            yield (
+                item,
+                {
+                    "patient_id": self.patient_id,
+                    "tumour_id": self._tumour_id(item.tumour_rank),
+                    "type": item.type.value,
+                    "name": item.name,
+                    "regimen": item.regimen,
+                    "act_code": item.act_code,
+                    "line": item.line,
+                    "start": item.start,
+                    "end": item.end,
+                    "intent": item.intent,
+                    "response": item.response,
+                    "event_id": events.get(item.event or ""),
+                    "cycles": item.cycles,
+                    "dose": item.dose,
+                    "stop_reason": item.stop_reason,
+                },
             )
-            self.treatments.append((treatment, given.drugs))
-            self._keep(EvidenceItem.TREATMENT, treatment, given)
-        self.beliefs.extend((aside.item, None, aside) for aside in self.biography.set_aside)
-        return [row for _, row, _ in self.evidence if not isinstance(row, Tumour)]
 
-    def _keep(self, kind: EvidenceItem, row: Any, item: Believed) -> None:
-        self.evidence.append((kind, row, item.evidence))
-        self.beliefs.append((kind, row, item))
-
-    def chain(self) -> None:
-        """An event follows another and a treatment treats one (OSIRIS `TumorPathologyEvent` chain)."""
-        rows = {item.key: row for item, (row, _) in zip(self.biography.events, self.events, strict=True)}
-        for item, (row, _) in zip(self.biography.events, self.events, strict=True):
-            parent = rows.get(item.parent or "")
-            row.parent_id = parent.id if parent else None
-        for given, (treatment, _) in zip(self.biography.treatments, self.treatments, strict=True):
-            event = rows.get(given.event or "")
-            treatment.event_id = event.id if event else None
+    def parents(self) -> Iterator[dict[str, int]]:
+        """Which event each one follows (OSIRIS `TumorPathologyEvent` chain)."""
+        events = self._events()
+        for item in self.biography.events:
+            if item.parent in events:
+                yield {"row": self.ids[id(item)], "parent": events[item.parent]}
 
     def sites(self) -> Iterator[dict[str, Any]]:
         """The sites of the events."""
-        for event, codes in self.events:
-            yield from ({"event_id": event.id, "code": code} for code in dict.fromkeys(codes))
+        for item in self.biography.events:
+            yield from ({"event_id": self.ids[id(item)], "code": code} for code in dict.fromkeys(item.sites))
 
     def drugs(self) -> Iterator[dict[str, Any]]:
         """The drugs of the treatments."""
-        for row, drugs in self.treatments:
-            yield from ({"treatment_id": row.id, "atc": drug.atc, "name": drug.name} for drug in drugs)
+        for item in self.biography.treatments:
+            row = self.ids[id(item)]
+            yield from ({"treatment_id": row, "atc": drug.atc, "name": drug.name} for drug in item.drugs)
 
     def samples(self) -> Iterator[dict[str, Any]]:
         """The samples of the biobank."""
@@ -295,12 +326,13 @@ class _Rows:
 
     def evidence_rows(self) -> Iterator[dict[str, Any]]:
         """Why each row is believed."""
-        for item, row, references in self.evidence:
-            for reference in references:
+        for kind, item in self._items():
+            name, row = kind.value, self.ids[id(item)]
+            for reference in item.evidence:
                 yield {
                     "patient_id": self.patient_id,
-                    "item": item.value,
-                    "item_id": row.id,
+                    "item": name,
+                    "item_id": row,
                     "document_id": self.shelf.documents.get(reference.document_id or ""),
                     "record_id": self.shelf.records.get(reference.row_id or ""),
                     "start": reference.start,
@@ -313,12 +345,12 @@ class _Rows:
         """How sure each item is, why, and what others say; then what the history does not hold."""
         from consore.history import is_reviewed, review_value
 
-        for kind, row, item in self.beliefs:
+        for kind, item in (*self._items(), *((one.item, one) for one in self.biography.set_aside)):
             aside = item if isinstance(item, SetAside) else None
             yield {
                 "patient_id": self.patient_id,
                 "item": kind.value,
-                "item_id": row.id if row else None,
+                "item_id": self.ids.get(id(item)),
                 "key": item.key,
                 "confidence": item.confidence,
                 "review_value": 0.0 if is_reviewed(item) else review_value(item, kind),
@@ -352,20 +384,44 @@ class _Rows:
         """What queries by code need."""
         return _facts(self.patient_id, self.shelf, self.biography, self.terminology)
 
+    def _items(self) -> Iterator[tuple[EvidenceItem, Believed]]:
+        """What has a row of its own, tumours first."""
+        history = self.biography
+        yield from ((EvidenceItem.TUMOUR, tumour) for tumour in history.tumours)
+        for tumour in history.tumours:
+            yield from ((EvidenceItem.BIOMARKER, one) for one in tumour.biomarkers)
+            yield from ((EvidenceItem.ALTERATION, one) for one in tumour.alterations)
+        yield from ((EvidenceItem.EVENT, one) for one in history.events)
+        yield from ((EvidenceItem.TREATMENT, one) for one in history.treatments)
+
+    def _events(self) -> dict[str, int]:
+        return {item.key: self.ids[id(item)] for item in self.biography.events}
+
     def _tumour_id(self, rank: int | None) -> int | None:
-        tumour = self.tumours.get(rank) if rank is not None else None
-        return tumour.id if tumour else None
+        return next((self.ids[id(one)] for one in self.biography.tumours if one.rank == rank), None)
 
 
 def _save(session: Session, patients: list[_Rows]) -> None:
     """Write the rows of some patients together: a few large statements, not a few hundred small ones."""
-    session.add_all([row for one in patients for row in one.make_tumours()])
-    session.flush()
-    session.add_all([row for one in patients for row in one.make_items()])
-    session.flush()
-    for one in patients:
-        one.chain()
-    session.flush()
+    items: tuple[tuple[Any, Callable[[_Rows], Iterable[tuple[Believed, dict[str, Any]]]]], ...] = (
+        (Tumour, _Rows.tumours),
+        (Biomarker, _Rows.biomarkers),
+        (Alteration, _Rows.alterations),
+        (TumourEvent, _Rows.events),
+        (Treatment, _Rows.treatments),
+    )
+    for model, made in items:
+        found = [(one.ids, item, row) for one in patients for item, row in made(one)]
+        if found:
+            identified = insert(model.__table__).returning(model.__table__.c.id, sort_by_parameter_order=True)
+            rows = session.execute(identified, [row for *_, row in found]).scalars()
+            for (ids, item, _), row_id in zip(found, rows, strict=True):
+                ids[id(item)] = row_id
+    parents = [row for one in patients for row in one.parents()]
+    if parents:
+        events = TumourEvent.__table__  # type: ignore[attr-defined]
+        chained = update(events).where(events.c.id == bindparam("row")).values(parent_id=bindparam("parent"))
+        session.execute(chained, parents)
     tables: tuple[tuple[Any, Callable[[_Rows], Iterable[dict[str, Any]]]], ...] = (
         (TumourEventSite, _Rows.sites),
         (TreatmentDrug, _Rows.drugs),
@@ -422,59 +478,45 @@ def number_of(value: str | None) -> float | None:
     return number
 
 
-def _biomarker(patient_id: int, tumour_id: int | None, item: BiomarkerItem) -> Biomarker:
-    return Biomarker(
-        patient_id=patient_id,
-        tumour_id=tumour_id,
-        code=item.code,
-        label=item.label,
-        status=item.status.value,
-        value=item.value,
-        number=number_of(item.value),
-        unit=item.unit,
-        date=item.date,
-    )
-
-
-def _alteration(patient_id: int, tumour_id: int | None, item: AlterationItem) -> Alteration:
-    return Alteration(
-        patient_id=patient_id,
-        tumour_id=tumour_id,
-        gene=item.gene,
-        variant=item.variant,
-        status=item.status.value,
-        date=item.date,
-    )
-
-
 # --- Facts: what queries need of the mentions and the rows ----------------------------------------------------
 
 
 def _facts(patient_id: int, shelf: Shelf, biography: Biography, terminology: Terminology) -> list[dict[str, Any]]:
     """One row per kind × code × assertion × value, with its first date and one of its sources."""
-    facts: dict[tuple[str | None, ...], dict[str, Any]] = {}
-    for fact in (*_facts_of_mentions(shelf), *_facts_of_history(shelf, biography), *_facts_of_rows(shelf, terminology)):
-        key = tuple(fact[name] for name in ("kind", "system", "code", "assertion", "value"))
-        held = facts.get(key)
+    facts = {_key(fact): fact for fact in _facts_of_mentions(shelf)}
+    for fact in (*_facts_of_history(shelf, biography), *_facts_of_rows(shelf, terminology)):
+        held = facts.get(_key(fact))
         if held is None or (fact["date"] or dt.date.max) < (held["date"] or dt.date.max):
-            facts[key] = fact
+            facts[_key(fact)] = fact
     return [{"patient_id": patient_id, **fact} for fact in facts.values()]
 
 
+def _key(fact: dict[str, Any]) -> tuple[str | None, ...]:
+    return fact["kind"], fact["system"], fact["code"], fact["assertion"], fact["value"]
+
+
 def _facts_of_mentions(shelf: Shelf) -> Iterator[dict[str, Any]]:
+    """Each once: reports say the same many times, and only the first one in time makes a fact."""
+    first: dict[tuple[str | None, ...], tuple[dt.date, Mention, DossierDocument]] = {}
     for document in shelf.dossier.documents:
+        own = document.date or dt.date.max
         for mention in document.mentions:
             if mention.system and mention.code:
-                yield _fact(
-                    mention.kind.value,
-                    mention.system,
-                    mention.code,
-                    assertion=mention.assertion.value,
-                    value=mention.value,
-                    unit=mention.unit,
-                    date=mention.date or document.date,
-                    document_id=shelf.documents[document.id],
-                )
+                key = (mention.kind, mention.system, mention.code, mention.assertion, mention.value)
+                date, held = mention.date or own, first.get(key)
+                if held is None or date < held[0]:
+                    first[key] = date, mention, document
+    for _, mention, document in first.values():
+        yield _fact(
+            mention.kind.value,
+            str(mention.system),
+            str(mention.code),
+            assertion=mention.assertion.value,
+            value=mention.value,
+            unit=mention.unit,
+            date=mention.date or document.date,
+            document_id=shelf.documents[document.id],
+        )
 
 
 def _facts_of_history(shelf: Shelf, biography: Biography) -> Iterator[dict[str, Any]]:

@@ -8,12 +8,10 @@ What the reader gives depends on the text, the document's date and `version` alo
 from __future__ import annotations
 
 import datetime as dt
-import gc
 import hashlib
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +39,7 @@ from consore.language.rules import (
 from consore.language.rules.sides import SIDED
 from consore.language.sections import sections
 from consore.language.tagger import SHIPPED_WEIGHTS, TaggedWindow, Tagger, Window
+from consore.memory import uncollected
 from consore.model import Assertion, DocumentKind, Mention, MentionKind
 from consore.referentials import Match, Terminology, table_files, terminology
 from consore.settings import Settings
@@ -115,10 +114,10 @@ class Reader:
         for request in requests:
             waiting.append(request)
             if len(waiting) == _DOCUMENTS_AT_ONCE:
-                with _without_collection():
+                with uncollected():
                     results += self._read_batch(waiting)
                 waiting = []
-        with _without_collection():
+        with uncollected():
             return results + self._read_batch(waiting)
 
     def _read_batch(self, requests: list[Request]) -> list[list[Mention]]:
@@ -198,19 +197,6 @@ def _in_text(cut: Cut, tagged: Sequence[TaggedWindow]) -> tuple[list[Tagged], Do
     if sum(read) < len(starts):  # the end of a window may be too far to be read
         starts = [s for (first, _), count in zip(cut.windows, read, strict=True) for s in starts[first : first + count]]
     return spans, Doubt(starts, [window.inside for window in tagged])
-
-
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """No search for cycles meanwhile: a batch makes some 100,000 objects and no cycle, and each search goes over the
-    whole dictionary (a seventh of the time)."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def weights_in_use(settings: Settings) -> Path:

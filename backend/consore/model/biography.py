@@ -76,9 +76,9 @@ class Dossier:
     corrections: list[CorrectionItem] = field(default_factory=list)
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True, unsafe_hash=True)
 class EvidenceRef:
-    """Why an item is believed: a span of a document, or a structured row.
+    """Why an item is believed: a span of a document, or a structured row. Nobody changes one, as of a `Mention`.
 
     `document_id` with `start`, `end` (code points) and `quote` (the sentence), or `row_id` with `quote`.
     """

@@ -9,19 +9,19 @@ The automaton is not in it: `ahocorasick_rs` builds it from its patterns in abou
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import marshal
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from consore.memory import uncollected
 from consore.referentials.concept import Concept, Edition
 from consore.referentials.expansion import expand
 from consore.referentials.maps import OwnCategory, own_category
@@ -61,7 +61,7 @@ def compiled(root: Path, site: Path | None, cache: Path | None, stamped: str) ->
 
     Raises ConfigurationError for files that cannot be read; never for a cache.
     """
-    with _uncollected():
+    with uncollected():
         file = cache / cache_name(root, site) if cache else None
         stamp = hashlib.blake2b(f"{stamped} {_code_version()}".encode(), digest_size=_DIGEST).digest()
         kept = _read(file, stamp) if file else None
@@ -193,15 +193,3 @@ def _read(file: Path, stamp: bytes) -> Compiled | None:
         return None
     concepts, editions, known, *rest = marshal.loads(plain)
     return Compiled(concepts, [Edition(**edition) for edition in editions], Patterns(*known), *rest)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """No collecting of garbage meanwhile: tens of thousands of small objects that stay would cost a third more."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()

@@ -258,6 +258,16 @@ def test_nobody_is_seen_after_their_death():
     assert found.death_date is None
 
 
+def test_a_death_told_long_before_the_last_visit_does_not_hide_that_of_the_patient():
+    found = read(
+        lung(),
+        document("l", "letter", "2021-11-08", "Décès annoncé."),
+        document("c", "consultation", "2022-06-01", "Va bien."),
+        document("m", "letter", "2022-09-12", "Décès de votre patient."),
+    )
+    assert found.death_date == dt.date(2022, 9, 12)
+
+
 def test_an_event_follows_another_and_a_treatment_treats_one():
     found = read(
         lung(),

@@ -88,6 +88,41 @@ def test_a_history_becomes_rows_with_evidence_and_is_replaced_whole(store: Store
         ] == [True]
 
 
+def test_histories_written_together_chain_their_own_events_alone(store: Store) -> None:
+    for number in ("42", "43"):
+        patient = {"family_name": "Ferrandin", "given_name": "Lise", "sex": "female", "birth_date": "1961-03-04"}
+        sheet = {"date_diagnostic": "2020-02-01", "topographie": "C50.4", "morphologie": "8500/3", "ptnm": "pT2N0M0"}
+        stay = {
+            "number": f"s{number}",
+            "entry_date": "2023-03-01",
+            "exit_date": "2023-03-05",
+            "unit": "MED",
+            "acts": [],
+        }
+        stay["diagnoses"] = [{"code": "C787", "role": "DAS", "date": "2023-03-01"}]
+        cure = {"date": "2023-04-01", "protocole": "", "medicaments": "docétaxel", "statut": "administré", "ligne": "1"}
+        with store.session() as session:
+            take_in(
+                session,
+                [
+                    SourceRecord("patient", number, number, patient, "a"),
+                    SourceRecord("tumour_sheet", f"t{number}", number, sheet, "b"),
+                    SourceRecord("stay", f"s{number}", number, stay, "c"),
+                    SourceRecord("chemotherapy", f"c{number}", number, cure, "d"),
+                ],
+            )
+    with store.session() as session:
+        structure_and_save(session, [1, 2], terminology())
+    with store.session() as session:
+        for patient_id in (1, 2):
+            tumour = session.exec(select(Tumour).where(Tumour.patient_id == patient_id)).one()
+            events = select(TumourEvent).where(TumourEvent.patient_id == patient_id).order_by(TumourEvent.date)
+            first, relapse = session.exec(events).all()
+            assert (first.parent_id, relapse.parent_id, relapse.tumour_id) == (None, first.id, tumour.id)
+            given = session.exec(select(Treatment).where(Treatment.patient_id == patient_id)).one()
+            assert (given.event_id, given.tumour_id, given.line) == (relapse.id, tumour.id, 1)
+
+
 def test_a_correction_of_a_physician_outlives_every_structuring_and_leaves_the_review_queue(store: Store) -> None:
     _fill(store)
     with store.session() as session:
