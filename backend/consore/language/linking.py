@@ -187,6 +187,9 @@ class Linker:
             return exact
         if learned:
             return learned
+        around = next((m.code for m in inside if m.start <= span.start and m.end >= span.end), None)
+        if around and around not in GENERIC:
+            return around
         if kind is MentionKind.TOPOGRAPHY:
             whole = [m.code for m in inside if m.code and m.start >= span.start and m.end <= span.end]
             return self._wordings.site(written, whole) or _longest(inside, span)

@@ -14,7 +14,17 @@ from itertools import combinations, permutations
 from typing import NamedTuple
 
 from consore.model import MentionKind, System
-from consore.referentials import Terminology, fold, tables, tokens_for_index
+from consore.referentials import (
+    SHORTEST,
+    Nearby,
+    Terminology,
+    by_beginning,
+    fold,
+    nearest,
+    plain_words,
+    tables,
+    tokens_for_index,
+)
 
 GENERIC = frozenset({"8000/1", "8001/1"})  # « tumeur », « cellules tumorales »
 UNCERTAIN_ORIGIN = "8000/9"
@@ -75,16 +85,27 @@ class Wordings:
                 return f"{code[:5]}{becomes}"
         return code
 
-    def _with_most_words(self, names: _Names, vocabulary: frozenset[str], written: str) -> str | None:
-        words = sorted(words_of(written) & vocabulary)[:_MOST_WORDS]
+    def _with_most_words(self, names: _Names, vocabulary: Nearby, written: str) -> str | None:
+        meant = (self._meant(word, vocabulary) for word in words_of(written))
+        words = sorted({word for word in meant if word})[:_MOST_WORDS]
         for size in range(len(words), 0, -1):
             found = [names[some] for some in combinations(words, size) if some in names]
             if found:
                 return max(found)
         return None
 
+    @staticmethod
+    def _meant(word: str, vocabulary: Nearby) -> str | None:
+        """The word of names that `word` is, or misspells."""
+        if word in vocabulary.get((word[0], len(word)), ()):
+            return word
+        if len(word) < SHORTEST or word in plain_words():
+            return None
+        near = nearest(word, vocabulary)
+        return near[0] if len(near) == 1 else None
+
     @cached_property
-    def _names(self) -> dict[MentionKind, tuple[_Names, frozenset[str]]]:
+    def _names(self) -> dict[MentionKind, tuple[_Names, Nearby]]:
         result = {}
         for kind, system in _SYSTEMS.items():
             names: _Names = {}
@@ -95,7 +116,7 @@ class Wordings:
                 if tag == kind and names.get(_key(words), code) in {code, *GENERIC}:
                     names[_key(words)] = code
             names = {words: code for words, code in names.items() if max(map(len, words), default=0) >= _FEWEST_LETTERS}
-            result[kind] = names, frozenset(word for words in names for word in words)
+            result[kind] = names, by_beginning({word for words in names for word in words})
         return result
 
     @cached_property
@@ -110,12 +131,14 @@ class Wordings:
 
 @lru_cache(_KEPT)
 def words_of(written: str) -> frozenset[str]:
-    """The words that count, without their endings."""
-    return frozenset(_stem(word) for word in tokens_for_index(written).split() if word not in _SMALL)
+    """The words that count, without their endings; « non infiltrant » is one, and no « infiltrant »."""
+    said = _DENIED.sub("non", tokens_for_index(written))
+    return frozenset(_stem(word) for word in said.split() if word not in _SMALL)
 
 
 _SMALL = frozenset(("a", "au", "aux", "avec", "d", "de", "du", "des", "en", "et", "l", "la", "le", "les", "par", "sai"))
-_SMALL |= frozenset(("sans", "type", "un", "une"))
+_SMALL |= frozenset(("type", "un", "une"))
+_DENIED = re.compile(r"\b(?:non|sans|pas) (?:de |d |a )?(?=\w)")
 _FEMININE = (("euse", "eux"), ("ienne", "ien"), ("ive", "if"), ("elle", "el"), ("e", ""))
 
 

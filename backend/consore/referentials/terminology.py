@@ -17,6 +17,7 @@ from consore.referentials.concept import Concept, Edition, Match, Suggestion
 from consore.referentials.maps import DrugNames, TumourCodes
 from consore.referentials.matcher import Matcher
 from consore.referentials.sites import listed_sites
+from consore.referentials.slips import Slips
 from consore.referentials.spelling import Spelling
 from consore.referentials.suggestion import Suggester
 from consore.settings import shipped_referentials
@@ -198,6 +199,11 @@ class Terminology:
     def spelling(self, more: Iterable[str] = ()) -> Spelling:
         """How words were probably meant to be spelt; `more`: other words that may be meant. Costs about a second."""
         return Spelling(self._known.suggestable(), self._known.concepts, more)
+
+    @cached_property
+    def slips(self) -> Slips:
+        """What misspelt words of reports mean. Costs a tenth of a second."""
+        return Slips(self._known.patterns)
 
     # Treatments
 
