@@ -24,14 +24,8 @@ from consore.language.spans import Spans
 from consore.language.tokens import fold
 from consore.language.wordings import GENERIC, Wordings, is_abbreviation, spelt_out
 from consore.model import Mention, MentionKind, System
-from consore.referentials import Match, Terminology
+from consore.referentials import LAYERS, Match, Refusal, Terminology
 
-# « maladie de Paget de l'hémibassin », « maladie osseuse de Paget »: a disease of bone, no tumour.
-_OF_BONE = re.compile(
-    r"osseuse de paget|paget osseu|"
-    r"paget (?:du |de la |de l'|d'un |d'une )(?:hemi)?(?:bassin|os|femur|tibia|rachis|crane|sacrum|aile)"
-)
-_OF_BONE_REACH = 30
 CODES_FILE = "codes.csv"
 UNCERTAIN, MALIGNANT, METASTATIC, PRIMARY_OR_METASTATIC = "8000/1", "8000/3", "8000/6", "8000/9"
 
@@ -96,13 +90,20 @@ class Linker:
                     self._learned[row["tag"], row["words"]] = row["code"]
 
     def tumour_mentions(
-        self, text: str, matches: Sequence[Match], tagged: Sequence[Tagged], doubt: Doubt | None = None
+        self,
+        text: str,
+        matches: Sequence[Match],
+        tagged: Sequence[Tagged],
+        doubt: Doubt | None = None,
+        refused: Sequence[Refusal] = (),
     ) -> list[Mention]:
         """Mentions of kind topography, morphology, metastasis, recurrence and response.
 
-        A dictionary term that the tagger is sure is no tumour or site here is left out (`_SURELY_NOTHING`).
+        A dictionary term that the tagger is sure is no tumour or site here is left out (`_SURELY_NOTHING`); so is a
+        span of the tagger on words that mean something else (`refused`), with no other term beside.
         """
         terms = _Terms(match for match in matches if match.kind in _SURELY_NOTHING)
+        tagged = [span for span in tagged if not _is_refused(span, refused, terms)]
         seen = [mention for span in tagged for mention in self._from_tagger(text, span, terms)]
         seen = self._with_abbreviations(text, seen, matches)
         places: dict[str, list[tuple[int, int]]] = {}
@@ -166,8 +167,6 @@ class Linker:
             return [_seen(written, span, MentionKind.RESPONSE, System.LOCAL, code, label)]
         elif span.tag == "lesion":
             return [self._tumour(written, span, self._learned_code(written, span) or UNCERTAIN)]
-        elif _OF_BONE.search(fold(text[span.start : span.end + _OF_BONE_REACH])):
-            return []
         else:
             return [self._tumour(written, span, self._code(written, span, MentionKind.MORPHOLOGY, terms))]
         return [
@@ -231,6 +230,14 @@ def _seen(written: str, span: Tagged, kind: MentionKind, system: System, code: s
         extractor="tagger",
         confidence=round(span.score, 3),
     )
+
+
+def _is_refused(span: Tagged, refused: Sequence[Refusal], terms: _Terms) -> bool:
+    if span.tag not in _SURELY_NOTHING or not refused:
+        return False
+    layer = LAYERS[span.tag]
+    told = any(other.layer == layer and other.start < span.end and span.start < other.end for other in refused)
+    return told and not terms.touching(span.tag, span.start, span.end)
 
 
 def _longest(inside: list[Match], span: Tagged) -> str | None:

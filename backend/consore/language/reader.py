@@ -43,7 +43,7 @@ from consore.language.sections import sections
 from consore.language.tagger import SHIPPED_WEIGHTS, TaggedWindow, Tagger, Window
 from consore.language.tokens import Words
 from consore.model import Assertion, DocumentKind, Mention, MentionKind
-from consore.referentials import SHORTEST, Match, Terminology, table_files, terminology
+from consore.referentials import SHORTEST, Match, Refusal, Terminology, table_files, terminology
 from consore.settings import Settings
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class _Page:
     sentences: list[tuple[int, int]]
     cut: Cut
     matches: list[Match]
+    refused: list[Refusal]
 
 
 class Reader:
@@ -148,7 +149,9 @@ class Reader:
             layout = layout.spelt(slips)
             cut = Cut.of(layout.text)
         text = layout.text
-        return _Page(given, layout, plain(text), cut.sentences, cut, self._terminology.match(text))
+        refused: list[Refusal] = []
+        matches = self._terminology.match(text, refused)
+        return _Page(given, layout, plain(text), cut.sentences, cut, matches, refused)
 
     def _read_page(self, page: _Page, tagged: list[Tagged], doubt: Doubt, date: dt.date | None) -> list[Mention]:
         text, plain_text, matches = page.layout.text, page.plain, page.matches
@@ -162,7 +165,7 @@ class Reader:
             *find_adicap(text, places, self._terminology),
         ]
         found += self._linker.plain_mentions(matches)
-        found += self._linker.tumour_mentions(text, matches, tagged, doubt)
+        found += self._linker.tumour_mentions(text, matches, tagged, doubt, page.refused)
         found += find_sides(text, plain_text, places, found)
         found.sort(key=lambda m: (m.start, -m.end, m.kind, m.code or ""))
         return [_carried_back(m, page) for m in self._in_context(page, found)]

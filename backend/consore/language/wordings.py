@@ -30,7 +30,7 @@ GENERIC = frozenset({"8000/1", "8001/1"})  # « tumeur », « cellules tumorales
 UNCERTAIN_ORIGIN = "8000/9"
 _SYSTEMS = {MentionKind.TOPOGRAPHY: System.ICDO3_T.value, MentionKind.MORPHOLOGY: System.ICDO3_M.value}
 _MOST_WORDS = 10  # of a span that are tried together: a thousand choices
-_FEWEST_LETTERS = 4  # of the longest word of a name: shorter ones are abbreviations, which the dictionary reads
+_FEWEST_LETTERS = 4  # of the longest word of a name
 _KEPT = 16_384
 
 _Names = dict[tuple[str, ...], str]  # the words of a name, in order of the alphabet → its code
@@ -109,13 +109,13 @@ class Wordings:
         result = {}
         for kind, system in _SYSTEMS.items():
             names: _Names = {}
-            for concept in self._terminology.concepts(system, kind.value):
-                for name in (concept.label, *concept.synonyms):
-                    names.setdefault(_key(name), concept.code)
-            for (tag, words), code in self._learned.items():
-                if tag == kind and names.get(_key(words), code) in {code, *GENERIC}:
-                    names[_key(words)] = code
-            names = {words: code for words, code in names.items() if max(map(len, words), default=0) >= _FEWEST_LETTERS}
+            for tokens, code in self._terminology.names(system, kind.value):
+                names.setdefault(tuple(sorted(_words(tokens))), code)
+            for (tag, written), code in self._learned.items():
+                words = tuple(sorted(words_of(written)))
+                if tag == kind and names.get(words, code) in {code, *GENERIC}:
+                    names[words] = code
+            names = {words: code for words, code in names.items() if any(map(_is_telling, words))}
             result[kind] = names, by_beginning({word for words in names for word in words})
         return result
 
@@ -132,8 +132,11 @@ class Wordings:
 @lru_cache(_KEPT)
 def words_of(written: str) -> frozenset[str]:
     """The words that count, without their endings; « non infiltrant » is one, and no « infiltrant »."""
-    said = _DENIED.sub("non", tokens_for_index(written))
-    return frozenset(_stem(word) for word in said.split() if word not in _SMALL)
+    return _words(tokens_for_index(written))
+
+
+def _words(tokens: str) -> frozenset[str]:
+    return frozenset(_stem(word) for word in _DENIED.sub("non", tokens).split() if word not in _SMALL)
 
 
 _SMALL = frozenset(("a", "au", "aux", "avec", "d", "de", "du", "des", "en", "et", "l", "la", "le", "les", "par", "sai"))
@@ -142,8 +145,9 @@ _DENIED = re.compile(r"\b(?:non|sans|pas) (?:de |d |a )?(?=\w)")
 _FEMININE = (("euse", "eux"), ("ienne", "ien"), ("ive", "if"), ("elle", "el"), ("e", ""))
 
 
-def _key(name: str) -> tuple[str, ...]:
-    return tuple(sorted(words_of(name)))
+def _is_telling(word: str) -> bool:
+    """Whether it is no abbreviation, which the dictionary reads, and no code."""
+    return len(word) >= _FEWEST_LETTERS and word.isalpha()
 
 
 @lru_cache(_KEPT)
