@@ -8,7 +8,7 @@ number or gender, in any order; small words (« de », « à ») do not count.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property, lru_cache
 from itertools import combinations, permutations
 from typing import NamedTuple
@@ -94,6 +94,10 @@ class Wordings:
                 return max(found)
         return None
 
+    def _plain(self, words: Iterable[str]) -> set[str]:
+        """The words that are names wherever they stand: « front » is none, which may be that of a tumour."""
+        return {match.text for match in self._terminology.match("\n\n".join(words)) if not match.ambiguous}
+
     @staticmethod
     def _meant(word: str, vocabulary: Nearby) -> str | None:
         """The word of names that `word` is, or misspells."""
@@ -109,8 +113,11 @@ class Wordings:
         result = {}
         for kind, system in _SYSTEMS.items():
             names: _Names = {}
-            for tokens, code in self._terminology.names(system, kind.value):
-                names.setdefault(tuple(sorted(_words(tokens))), code)
+            known = list(self._terminology.names(system, kind.value))
+            plain = self._plain(tokens for tokens, _ in known if " " not in tokens)
+            for tokens, code in known:
+                if " " in tokens or tokens in plain:
+                    names.setdefault(tuple(sorted(_words(tokens))), code)
             for (tag, written), code in self._learned.items():
                 words = tuple(sorted(words_of(written)))
                 if tag == kind and names.get(words, code) in {code, *GENERIC}:

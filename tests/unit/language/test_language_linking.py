@@ -64,13 +64,17 @@ def test_a_slip_is_forgiven_in_long_words_alone_and_never_in_the_first_letter() 
         ("carcinome infiltrant de type non", "8010/3"),  # no « carcinome non infiltrant »
         ("mélanome non desmoplastique", "8720/3"),
         ("xanthroastrocytome anaplasique pléomorphe", "9424/3"),
-        ("douleurs", None),
     ],
 )
 def test_a_histology_is_known_by_its_words_wherever_they_stand(
     wordings: Wordings, written: str, code: str | None
 ) -> None:
     assert wordings.named(MentionKind.MORPHOLOGY, written) == code
+
+
+def test_a_word_that_is_a_name_in_some_places_only_is_none_by_itself(wordings: Wordings) -> None:
+    named = [wordings.named(MentionKind.TOPOGRAPHY, word) for word in ("front", "hépatique")]
+    assert named == [None, "C22.0"]  # the front of an invasion is no part of the face
 
 
 @pytest.mark.parametrize(
