@@ -55,7 +55,7 @@ _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _DOCUMENTS_AT_ONCE = 200
 _SIDE_REACH = 28
 _FAR = 1_000_000
-_WORDS_SEEN = 200_000
+_WORDS_SEEN = 60_000
 _JOINED = re.compile(r"\s*(?:\+|-|/|,|et|avec|ac|av|associee? (?:a|au))\s*(?:la |le |l')?")
 
 Request = tuple[str, DocumentKind | str | None, dt.date | None]
