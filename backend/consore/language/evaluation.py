@@ -253,7 +253,8 @@ def _measure_generated(report: LanguageReport, documents: list[AnnotatedDocument
     judged: list[tuple[Assertion, Assertion]] = []
     readings = _timed(report, "generated", documents, reader)
     report.reliability = reliability(zip(readings, (document.spans for document in documents), strict=True))
-    for document, mentions in zip(documents, readings, strict=True):
+    for document, read in zip(documents, readings, strict=True):
+        mentions = _without_altered(document, read)
         _count_results(table.setdefault(_WITH_STATUS, Tally()), document, mentions)
         for kind in MentionKind:
             gold = [span for span in document.spans if span.kind is kind]
@@ -360,16 +361,17 @@ def _count(tally: Tally, gold: list[GoldSpan], found: list[Mention]) -> None:
         tally.code_right_3 += _short(match.code) == _short(span.code)
 
 
-def _count_results(tally: Tally, document: AnnotatedDocument, mentions: list[Mention]) -> None:
-    """Biomarkers with what is said of them: right when code and value are. The truth marks a gene's alteration alone,
-    of which the reader also gives the biomarker: that is not counted."""
+def _without_altered(document: AnnotatedDocument, mentions: list[Mention]) -> list[Mention]:
+    """The mentions but for the biomarkers that the reader gives beside the alteration of a gene: the truth marks that
+    alone."""
     altered = Spans((span.start, span.end) for span in document.spans if span.kind is MentionKind.ALTERATION)
+    return [m for m in mentions if m.kind is not MentionKind.BIOMARKER or not altered.touch(m.start, m.end)]
+
+
+def _count_results(tally: Tally, document: AnnotatedDocument, mentions: list[Mention]) -> None:
+    """Biomarkers with what is said of them: right when code and value are."""
     gold = [span for span in document.spans if span.kind is MentionKind.BIOMARKER and span.value]
-    found = [
-        mention
-        for mention in mentions
-        if mention.kind is MentionKind.BIOMARKER and mention.value and not altered.touch(mention.start, mention.end)
-    ]
+    found = [mention for mention in mentions if mention.kind is MentionKind.BIOMARKER and mention.value]
     tally.gold += len(gold)
     tally.found += len(found)
     left = list(gold)

@@ -1,7 +1,7 @@
 """The text as the rules read it: one spelling for each sign, and the way back to the original offsets.
 
-Reports come with decomposed accents (macOS, PDF), soft hyphens and words cut at the end of a line. Such texts are put
-right first (`Layout`), and every span found is carried back to the text as given.
+Reports come with decomposed accents (macOS, PDF), soft hyphens, words cut at the end of a line and misspelt names.
+Such texts are put right first (`Layout`), and every span found is carried back to the text as given.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 # Two that begin with a character to look for: together they would be tried at each place of the text.
@@ -28,6 +29,7 @@ class Layout:
     text: str
     _starts: tuple[int, ...] = ()
     _shifts: tuple[int, ...] = ()
+    _before: Layout | None = None
 
     @classmethod
     def of(cls, text: str) -> Layout:
@@ -50,11 +52,25 @@ class Layout:
         pieces.append(text[position:])
         return cls("".join(pieces), tuple(starts), tuple(shifts))
 
+    def spelt(self, words: Iterable[tuple[int, int, str]]) -> Layout:
+        """The layout with other words at these places (start, end, word), in order."""
+        pieces: list[str] = []
+        starts: list[int] = []
+        shifts: list[int] = []
+        position = length = 0
+        for start, end, word in words:
+            pieces += [self.text[position:start], word]
+            length += start - position + len(word)
+            position = end
+            starts.append(length - 1)  # the last letter is the last one of both
+            shifts.append(position - length)
+        return Layout("".join([*pieces, self.text[position:]]), tuple(starts), tuple(shifts), self)
+
     def original(self, start: int, end: int) -> tuple[int, int]:
         """The span of the given text for a span of `text`."""
-        if not self._starts:
-            return start, end
-        return self._place(start), self._place(end - 1) + 1
+        if self._starts:
+            start, end = self._place(start), self._place(end - 1) + 1
+        return self._before.original(start, end) if self._before else (start, end)
 
     def _place(self, position: int) -> int:
         index = bisect_right(self._starts, position) - 1

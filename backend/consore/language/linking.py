@@ -2,8 +2,9 @@
 
 The dictionary knows names wherever they stand; the tagger knows from the context that something is a tumour, where it
 sits, that it spread or came back, also in words that no dictionary holds. Its spans are coded by, in this order: the
-same words in the dictionary, the words that the training corpus codes (`weights/codes.csv`), a dictionary term inside
-the span.
+same words in the dictionary, the words that the training corpus codes (`weights/codes.csv`), the name with most of its
+words in the span, wherever they stand (`wordings`), a dictionary term inside the span; an abbreviation by the words
+that the report explains it with.
 """
 
 from __future__ import annotations
@@ -21,18 +22,12 @@ import numpy as np
 
 from consore.language.spans import Spans
 from consore.language.tokens import fold
+from consore.language.wordings import GENERIC, Wordings, is_abbreviation, spelt_out
 from consore.model import Mention, MentionKind, System
-from consore.referentials import Match, Terminology
+from consore.referentials import LAYERS, Match, Refusal, Terminology
 
-# « maladie de Paget de l'hémibassin », « maladie osseuse de Paget »: a disease of bone, no tumour.
-_OF_BONE = re.compile(
-    r"osseuse de paget|paget osseu|"
-    r"paget (?:du |de la |de l'|d'un |d'une )(?:hemi)?(?:bassin|os|femur|tibia|rachis|crane|sacrum|aile)"
-)
-_OF_BONE_REACH = 30
 CODES_FILE = "codes.csv"
 UNCERTAIN, MALIGNANT, METASTATIC, PRIMARY_OR_METASTATIC = "8000/1", "8000/3", "8000/6", "8000/9"
-_GENERIC = frozenset({"8000/1", "8001/1"})
 
 
 class Tagged(NamedTuple):
@@ -87,6 +82,7 @@ class Linker:
     def __init__(self, terminology: Terminology, folder: Path) -> None:
         self.terminology = terminology
         self._learned: dict[tuple[str, str], str] = {}
+        self._wordings = Wordings(terminology, self._learned)
         path = folder / CODES_FILE
         if path.exists():
             with path.open(encoding="utf-8", newline="") as file:
@@ -94,14 +90,22 @@ class Linker:
                     self._learned[row["tag"], row["words"]] = row["code"]
 
     def tumour_mentions(
-        self, text: str, matches: Sequence[Match], tagged: Sequence[Tagged], doubt: Doubt | None = None
+        self,
+        text: str,
+        matches: Sequence[Match],
+        tagged: Sequence[Tagged],
+        doubt: Doubt | None = None,
+        refused: Sequence[Refusal] = (),
     ) -> list[Mention]:
         """Mentions of kind topography, morphology, metastasis, recurrence and response.
 
-        A dictionary term that the tagger is sure is no tumour or site here is left out (`_SURELY_NOTHING`).
+        A dictionary term that the tagger is sure is no tumour or site here is left out (`_SURELY_NOTHING`); so is a
+        span of the tagger on words that mean something else (`refused`), with no other term beside.
         """
         terms = _Terms(match for match in matches if match.kind in _SURELY_NOTHING)
+        tagged = [span for span in tagged if not _is_refused(span, refused, terms)]
         seen = [mention for span in tagged for mention in self._from_tagger(text, span, terms)]
+        seen = self._with_abbreviations(text, seen, matches)
         places: dict[str, list[tuple[int, int]]] = {}
         for mention in seen:
             places.setdefault(mention.kind, []).append((mention.start, mention.end))
@@ -147,7 +151,8 @@ class Linker:
             label = self.terminology.label(System.ICDO3_T.value, code) if code else written
             return [_seen(written, span, MentionKind.TOPOGRAPHY, System.ICDO3_T, code, label)]
         if span.tag == "metastasis":
-            tumour = self._tumour(written, span, METASTATIC)
+            code = self._learned_code(written, span) or self._wordings.named(MentionKind.MORPHOLOGY, written)
+            tumour = self._tumour(written, span, f"{code[:4]}/6" if code else METASTATIC)
             if tumour.confidence < _LEAST_SPREAD:
                 return [tumour]
             return [tumour, _seen(written, span, MentionKind.METASTASIS, System.ICDO3_T, None, "Métastase")]
@@ -162,32 +167,52 @@ class Linker:
             return [_seen(written, span, MentionKind.RESPONSE, System.LOCAL, code, label)]
         elif span.tag == "lesion":
             return [self._tumour(written, span, self._learned_code(written, span) or UNCERTAIN)]
-        elif _OF_BONE.search(fold(text[span.start : span.end + _OF_BONE_REACH])):
-            return []
         else:
-            return [self._tumour(written, span, self._code(written, span, MentionKind.MORPHOLOGY, terms) or MALIGNANT)]
+            return [self._tumour(written, span, self._code(written, span, MentionKind.MORPHOLOGY, terms))]
         return [
             self._tumour(written, span, self._learned_code(written, span) or PRIMARY_OR_METASTATIC),
             _seen(written, span, MentionKind.RECURRENCE, System.LOCAL, code, label),
         ]
 
-    def _tumour(self, written: str, span: Tagged, code: str) -> Mention:
-        label = self.terminology.label(System.ICDO3_M.value, code)
+    def _tumour(self, written: str, span: Tagged, code: str | None) -> Mention:
+        label = self.terminology.label(System.ICDO3_M.value, code) or written
         return _seen(written, span, MentionKind.MORPHOLOGY, System.ICDO3_M, code, label)
 
     def _code(self, written: str, span: Tagged, kind: MentionKind, terms: _Terms) -> str | None:
         inside = terms.touching(kind, span.start, span.end)
         exact = next((m.code for m in inside if m.start == span.start and m.end == span.end), None)
-        # « tumeur » is of uncertain behaviour in the dictionary, but the tagger saw that this one is a cancer.
         learned = self._learned_code(written, span)
-        if exact and exact not in _GENERIC and not _is_more_specific(learned, exact):
+        if exact and exact not in GENERIC and not _is_more_specific(learned, exact):
             return exact
         if learned:
             return learned
-        if exact:
-            return f"{exact[:4]}/3"
-        within = [m for m in inside if m.start >= span.start] or inside
-        return max(within, key=lambda m: m.end - m.start).code if within else None
+        around = next((m.code for m in inside if m.start <= span.start and m.end >= span.end), None)
+        if around and around not in GENERIC:
+            return around
+        if kind is MentionKind.TOPOGRAPHY:
+            whole = [m.code for m in inside if m.code and m.start >= span.start and m.end <= span.end]
+            return self._wordings.site(written, whole) or _longest(inside, span)
+        code = self._wordings.named(kind, written) or _longest(inside, span)
+        return None if code is None and is_abbreviation(written) else self._wordings.behaving(written, code)
+
+    def _with_abbreviations(self, text: str, seen: list[Mention], matches: Sequence[Match]) -> list[Mention]:
+        """The mentions, abbreviations without a code coded as the words that the report explains them with."""
+        if not any(_is_unknown_abbreviation(mention) for mention in seen):
+            return seen
+        named = [*seen, *(self._from_dictionary(match) for match in matches if match.kind in _CODED)]
+        meant: dict[tuple[str | None, MentionKind], Mention] = {}
+        for mention in named:
+            if mention.code and mention.kind in _CODED:
+                meant.setdefault((spelt_out(text, mention.start, mention.end), mention.kind), mention)
+        result = []
+        for mention in seen:
+            if _is_unknown_abbreviation(mention):
+                words = meant.get((mention.text, mention.kind))
+                code = words.code if words else MALIGNANT if mention.kind is MentionKind.MORPHOLOGY else None
+                label = self.terminology.label(mention.system, code) if code else mention.text
+                mention = replace(mention, code=code, label=label)
+            result.append(mention)
+        return result
 
     def _learned_code(self, written: str, span: Tagged) -> str | None:
         return self._learned.get((span.tag, learned_form(written)))
@@ -207,6 +232,24 @@ def _seen(written: str, span: Tagged, kind: MentionKind, system: System, code: s
     )
 
 
+def _is_refused(span: Tagged, refused: Sequence[Refusal], terms: _Terms) -> bool:
+    if span.tag not in _SURELY_NOTHING or not refused:
+        return False
+    layer = LAYERS[span.tag]
+    told = any(other.layer == layer and other.start < span.end and span.start < other.end for other in refused)
+    return told and not terms.touching(span.tag, span.start, span.end)
+
+
+def _longest(inside: list[Match], span: Tagged) -> str | None:
+    """The code of the longest term inside a span, else of one that reaches into it."""
+    within = [match for match in inside if match.start >= span.start] or inside
+    return max(within, key=lambda match: match.end - match.start).code if within else None
+
+
+def _is_unknown_abbreviation(mention: Mention) -> bool:
+    return mention.code is None and mention.kind in _CODED and is_abbreviation(mention.text)
+
+
 def _is_more_specific(learned: str | None, known: str) -> bool:
     """Whether the corpus tells the part of an organ (C71.0) where the dictionary tells the organ (C71.9)."""
     return learned is not None and known.endswith(".9") and learned.startswith(known[:4])
@@ -223,6 +266,7 @@ _SURELY_NOTHING = {"topography": 0.7, "morphology": 0.7}
 # Of 28 metastases that the tagger alone saw below this on generated reports of the dev split, none was one.
 _LEAST_SPREAD = 0.6
 _FROM_BOTH = frozenset({"topography", "morphology", "metastasis", "recurrence", "response"})
+_CODED = frozenset({MentionKind.TOPOGRAPHY, MentionKind.MORPHOLOGY})
 _FROM_DICTIONARY = frozenset({"drug", "regimen", "procedure"})
 # « Binet B », « BI-RADS 4 », « Karnofsky 80 »: what `rules.grading` reads by its patterns is not read twice.
 _SCALED = frozenset({"stage", "grade", "performance_status", "measurement"})

@@ -40,8 +40,9 @@ from consore.language.rules.sides import SIDED
 from consore.language.sections import sections
 from consore.language.tagger import SHIPPED_WEIGHTS, TaggedWindow, Tagger, Window
 from consore.memory import uncollected
+from consore.language.tokens import Words
 from consore.model import Assertion, DocumentKind, Mention, MentionKind
-from consore.referentials import Match, Terminology, table_files, terminology
+from consore.referentials import SHORTEST, Match, Refusal, Terminology, table_files, terminology
 from consore.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _DOCUMENTS_AT_ONCE = 200
 _SIDE_REACH = 28
 _FAR = 1_000_000
+_WORDS_SEEN = 60_000
 _JOINED = re.compile(r"\s*(?:\+|-|/|,|et|avec|ac|av|associee? (?:a|au))\s*(?:la |le |l')?")
 
 Request = tuple[str, DocumentKind | str | None, dt.date | None]
@@ -68,6 +70,7 @@ class _Page:
     sentences: list[tuple[int, int]]
     cut: Cut
     matches: list[Match]
+    refused: list[Refusal]
 
 
 class Reader:
@@ -83,6 +86,7 @@ class Reader:
         else:
             self._tagger = Tagger(weights)
         self._linker = Linker(terms, weights)
+        self._slips = _Misspelt(terms)
         self.version = _version(terms, weights, profile)
 
     @classmethod
@@ -138,9 +142,15 @@ class Reader:
     def _opened(self, given: str) -> _Page:
         text = given if given.isascii() else _SURROGATES.sub("\ufffd", given)
         layout = Layout.of(text)
+        cut = Cut.of(layout.text)
+        slips = self._slips.among(cut.words)
+        if slips:
+            layout = layout.spelt(slips)
+            cut = Cut.of(layout.text)
         text = layout.text
-        cut = Cut.of(text)
-        return _Page(given, layout, plain(text), cut.sentences, cut, self._terminology.match(text))
+        refused: list[Refusal] = []
+        matches = self._terminology.match(text, refused)
+        return _Page(given, layout, plain(text), cut.sentences, cut, matches, refused)
 
     def _read_page(self, page: _Page, tagged: list[Tagged], doubt: Doubt, date: dt.date | None) -> list[Mention]:
         text, plain_text, matches = page.layout.text, page.plain, page.matches
@@ -154,7 +164,7 @@ class Reader:
             *find_adicap(text, places, self._terminology),
         ]
         found += self._linker.plain_mentions(matches)
-        found += self._linker.tumour_mentions(text, matches, tagged, doubt)
+        found += self._linker.tumour_mentions(text, matches, tagged, doubt, page.refused)
         found += find_sides(text, plain_text, places, found)
         found.sort(key=lambda m: (m.start, -m.end, m.kind, m.code or ""))
         return [_carried_back(m, page) for m in self._in_context(page, found)]
@@ -183,6 +193,31 @@ class Reader:
                 yield mention
             else:
                 yield mention.judged(assertion, date, confidence)
+
+
+class _Misspelt:
+    """The misspelt names among the words of documents; each word is looked at once."""
+
+    def __init__(self, terms: Terminology) -> None:
+        self._terms = terms
+        self._seen: set[str] = set()
+        self._meant: dict[str, str] = {}
+
+    def among(self, words: Words) -> list[tuple[int, int, str]]:
+        """Start and end of each misspelt word, and the name that it means."""
+        written = set(words.written)
+        new = written - self._seen
+        if new:
+            if len(self._seen) > _WORDS_SEEN:
+                self._seen.clear()
+                self._meant.clear()
+                new = written
+            self._seen |= new
+            meant = self._terms.slips.meant
+            self._meant |= {word: name for word in new if len(word) >= SHORTEST and (name := meant(word))}
+        if self._meant.keys().isdisjoint(written):
+            return []
+        return [(start, end, self._meant[word]) for word, start, end in zip(*words, strict=True) if word in self._meant]
 
 
 def _in_text(cut: Cut, tagged: Sequence[TaggedWindow]) -> tuple[list[Tagged], Doubt]:
@@ -233,7 +268,7 @@ def _version(terms: Terminology, weights: Path, profile: str) -> str:
     )
     for file in sorted(read):
         digest.update(file.read_bytes())
-    for folder in ("context", "sections", "biomarkers"):
+    for folder in ("context", "sections", "biomarkers", "icdo3_morphology", "icdo3_topography"):
         for file in table_files(folder):
             digest.update(file.read_bytes())
     for name in _FILES_OF[profile]:

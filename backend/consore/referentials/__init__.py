@@ -4,6 +4,8 @@
 """
 
 from consore.referentials.concept import Concept, Edition, Match, Suggestion
+from consore.referentials.matcher import LAYERS, Refusal
+from consore.referentials.slips import SHORTEST, Nearby, by_beginning, nearest, plain_words
 from consore.referentials.spelling import Spelling
 from consore.referentials.tables import table_files, tables
 from consore.referentials.terminology import Terminology, terminology
@@ -11,16 +13,23 @@ from consore.referentials.values import ValueGrammar, grammar_of, value_grammars
 from consore.text import fold, normalise, tokens_for_index
 
 __all__ = [
+    "LAYERS",
+    "SHORTEST",
     "Concept",
     "Edition",
     "Match",
+    "Nearby",
+    "Refusal",
     "Spelling",
     "Suggestion",
     "Terminology",
     "ValueGrammar",
+    "by_beginning",
     "fold",
     "grammar_of",
+    "nearest",
     "normalise",
+    "plain_words",
     "table_files",
     "tables",
     "terminology",

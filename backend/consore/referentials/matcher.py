@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeAlias
 from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
 from consore.referentials.concept import Match
-from consore.text import bare, pattern_of, squeeze_to_bytes, with_signs
+from consore.text import Offsets, bare, pattern_of, squeeze_to_bytes, with_signs
 
 # Kinds of one layer exclude each other.
 LAYERS: Mapping[str, int] = {
@@ -71,6 +71,14 @@ Check: TypeAlias = tuple[bytes, tuple[str, ...] | None, tuple[Rule, ...]]  # res
 Entry: TypeAlias = tuple[int, int, bool, Check | None]
 
 
+class Refusal(NamedTuple):
+    """Where a form stands that means something else there, and the layer of its kind."""
+
+    start: int
+    end: int
+    layer: int
+
+
 class Patterns(NamedTuple):
     """All forms as plain values, which a file can hold. `heads[i]` is what the automaton finds for `entries[i]`."""
 
@@ -118,8 +126,9 @@ class Matcher:
     def __len__(self) -> int:
         return self._forms
 
-    def match(self, text: str) -> list[Match]:
-        """The forms found in `text`, in order; spans are of `text` itself."""
+    def match(self, text: str, refused: list[Refusal] | None = None) -> list[Match]:
+        """The forms found in `text`, in order; spans are of `text` itself. Into `refused` come those that stand there
+        and mean something else: masks, and forms that a rule `never` excludes."""
         squeezed, offsets = squeeze_to_bytes(text)
         folded = b" %b " % bare(squeezed)
         layers: list[list[tuple[int, int, int, bool]]] = [[] for _ in range(_OTHER_LAYER + 1)]
@@ -136,10 +145,12 @@ class Matcher:
                             continue
                         stop += len(rest)
                     if exact is not None:
-                        first, last = offsets.span(start, stop - 2) if offsets else (start, stop - 2)
+                        first, last = _span(offsets, start, stop - 2)
                         if text[first:last] not in exact:
                             continue
-                    if rules and not _admitted(squeezed, start, stop - 2, rules):
+                    if rules and (unmet := _unmet(squeezed, start, stop - 2, rules)):
+                        if refused is not None and not unmet[2]:
+                            refused.append(Refusal(*_span(offsets, start, stop - 2), layer))
                         continue
                 layers[layer].append((start, 2 - stop, meaning, ambiguous))
         found: list[tuple[int, int, int, int, bool]] = []
@@ -151,14 +162,20 @@ class Matcher:
                     free = -minus_end
                     if meaning >= 0:
                         found.append((start, minus_end, layer, meaning, ambiguous))
+                    elif refused is not None:
+                        refused.append(Refusal(*_span(offsets, start, -minus_end), layer))
         found.sort()
         result: list[Match] = []
         meanings = self._meanings
         for start, minus_end, _, meaning, ambiguous in found:
-            first, last = offsets.span(start, -minus_end) if offsets else (start, -minus_end)
+            first, last = _span(offsets, start, -minus_end)
             system, code, label, kind, value = meanings[meaning]
             result.append(Match(first, last, text[first:last], system, code, label, kind, ambiguous, value))
         return result
+
+
+def _span(offsets: Offsets | None, start: int, end: int) -> tuple[int, int]:
+    return offsets.span(start, end) if offsets else (start, end)
 
 
 def _by_next_word(entries: list[Entry]) -> list[Entry] | dict[bytes, list[Entry]]:
@@ -173,10 +190,11 @@ def _by_next_word(entries: list[Entry]) -> list[Entry] | dict[bytes, list[Entry]
     return {word: whole + group if word else whole for word, group in groups.items()}
 
 
-def _admitted(squeezed: bytes, start: int, end: int, rules: tuple[Rule, ...]) -> bool:
-    """Whether all rules let the form at `start`–`end` count."""
+def _unmet(squeezed: bytes, start: int, end: int, rules: tuple[Rule, ...]) -> Rule | None:
+    """The first rule that does not let the form at `start`–`end` count, if one does not."""
     left = right = None
-    for before, after, wants in rules:
+    for rule in rules:
+        before, after, wants = rule
         there = False
         if before:
             left = with_signs(squeezed[max(0, start - _BESIDE) : start]) if left is None else left
@@ -185,8 +203,8 @@ def _admitted(squeezed: bytes, start: int, end: int, rules: tuple[Rule, ...]) ->
             right = with_signs(squeezed[end : end + _BESIDE]) if right is None else right
             there = pattern_after(after).match(right) is not None
         if there is not wants:
-            return False
-    return True
+            return rule
+    return None
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from consore.model import DocumentKind, System, TreatmentType
 from consore.referentials.compiled import Compiled, compiled, stamp
 from consore.referentials.concept import Concept, Edition, Match, Suggestion
 from consore.referentials.maps import DrugNames, TumourCodes
-from consore.referentials.matcher import Matcher
+from consore.referentials.matcher import Matcher, Refusal
 from consore.referentials.sites import listed_sites
+from consore.referentials.slips import Slips
 from consore.referentials.spelling import Spelling
 from consore.referentials.suggestion import Suggester
 from consore.settings import shipped_referentials
@@ -169,13 +170,13 @@ class Terminology:
 
     # Finding
 
-    def match(self, text: str) -> list[Match]:
-        """Every form found in `text`, in order. See `matcher` for what overlaps and what does not.
+    def match(self, text: str, refused: list[Refusal] | None = None) -> list[Match]:
+        """Every form found in `text`, in order. See `matcher` for what overlaps, what does not, and what is `refused`.
 
         A gene of routine gives two matches, `biomarker` (LOCAL) and `alteration` (HGNC). The organs listed after a
         metastasis (`métastases hépatiques, osseuses et pulmonaires`) are metastases too.
         """
-        found = self._matcher.match(text)
+        found = self._matcher.match(text, refused)
         if any(match.kind == "metastasis" for match in found):
             return listed_sites(text, found, lambda code: self.label(_T, code))
         return found
@@ -198,6 +199,19 @@ class Terminology:
     def spelling(self, more: Iterable[str] = ()) -> Spelling:
         """How words were probably meant to be spelt; `more`: other words that may be meant. Costs about a second."""
         return Spelling(self._known.suggestable(), self._known.concepts, more)
+
+    def names(self, system: str, kind: str) -> Iterator[tuple[str, str]]:
+        """Every name of the concepts of a kind, as `tokens_for_index` gives its words, with its code."""
+        found = self._known.suggestable()
+        for tokens, index in zip(found.tokens, found.concepts, strict=True):
+            row = self._known.concepts[index]
+            if row[0] == system and row[3] == kind:
+                yield tokens, row[1]
+
+    @cached_property
+    def slips(self) -> Slips:
+        """What misspelt words of reports mean. Costs a tenth of a second."""
+        return Slips(self._known.patterns)
 
     # Treatments
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from consore.model import System
-from consore.referentials import tokens_for_index
+from consore.referentials import plain_words, tokens_for_index
 from consore.search.chips import Alternative, Chip, Json, chip
 from consore.search.periods import NUMBER, UNIT, number_of, periods, unit_of
 
@@ -345,7 +345,7 @@ def rules() -> Rules:
     """The tables, read once."""
     here = Path(__file__).parent
     table = tomllib.loads((here / "questions.toml").read_text(encoding="utf-8"))
-    plain_words = _words(here / "stopwords.txt")
+    common = _words(here / "stopwords.txt")
     context = table["context"]
     return Rules(
         cues=tuple(
@@ -363,10 +363,10 @@ def rules() -> Rules:
         either=re.compile(context["either"]),
         family=re.compile(context["family"]),
         statuses=tuple((item["status"], re.compile(item["pattern"])) for item in context["status"]),
-        stop_words=frozenset(tokens_for_index(word) for word in plain_words),
+        stop_words=frozenset(tokens_for_index(word) for word in common),
         groups=tuple(context["groups"]),
-        spelling=tuple(dict.fromkeys([*context["spelling"].split(), *(word for word in plain_words if len(word) > 5)])),
-        ordinary=frozenset(_words(here / "plainwords.txt")),
+        spelling=tuple(dict.fromkeys([*context["spelling"].split(), *(word for word in common if len(word) > 5)])),
+        ordinary=plain_words(),
     )
 
 

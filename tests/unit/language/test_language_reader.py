@@ -37,6 +37,7 @@ PIECES = st.one_of(
         [
             "carcinome canalaire du sein gauche, pT2N1M0 ",
             "adéno-\ncarcinome du co\u0302lon ",
+            "adénocarcimone me\u0301tastatqiue ",
             "RE 90 %, RP-, HER2 3+ ",
             "pas de métastase hépatique\n\n",
             "le 12/03/2021 ",
