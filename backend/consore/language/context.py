@@ -7,7 +7,7 @@ Cues about plans act on treatments only. Some phrases look like cues and are not
 hodgkinien »): they are found first and silence what they cover. A relative makes a family only where no companion is
 meant (« avec sa fille », « sa fille a été informée »). Sections (`sections.py`) speak where no cue does.
 
-On a generated hospital of the test split: negated F1 .91, hypothetical .79, family .99, history .81 (README.md).
+On a generated hospital of the test split: negated F1 .91, hypothetical .81, family .99, history .81 (README.md).
 """
 
 from __future__ import annotations
@@ -48,6 +48,10 @@ _SPECIMEN = re.compile(
     r"gastrectom"
 )
 _ASKED = re.compile(r"[^.;:,\n?]{0,25}\?(?!\w)")
+_WHAT_TO_DO = re.compile(
+    r"(?<!\w)(?:que |quel(?:le)?s? |comment |quand |faut-il |peut-on |doit-on |indication|place |interet |"
+    r"prise en charge|traitement|strategie|conduite)[^:?]*$"
+)
 _FAR_REACH = 20
 _OF_A_SIGN = 8
 _FAR_BACK = 260
@@ -193,7 +197,7 @@ class Context:
         said = self._said(start, end, kind, sentence) if self._cues else {}
         if (kind is MentionKind.DRUG or kind is MentionKind.REGIMEN) and self._is_under_way(start, end):
             said["certain"] = 0
-        if self._asks and _ASKED.match(self.text, end):
+        if self._asks and _ASKED.match(self.text, end) and not self._is_known(said, start, kind, sentence):
             said["doubt"] = 0
         if UNTICKED in said:
             return Assertion.NEGATED
@@ -240,6 +244,12 @@ class Context:
         if "offered" in said:  # « lui avait été proposé » : and given, unless what follows says no
             return Assertion.NEGATED if self._refuted_later(end) else Assertion.PRESENT
         return Assertion.PRESENT if "present" in said else self._of_section(start, kind)
+
+    def _is_known(self, said: dict[str, int], start: int, kind: MentionKind, sentence: tuple[int, int]) -> bool:
+        """Whether a question asks what to do: « tolérance du docétaxel ? », « quel traitement pour ce cancer ? »."""
+        if kind in TREATMENT_KINDS:
+            return not said.keys().isdisjoint(("using", "present", "certain"))
+        return _WHAT_TO_DO.search(self.text, sentence[0], start) is not None
 
     def _is_under_way(self, start: int, end: int) -> bool:
         """Whether a cycle after the first is named beside: « C3 FOLFOX », « docétaxel, cure 4 »."""

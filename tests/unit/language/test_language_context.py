@@ -157,3 +157,14 @@ def test_of_two_treatments_the_one_taken_may_be_told_by_its_rank(reader: Reader,
 def test_a_treatment_in_use_stays_so_near_what_is_planned(reader: Reader) -> None:
     text = "Devant la toxicité du docétaxel, nous proposons de remplacer le docétaxel par du nivolumab."
     assert assertions(reader, text, D) == ["present", "present", "hypothetical"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Quel traitement pour cette récidive ?", "present"),
+        ("S'agit-il d'une récidive ?", "hypothetical"),
+    ],
+)
+def test_a_question_about_what_to_do_does_not_doubt_what_is_known(reader: Reader, text: str, said: str) -> None:
+    assert assertions(reader, text, R) == [said]
