@@ -17,6 +17,10 @@ from consore.referentials import tables
 _LONGEST_HEADING = 60
 _SHORT_LINE = 60
 _ITEM = re.compile(r"[ \t]*[-–•*·]")
+# « Antécédents : néant. » : nothing of what follows is history
+_NOTHING = re.compile(
+    r"\s*(?:neant|aucune?|ras|rien|non)(?: (?:a signaler|de particulier|notables?|connue?s?))?\s*[.;\n]"
+)
 _OTHER_HEADING = re.compile(
     r"[a-z][a-z'/.-]*(?: [a-z'/.-]+){0,3} ?:|[a-z][a-z' -]{2,28}(?=\n|$)|=> ?|au total,|en conclusion,"
 )
@@ -97,7 +101,8 @@ def _headings(text: str) -> Iterator[tuple[int, int, SectionKind]]:
         colon = text.find(":", match.end(), min(line_end, match.end() + 30))
         alone = line_end - start <= _LONGEST_HEADING and not text[match.end() : line_end].strip(" .-=")
         if colon >= 0 or alone:
-            yield start, colon + 1 if colon >= 0 else match.end(), kinds[match.group()]
+            content = colon + 1 if colon >= 0 else match.end()
+            yield start, content, SectionKind.NEUTRAL if _NOTHING.match(text, content) else kinds[match.group()]
 
 
 @lru_cache(maxsize=1)

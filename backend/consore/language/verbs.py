@@ -15,7 +15,7 @@ from itertools import product
 PARTICIPLE, FINITE, EITHER, INFINITIVE, FUTURE = "participle", "finite", "either", "infinitive", "future"
 
 _FINITE_ENDINGS = {
-    True: ("e", "es", "ons", "ent", "ait", "aient", "ions", "ais", "ant", "a", "ai", "erent", "ez"),
+    True: ("e", "es", "ons", "ent", "ait", "aient", "ions", "ais", "ant", "a", "ai", "erent", "ez", "iez"),
     False: (
         "",
         "t",
@@ -35,6 +35,7 @@ _FINITE_ENDINGS = {
         "ut",
         "urent",
         "ez",
+        "iez",
     ),
 }
 _FUTURE_ENDINGS = ("a", "ai", "as", "ons", "ez", "ont", "ait", "ais", "aient", "ions")
@@ -96,6 +97,7 @@ _WILL_BE = frozenset(
         "seraient",
     ]
 )
+_WILL_BE_ABLE = frozenset({"pourra", "pourront", "pourrons", "pourrait", "pourraient", "pourrions"})
 _WOULD_HAVE = frozenset(
     [
         "aurait",
@@ -114,13 +116,23 @@ _CAN = frozenset(
         "peut-on",
         "pouvait",
         "pouvaient",
-        "pourra",
-        "pourront",
-        "pourrait",
-        "pourraient",
+        "pouvons",
+        "pouvions",
+        "puissent",
+        "puissions",
+    ]
+)
+_MUST = frozenset(
+    [
         "doit",
         "doivent",
+        "devons",
         "devra",
+        "devront",
+        "devrons",
+        "devrait",
+        "devraient",
+        "devrions",
     ]
 )
 _COULD = frozenset(
@@ -136,6 +148,8 @@ _COULD = frozenset(
         "permit",
         "pu",
         "permettait",
+        "possible",
+        "mesure",
     ]
 )
 _LIGHT = frozenset(
@@ -205,6 +219,7 @@ class VerbForm:
 
     verb_class: str
     kind: str
+    agreed: bool = False  # a participle in the feminine or the plural
 
 
 def verb_forms(rows: list[Mapping[str, str]]) -> Iterator[tuple[str, VerbForm]]:
@@ -213,19 +228,24 @@ def verb_forms(rows: list[Mapping[str, str]]) -> Iterator[tuple[str, VerbForm]]:
         stems, tail = [stem for stem in row["stem"].split("|") if stem], f" {row['tail']}" if row["tail"] else ""
         regular = not row["participle"]
         written: dict[str, str] = {}
+        agreed: set[str] = set()
         for stem, ending in product(stems, _FINITE_ENDINGS[regular]):
             written[stem + ending] = FINITE
         participle = row["participle"] or f"{stems[0]}e"
         if participle != "-":
             for ending in ("", "e", "s", "es"):
                 form = participle + ending
-                written[form] = EITHER if form in written else PARTICIPLE
+                # « exclu(e) » is none of the endings of its stem; « (il) produit » is.
+                ambiguous = form in written and not (participle in stems and ending != "s")
+                written[form] = EITHER if ambiguous else PARTICIPLE
+                if ending:
+                    agreed.add(form)
         future = row["future"] or f"{stems[-1]}er"
         written[row["infinitive"].removesuffix(tail).split(" ")[0]] = INFINITIVE
         for ending in _FUTURE_ENDINGS:
             written.setdefault(future + ending, FUTURE)
         for form, kind in written.items():
-            yield form + tail, VerbForm(row["class"], kind)
+            yield form + tail, VerbForm(row["class"], kind, form in agreed)
             if tail and kind in (FINITE, EITHER):
                 for denial in ("pas", "plus", "jamais"):  # « ne met pas en évidence »
                     yield f"{form} {denial}{tail}", VerbForm(row["class"], FINITE)
@@ -237,12 +257,13 @@ def read_form(form: VerbForm, plain: str, start: int, end: int, accented: bool |
     `accented` tells a participle (« confirmé ») from a present (« confirme »); None where the text has no accents.
     """
     words = list(_WORDS.finditer(plain, max(0, start - _LOOK_BACK), start))
-    had = no_longer = negative = ne = to_be = to_have = will_be = can = could = without = False
-    begins = start
+    had = no_longer = negative = only = yet = ne = without = False
+    to_be = to_have = to_come = will_be = can = could = must = False
+    begins, follows = start, ""
     for word in reversed(words[-9:]):
         written = word.group()
         if written in ("ne", "n'"):
-            ne = True
+            ne = not only or negative  # « ne peut que constater »
         elif written in _NEGATIVE:
             negative = True
             no_longer = no_longer or written == "plus"
@@ -259,16 +280,21 @@ def read_form(form: VerbForm, plain: str, start: int, end: int, accented: bool |
         elif written in _WOULD_HAVE:
             to_have = will_be = True
         elif written in _TO_HAVE:
-            to_have = to_have or written != "a" or form.kind != INFINITIVE
+            to_have = to_have or written != "a" or (form.kind != INFINITIVE and follows != "etre")
             had = had or written in _HAD
         elif written in _CAN:
             can = True
+        elif written in _MUST or written in _WILL_BE_ABLE:
+            must = True
         elif written in _COULD:
             could = True
         elif written not in _LIGHT and not (written.endswith("ment") and len(written) > 6):
             break
-        begins = word.start()
-        if ne:
+        only = only or written in ("que", "qu'")
+        yet = yet or written == "encore"
+        to_come = to_come or written == "etre"
+        begins, follows = word.start(), written
+        if written in ("ne", "n'"):
             break
     if form.kind in (PARTICIPLE, EITHER) and not (to_be or to_have):
         for word in reversed(words[-_AUXILIARY_REACH:]):
@@ -290,9 +316,16 @@ def read_form(form: VerbForm, plain: str, start: int, end: int, accented: bool |
         if after := _NOT_AFTER.match(plain, end):
             end = after.end()
             no_longer = after.group().startswith(" plus")
-    passive = kind == PARTICIPLE and (to_be or not to_have)
-    if denied:
+    # « la récidive que la biopsie n'a pas confirmée »: what agrees stands before.
+    passive = kind == PARTICIPLE and (to_be or not to_have or form.agreed)
+    if denied and can and form.verb_class == "confirm":
+        row = "unable"
+    elif denied and yet and form.verb_class in _MAY_COME:
+        row = "not_yet"
+    elif denied:
         row = "no_longer" if no_longer else "not_passive" if passive else "not"
+    elif must or (to_come and passive and not (can or could)):  # « doit être », « à être », « avant d'être »
+        row = "future"
     elif (can or could) and form.verb_class == "exclude":
         row = "able"
     elif kind == FUTURE or will_be:
@@ -302,12 +335,14 @@ def read_form(form: VerbForm, plain: str, start: int, end: int, accented: bool |
     elif passive:
         row = "past" if had else "passive" if to_be else "attributive"
     else:
-        row = "past" if had else "finite"
+        row = "had" if had else "finite"
     return row, begins, end
 
 
+_MAY_COME = frozenset({"confirm", "give"})
+
 # Where a class says nothing of a form, it is as this other form.
-SAME_AS = {"no_longer": "not", "attributive": "passive", "past": "passive"}
+SAME_AS = {"no_longer": "not", "attributive": "passive", "past": "passive", "had": "finite"}
 
 _ONLY = re.compile(r" (?:que|qu')")
 _NOT_AFTER = re.compile(r" (?:pas|plus|jamais|guere|aucunement|nullement|point)(?!\w)(?: (?:de|d'))?")

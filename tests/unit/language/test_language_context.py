@@ -114,3 +114,57 @@ def test_the_date_of_the_diagnosis_is_not_that_of_the_recurrence(reader: Reader)
     assert {str(m.date) for m in found if m.kind is R} == {"2021-06-01"}
     found = reader.read("Cancer du sein métastatique diagnostiqué en 2019.")
     assert {str(m.date) for m in found if m.kind is M} == {"2019-01-01"}
+
+
+def assertions(reader: Reader, text: str, *kinds: MentionKind) -> list[str]:
+    """What is said of each mention of these kinds, in the order of the text."""
+    return [mention.assertion.value for mention in reader.read(text) if mention.kind in kinds]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Extension : ☐ métastases osseuses ☑ métastases hépatiques", ["negated", "present"]),
+        ("[x] Métastases hépatiques\n[ ] Métastases osseuses", ["present", "negated"]),
+        ("Métastases : [ ] oui [x] non", ["negated"]),
+        ("Métastases : ☑ oui ☐ non", ["present"]),
+        ("Métastases : ☐ oui ☐ non", ["hypothetical"]),
+        ("Métastases hépatiques | oui | Métastases osseuses | non", ["present", "negated"]),
+        ("Métastases hépatiques\tnon\nMétastases osseuses\toui", ["negated", "present"]),
+        ("Absence de :\n- métastase osseuse\n\nMétastase cérébrale.", ["negated", "present"]),
+    ],
+)
+def test_a_form_says_what_its_boxes_and_cells_say(reader: Reader, text: str, said: list[str]) -> None:
+    assert assertions(reader, text, M) == said
+
+
+def test_a_heading_answered_by_none_does_not_make_what_follows_the_past(reader: Reader) -> None:
+    assert assertions(reader, "Antécédents carcinologiques : néant. Mélanome du dos.", C) == ["present"]
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ("la balance avait penché pour le premier", ["present", "negated"]),
+        ("le second avait été écarté", ["present", "negated"]),
+        ("le premier avait été refusé", ["negated", "present"]),
+    ],
+)
+def test_of_two_treatments_the_one_taken_may_be_told_by_its_rank(reader: Reader, told: str, said: list[str]) -> None:
+    assert assertions(reader, f"Entre pembrolizumab et docétaxel, {told}.", D) == said
+
+
+def test_a_treatment_in_use_stays_so_near_what_is_planned(reader: Reader) -> None:
+    text = "Devant la toxicité du docétaxel, nous proposons de remplacer le docétaxel par du nivolumab."
+    assert assertions(reader, text, D) == ["present", "present", "hypothetical"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Quel traitement pour cette récidive ?", "present"),
+        ("S'agit-il d'une récidive ?", "hypothetical"),
+    ],
+)
+def test_a_question_about_what_to_do_does_not_doubt_what_is_known(reader: Reader, text: str, said: str) -> None:
+    assert assertions(reader, text, R) == [said]
