@@ -74,7 +74,7 @@ def bench_search(
         int, typer.Option(min=0, help="Patients of a centre that is made to be asked; 0: this node's own centre.")
     ] = 0,
     documents: Annotated[int, typer.Option(min=1, help="Documents of that centre.")] = 1_000_000,
-    facts: Annotated[int, typer.Option(min=0, help="Facts a patient.")] = 100,
+    facts: Annotated[int, typer.Option(min=0, help="Facts a patient.")] = 20,
     postgres: Annotated[bool, typer.Option(help="PostgreSQL beside, from the wheel that the tests use.")] = True,
     keep: Annotated[Path | None, typer.Option(help="Folder where that centre is kept, to be asked again.")] = None,
     repeat: Annotated[int, typer.Option(min=1, help="Times each question is asked.")] = 5,
