@@ -11,7 +11,7 @@ import html
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -39,18 +39,29 @@ def best_sentence(text: str, words: Collection[str]) -> str:
 
     Words spelt nearly so count only in a text that holds none as they were asked.
     """
-    spans = sentences(text)
-    starts = [start for start, _ in spans]
+    spelt = set(_WORD.findall(text))  # each word is compared once, however often it is written
     for asked in (_exactly, _nearly):
-        found: dict[int, list[str]] = defaultdict(list)
-        for token in _WORD.finditer(text):
-            match = asked(token.group(), words)
-            if match:
-                found[bisect_right(starts, token.start()) - 1].append(match)
-        if found:
+        meant = {word: match for word in spelt if (match := asked(word, words))}
+        if meant:
+            spans = sentences(text)
+            starts = [start for start, _ in spans]
+            found: dict[int, list[str]] = defaultdict(list)
+            for word, match in meant.items():
+                for start in _starts(text, word):
+                    found[bisect_right(starts, start) - 1].append(match)
             best = max(found, key=lambda number: (len(set(found[number])), len(found[number]), -number))
             return marked(text[slice(*spans[best])], words, asked)
     return _escaped(_cut(text.strip(), 0)[0])
+
+
+def _starts(text: str, word: str) -> Iterator[int]:
+    """Where a whole word begins."""
+    start = text.find(word)
+    while start >= 0:
+        end = start + len(word)
+        if not (_WORD.match(text, end) or _WORD.match(text[start - 1 : start])):
+            yield start
+        start = text.find(word, end)
 
 
 Asked = Callable[[str, Collection[str]], str | None]
