@@ -344,7 +344,7 @@ def _measured(asked: Asked, repeat: int) -> Iterator[list[Timing]]:
             yield timed(name, [*sides, *(_rivals(asked, questions) if name in pairs else ())], repeat)
     exact = exact_questions()
     for name in EXACT:
-        yield timed(name, [exactly(store, exact[name]) for store in asked.stores], max(repeat, 20))
+        yield timed(name, [exactly(store, exact[name]) for store in asked.stores], repeat * 4)
 
 
 def _side(asked: Asked, store: Store, question: _Question, questions: list[str]) -> Side:
