@@ -26,7 +26,7 @@ from consore.referentials import Terminology, tokens_for_index
 from consore.search.cohort import patient_ids
 from consore.search.criteria import Criteria, DocumentLeaf, parse_criteria
 from consore.search.filters import engine_filter, ids_filter
-from consore.search.reasons import Reason, reasons
+from consore.search.reasons import Reason, reasons, traits_of
 from consore.search.relaxations import Relaxation, explain_nobody
 from consore.search.snippets import Snippet, best_sentence, marked, quoted
 from consore.search.understanding import Understood, understand
@@ -363,7 +363,8 @@ def _nobody(context: SearchContext, asked: Asked, beside: Criteria | None) -> tu
 def _explained(context: SearchContext, asked: Asked, found: list[_Found]) -> list[Hit]:
     """The hits with their reasons; who is opposed or gone since the index was written falls out here."""
     with context.store.session() as session:
-        known = load_traits(session, (item.patient_id for item in found), whole=asked.criteria is not None)
+        kinds = traits_of(asked.criteria) if asked.criteria else ()
+        known = load_traits(session, (item.patient_id for item in found), kinds)
         why = {
             patient_id: reasons(asked.criteria, traits, context.terminology) if asked.criteria else []
             for patient_id, traits in known.items()
