@@ -298,7 +298,7 @@ def _records(store: Store, patient_ids: list[int]) -> tuple[list[dict[str, Any]]
     """The records of some patients and of their documents."""
     with store.session() as session:
         traits = load_traits(session, patient_ids)
-        people = [patient_record(item) for item in traits.values()]
+        people = {number: patient_record(item) for number, item in traits.items()}
         rows = session.execute(
             select(Document, DocumentMentions.payload)  # type: ignore[call-overload]
             .join(DocumentMentions, DocumentMentions.document_id == Document.id, isouter=True)
@@ -309,11 +309,11 @@ def _records(store: Store, patient_ids: list[int]) -> tuple[list[dict[str, Any]]
             document_record(
                 document,
                 unpack_mentions(payload) if payload else [],
-                traits[document.patient_id].patient.birth_date,
+                people[document.patient_id],
             )
             for document, payload in rows
         ]
-    return people, papers
+    return list(people.values()), papers
 
 
 def _layout(collection: str) -> str:
