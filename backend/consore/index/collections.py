@@ -11,6 +11,7 @@ import datetime as dt
 import fcntl
 import re
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -250,14 +251,18 @@ class SearchIndex:
         with store.session() as session:
             ids = list(session.scalars(select(Patient.id).where(Patient.opposed.is_(False)).order_by(Patient.id)))  # type: ignore
         people_written = papers_written = 0
-        for batch in _batches(ids, BATCH):
-            people, papers = _records(store, batch)
-            self._import(patients, people, "create")
-            self._import(documents, papers, "create")
-            people_written += len(people)
-            papers_written += len(papers)
-            if progress:
-                progress(people_written, len(ids))
+        with ThreadPoolExecutor(1) as reader:  # the next patients are read while the engine writes the last
+            coming = (reader.submit(_records, store, batch) for batch in _batches(ids, BATCH))
+            ahead = next(coming, None)
+            while ahead is not None:
+                people, papers = ahead.result()
+                ahead = next(coming, None)
+                self._import(patients, people, "create")
+                self._import(documents, papers, "create")
+                people_written += len(people)
+                papers_written += len(papers)
+                if progress:
+                    progress(people_written, len(ids))
         return people_written, papers_written
 
     def _import(self, collection: str, records: list[dict[str, Any]], action: str) -> None:
