@@ -12,7 +12,6 @@ from bisect import bisect_right
 
 _LIGATURES = {"œ": "e", "Œ": "e", "æ": "e", "Æ": "e", "ß": "s", "ø": "o", "Ø": "o", "ð": "d", "þ": "t", "ł": "l"}
 _LIGATURES |= {"ƒ": "f", "Ð": "d", "Þ": "t", "Ł": "l"}
-_SPELT_OUT = str.maketrans({"œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae"})
 _APOSTROPHES = "’‘ʼ´`′"
 _DASHES = "-‐‑‒–—−"
 _QUOTES = "«»“”„"
@@ -149,8 +148,7 @@ def tokens_for_index(text: str) -> str:
     `Les métastases de l’adénocarcinome` → `les metastase de l adenocarcinome`. Not length-preserving;
     ligatures are spelt out (`œsophage` and `oesophage` meet). Documents and queries go through it alike.
     """
-    words = fold(unicodedata.normalize("NFC", text).translate(_SPELT_OUT)).split()
-    return " ".join(_singular(word) for word in words)
+    return " ".join(map(_singular, unicodedata.normalize("NFC", text).translate(_SPELT).split()))
 
 
 def _singular(word: str) -> str:
@@ -165,17 +163,17 @@ def _singular(word: str) -> str:
 
 
 def _tables() -> tuple[dict[int, int], dict[int, int]]:
-    """The two translation tables, over every character that reports are made of (the Latin planes and punctuation)."""
+    """The two translation tables, over every character that reports are made of (the Latin planes and punctuation).
+
+    A character that stays itself is in them too: one that is missing costs `translate` more than all else.
+    """
     normal: dict[int, int] = {}
     folded: dict[int, int] = {}
     for point in (*range(0x250), *range(0x300, 0x400), *range(0x1E00, 0x1F00), *range(0x2000, 0x2300), 0xFB01, 0xFB02):
         character = chr(point)
         plain = _plain(character)
-        if plain != character:
-            normal[point] = ord(plain)
-        word = plain if plain.isalnum() else " "
-        if word != character:
-            folded[point] = ord(word)
+        normal[point] = ord(plain)
+        folded[point] = ord(plain if plain.isalnum() else " ")
     return normal, folded
 
 
@@ -196,6 +194,7 @@ def _plain(character: str) -> str:
 
 
 _NORMAL, _FOLDED = _tables()
+_SPELT = _FOLDED | str.maketrans({"œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae"})  # ligatures spelt out
 _INVISIBLE = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff")
 _MARK = b"\x01"
 _SIGNS = {"+": 2, "%": 3, ":": 4}

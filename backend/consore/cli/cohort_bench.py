@@ -1,19 +1,16 @@
 """`consore bench cohorts`: how long exact questions take on a large centre, on SQLite and on PostgreSQL.
 
-The centre is made for the bench in stores of its own (`synthetic.population`); both stores are asked in turn, question
-by question, so that what else the machine does weighs on both alike.
+The centre is made for the bench in stores of its own (`synthetic.population`), both asked in turn.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +21,7 @@ from sqlmodel import Session
 from consore.cli.app import JsonOption
 from consore.cli.reading import bench_app
 from consore.cli.screen import console, print_json
+from consore.cli.timings import Ask, Side, Timing, database_server, print_header, print_timings, timed
 
 if TYPE_CHECKING:
     from consore.store import Store
@@ -67,20 +65,6 @@ COUNTS: dict[str, list[dict[str, Any]]] = {
 FUNNEL = {"all": [BREAST, YOUNG, HER2, TREATED, {"none": [RELAPSE]}]}
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Milliseconds of one kind of question on one store; `cpu`: of the process that answers, a question."""
-
-    name: str
-    store: str
-    asked: int
-    p50: float
-    p95: float
-    p99: float
-    cpu: float
-    answer: int
-
-
 @bench_app.command("cohorts")
 def bench_cohorts(
     patients: Annotated[int, typer.Option(min=100, help="Patients of the centre that is made.")] = 50_000,
@@ -105,7 +89,7 @@ def bench_cohorts(
             begin = time.perf_counter()
             made = fill_store(store, patients=patients, documents=documents, facts=facts)
             filled.append(
-                {"store": store.dialect, "seconds": round(time.perf_counter() - begin, 1), "bytes": _size(store)}
+                {"store": store.dialect, "seconds": round(time.perf_counter() - begin, 1), "bytes": size_of(store)}
             )
             stores.append(store)
             if not as_json:
@@ -120,31 +104,44 @@ def bench_cohorts(
         print_json(report)
         return
     console.print(f"{patients} patients, {made.documents} documents, {made.facts} facts")
-    console.print(f"{'':34}{'':>12}{'p50':>9}{'p95':>9}{'p99':>9}{'cpu':>9}  ms {'answer':>9}", soft_wrap=True)
-    for one in timings:
-        console.print(
-            f"{one.name:34}{one.store:>12}{one.p50:9.1f}{one.p95:9.1f}{one.p99:9.1f}{one.cpu:9.1f}     {one.answer:>9}",
-            highlight=False,
-            soft_wrap=True,
-        )
+    print_header()
+    print_timings(timings)
 
 
 def measured(stores: list[Store], repeat: int) -> list[Timing]:
-    """Each kind of question `repeat` times on each store, in turn, after once to warm up."""
-    return [timing for name, asks in _questions().items() for timing in _timings(name, asks, stores, repeat)]
+    """Each kind of question `repeat` times on each store."""
+    return [
+        timing
+        for name, asks in exact_questions().items()
+        for timing in timed(name, [exactly(store, asks) for store in stores], repeat)
+    ]
 
 
-_Ask = Callable[[Session], int]
+def exactly(store: Store, asks: list[ExactAsk], name: str = "") -> Side:
+    """A store that is asked exact questions."""
+
+    def in_session(ask: ExactAsk) -> Ask:
+        def asked() -> int:
+            with store.session() as session:
+                return ask(session)
+
+        return asked
+
+    return Side(name or store.dialect, [in_session(ask) for ask in asks], database_server(store))
 
 
-def _questions() -> dict[str, list[_Ask]]:
+ExactAsk = Callable[[Session], int]
+
+
+def exact_questions() -> dict[str, list[ExactAsk]]:
+    """The exact questions of each kind."""
     from consore.search.breakdown import breakdown
     from consore.search.cohort import cohort, count_patients
     from consore.search.criteria import parse_criteria
     from consore.search.funnel import funnel
     from consore.search.survival import survival
 
-    def counting(tree: dict[str, Any]) -> _Ask:
+    def counting(tree: dict[str, Any]) -> ExactAsk:
         criteria = parse_criteria(tree)
         return lambda session: count_patients(session, criteria)
 
@@ -166,58 +163,8 @@ class _NoWords:
 _NO_WORDS: Any = _NoWords()
 
 
-def _timings(name: str, asks: list[_Ask], stores: list[Store], repeat: int) -> list[Timing]:
-    taken: list[list[float]] = [[] for _ in stores]
-    burnt, answers = [0.0] * len(stores), [0] * len(stores)
-    for ask in asks:
-        for store in stores:
-            with store.session() as session:
-                ask(session)
-        for _ in range(repeat):
-            for place, store in enumerate(stores):
-                with store.session() as session:
-                    server = _server(session, store)
-                    cpu, begin = _cpu(server), time.perf_counter()
-                    answers[place] = ask(session)
-                    taken[place].append((time.perf_counter() - begin) * 1000)
-                    burnt[place] += (_cpu(server) - cpu) * 1000
-    told = []
-    for place, store in enumerate(stores):
-        times = sorted(taken[place])
-        p95, p99 = (times[min(len(times) - 1, int(len(times) * part))] for part in (0.95, 0.99))
-        told.append(
-            Timing(
-                name,
-                store.dialect,
-                len(times),
-                round(statistics.median(times), 1),
-                round(p95, 1),
-                round(p99, 1),
-                round(burnt[place] / len(times), 1),
-                answers[place],
-            )
-        )
-    return told
-
-
-def _server(session: Session, store: Store) -> int | None:
-    """The process of PostgreSQL that answers this session, where it can be looked at; SQLite answers in this one."""
-    if store.dialect != "postgresql":
-        return None
-    pid = int(session.execute(text("SELECT pg_backend_pid()")).scalar_one())
-    return pid if Path(f"/proc/{pid}/stat").exists() else None
-
-
-def _cpu(server: int | None) -> float:
-    """Seconds of CPU of this process and of the server's."""
-    used = time.process_time()
-    if server is not None:
-        fields = Path(f"/proc/{server}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        used += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return used
-
-
-def _size(store: Store) -> int:
+def size_of(store: Store) -> int:
+    """Bytes of the store."""
     with store.session() as session:
         if store.dialect == "postgresql":
             return int(session.execute(text("SELECT pg_database_size(current_database())")).scalar_one())

@@ -350,20 +350,6 @@ def bench_referentials(
     print_json(report.as_json()) if as_json else console.print(report.text(), markup=False, soft_wrap=True)
 
 
-@bench_app.command("search")
-def bench_search(
-    repeat: Annotated[int, typer.Option(min=1, help="Times each question is asked.")] = 20, as_json: JsonOption = False
-) -> None:
-    """Milliseconds of typical questions on this node, warm."""
-    from consore.index import ensure_engine
-    from consore.search.bench import bench
-
-    settings = node()
-    with opened_store(settings) as store, ensure_engine(settings) as engine:
-        report = bench(settings, store, engine, repeat=repeat)
-    print_json(report.as_json()) if as_json else console.print(report.text(), markup=False, soft_wrap=True)
-
-
 @bench_app.command("realism")
 def bench_realism(
     corpus: Annotated[Path, typer.Option(help="A real corpus to stand beside, as FRACCO: JSON lines, or .gz.")],

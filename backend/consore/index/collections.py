@@ -11,6 +11,7 @@ import datetime as dt
 import fcntl
 import re
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -250,14 +251,18 @@ class SearchIndex:
         with store.session() as session:
             ids = list(session.scalars(select(Patient.id).where(Patient.opposed.is_(False)).order_by(Patient.id)))  # type: ignore
         people_written = papers_written = 0
-        for batch in _batches(ids, BATCH):
-            people, papers = _records(store, batch)
-            self._import(patients, people, "create")
-            self._import(documents, papers, "create")
-            people_written += len(people)
-            papers_written += len(papers)
-            if progress:
-                progress(people_written, len(ids))
+        with ThreadPoolExecutor(1) as reader:  # the next patients are read while the engine writes the last
+            coming = (reader.submit(_records, store, batch) for batch in _batches(ids, BATCH))
+            ahead = next(coming, None)
+            while ahead is not None:
+                people, papers = ahead.result()
+                ahead = next(coming, None)
+                self._import(patients, people, "create")
+                self._import(documents, papers, "create")
+                people_written += len(people)
+                papers_written += len(papers)
+                if progress:
+                    progress(people_written, len(ids))
         return people_written, papers_written
 
     def _import(self, collection: str, records: list[dict[str, Any]], action: str) -> None:
@@ -298,7 +303,7 @@ def _records(store: Store, patient_ids: list[int]) -> tuple[list[dict[str, Any]]
     """The records of some patients and of their documents."""
     with store.session() as session:
         traits = load_traits(session, patient_ids)
-        people = [patient_record(item) for item in traits.values()]
+        people = {number: patient_record(item) for number, item in traits.items()}
         rows = session.execute(
             select(Document, DocumentMentions.payload)  # type: ignore[call-overload]
             .join(DocumentMentions, DocumentMentions.document_id == Document.id, isouter=True)
@@ -309,11 +314,11 @@ def _records(store: Store, patient_ids: list[int]) -> tuple[list[dict[str, Any]]
             document_record(
                 document,
                 unpack_mentions(payload) if payload else [],
-                traits[document.patient_id].patient.birth_date,
+                people[document.patient_id],
             )
             for document, payload in rows
         ]
-    return people, papers
+    return list(people.values()), papers
 
 
 def _layout(collection: str) -> str:

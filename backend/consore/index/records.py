@@ -20,7 +20,7 @@ from consore.language import sentence_assertions
 from consore.model import Assertion, Document, Mention
 from consore.referentials import normalise, tokens_for_index
 
-LAYOUT = f"2.{VERSION}"  # raise the first number when fields change: the index is then rebuilt
+LAYOUT = f"3.{VERSION}"  # raise the first number when fields change: the index is then rebuilt
 PAIR = "|"
 STAGE_SUBDIVISIONS = "ABCDE123456789"
 
@@ -33,23 +33,12 @@ def _number(name: str, *, many: bool = False, facet: bool = False, sort: bool = 
     return {"name": name, "type": "int32[]" if many else "int32", "facet": facet, "optional": True, "sort": sort}
 
 
-PATIENT_FIELDS: list[dict[str, Any]] = [
-    {"name": "patient_id", "type": "string"},  # as `id`, which the engine cannot exclude by
+# What answers are counted by, in both collections: the patients of an answer in words are far too many to be named.
+FACET_FIELDS: list[dict[str, Any]] = [
     {"name": "sex", "type": "string", "facet": True},
     {"name": "vital", "type": "string", "facet": True},
-    _number("birth", sort=True),  # YYYYMMDD, as all days here
-    _number("last", sort=True),
-    _number("age_at_diagnosis", many=True),
-    *map(_words, ["topography", "morphology", "laterality", "stage", "t", "n", "m", "grade"]),
-    _words("same_tumour"),
-    _number("diagnosed", many=True),
-    _number("rank", many=True),
     _words("event", facet=True),
-    *map(_words, ["event_site", "same_event"]),
     _words("treatment", facet=True),
-    *map(_words, ["drug", "regimen", "treatment_act", "response", "same_treatment"]),
-    _number("line", many=True),
-    *map(_words, ["biomarker", "alteration", "diagnosis", "act"]),
     _words("site_facet", facet=True),
     _words("histology_facet", facet=True),
     _words("stage_facet", facet=True),
@@ -58,6 +47,22 @@ PATIENT_FIELDS: list[dict[str, Any]] = [
     _words("age_facet", facet=True),
     _number("year_facet", many=True, facet=True),
     _words("sample_facet", facet=True),
+]
+
+PATIENT_FIELDS: list[dict[str, Any]] = [
+    {"name": "patient_id", "type": "string"},  # as `id`, which the engine cannot exclude by
+    _number("birth", sort=True),  # YYYYMMDD, as all days here
+    _number("last", sort=True),
+    _number("age_at_diagnosis", many=True),
+    *map(_words, ["topography", "morphology", "laterality", "stage", "t", "n", "m", "grade"]),
+    _words("same_tumour"),
+    _number("diagnosed", many=True),
+    _number("rank", many=True),
+    *map(_words, ["event_site", "same_event"]),
+    *map(_words, ["drug", "regimen", "treatment_act", "response", "same_treatment"]),
+    _number("line", many=True),
+    *map(_words, ["biomarker", "alteration", "diagnosis", "act"]),
+    *FACET_FIELDS,
     {"name": "vector", "type": "float[]", "num_dim": DIMENSIONS},
 ]
 
@@ -66,10 +71,11 @@ DOCUMENT_FIELDS: list[dict[str, Any]] = [
     {"name": "kind", "type": "string", "facet": True},
     {"name": "service", "type": "string", "facet": True, "optional": True},
     _number("date", sort=True),
-    _number("birth", sort=True),  # of the patient
+    _number("birth", sort=True),  # of the patient, as those of FACET_FIELDS
     {"name": "title", "type": "string", "optional": True},
     {"name": "body", "type": "string"},  # what is asserted of the patient now
     {"name": "other", "type": "string", "optional": True},  # negated, planned, of the family, of the past
+    *FACET_FIELDS,
 ]
 
 
@@ -235,8 +241,11 @@ def _unique(values: Iterable[str]) -> list[str]:
 # --- Documents ----------------------------------------------------------------------------------------------
 
 
-def document_record(document: Document, mentions: list[Mention], birth: dt.date | None = None) -> dict[str, Any]:
-    """The record of one document of a patient born on `birth`. Its text stays in the store; here are words alone."""
+_OF_PATIENT = ("birth", *(field["name"] for field in FACET_FIELDS))
+
+
+def document_record(document: Document, mentions: list[Mention], patient: dict[str, Any]) -> dict[str, Any]:
+    """The record of one document: words alone, its text stays in the store; and some of its patient's record."""
     asserted, other = split_by_assertion(document.text, mentions)
     record = {
         "id": str(document.id),
@@ -244,7 +253,7 @@ def document_record(document: Document, mentions: list[Mention], birth: dt.date 
         "kind": document.kind,
         "service": document.service,
         "date": day_number(document.date),
-        "birth": day_number(birth),
+        **{name: patient.get(name) for name in _OF_PATIENT},
         "title": tokens_for_index(document.title),
         "body": tokens_for_index(asserted),
         "other": tokens_for_index(other),

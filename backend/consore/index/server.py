@@ -92,6 +92,11 @@ class TypesenseServer:
             return self.settings.typesense_api_key.get_secret_value()
         return _key(self.settings.home)
 
+    @property
+    def pid(self) -> int | None:
+        """The process of our own engine while it runs."""
+        return None if self.external else _state(self.settings.home).get("pid")
+
     def start(self) -> None:
         """Find or start the engine, and wait until it holds all that it held."""
         if self.external:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,44 +75,38 @@ def completed_years(birth: dt.date, day: dt.date) -> int:
     return day.year - birth.year - ((day.month, day.day) < (birth.month, birth.day))
 
 
-def load_traits(session: Session, patient_ids: Iterable[int], *, whole: bool = True) -> dict[int, PatientTraits]:
+def load_traits(
+    session: Session, patient_ids: Iterable[int], kinds: Collection[str] | None = None
+) -> dict[int, PatientTraits]:
     """The traits of these patients by identifier; those who are opposed or unknown are left out.
 
-    Ask for some hundreds at a time: the identifiers go into the statements. Not `whole`: who they are, nothing more.
+    Ask for some hundreds at a time: the identifiers go into the statements. `kinds`: the attributes that are wanted of
+    what is known of a patient (`tumours`, `events`…), by default all.
     """
     asked = sorted(set(patient_ids))
     patients = session.scalars(select(Patient).where(_c(Patient.id).in_(asked), _c(Patient.opposed).is_(False)))
     traits = {int(patient.id or 0): PatientTraits(patient) for patient in patients}
-    if not traits or not whole:
-        return traits
-    ids = list(traits)
-    for model, name in _LISTS:
-        for row in session.scalars(select(model).where(_c(model.patient_id).in_(ids)).order_by(model.id)):
-            getattr(traits[row.patient_id], name).append(row)
-    _load_events(session, traits)
-    _load_treatments(session, traits)
-    for model, name in ((Diagnosis, "diagnoses"), (Act, "acts")):
-        pairs = session.execute(
-            select(_c(model.patient_id), _c(model.code)).where(_c(model.patient_id).in_(ids)).distinct()
-        )
-        for patient_id, code in pairs:
-            getattr(traits[patient_id], name).append(code)
-    dates = (
-        select(_c(Document.patient_id), func.max(_c(Document.date)))
-        .where(_c(Document.patient_id).in_(ids))
-        .group_by(_c(Document.patient_id))
-    )
-    for patient_id, day in session.execute(dates):
-        traits[patient_id].last_document = day
+    for name, load in _LOADERS.items():
+        if traits and (kinds is None or name in kinds):
+            load(session, traits)
     return traits
 
 
-_LISTS: tuple[tuple[Any, str], ...] = (
-    (Tumour, "tumours"),
-    (Biomarker, "biomarkers"),
-    (Alteration, "alterations"),
-    (Sample, "samples"),
-)
+def _load_rows(model: Any, name: str) -> _Loader:
+    def load(session: Session, traits: dict[int, PatientTraits]) -> None:
+        for row in session.scalars(select(model).where(_c(model.patient_id).in_(list(traits))).order_by(model.id)):
+            getattr(traits[row.patient_id], name).append(row)
+
+    return load
+
+
+def _load_codes(model: Any, name: str) -> _Loader:
+    def load(session: Session, traits: dict[int, PatientTraits]) -> None:
+        pairs = select(_c(model.patient_id), _c(model.code)).where(_c(model.patient_id).in_(list(traits))).distinct()
+        for patient_id, code in session.execute(pairs):
+            getattr(traits[patient_id], name).append(code)
+
+    return load
 
 
 def _load_events(session: Session, traits: dict[int, PatientTraits]) -> None:
@@ -149,6 +143,30 @@ def _load_treatments(session: Session, traits: dict[int, PatientTraits]) -> None
         traits[treatment.patient_id].treatments.append((treatment, drugs[int(treatment.id or 0)]))
 
 
+def _load_last_documents(session: Session, traits: dict[int, PatientTraits]) -> None:
+    dates = (
+        select(_c(Document.patient_id), func.max(_c(Document.date)))
+        .where(_c(Document.patient_id).in_(list(traits)))
+        .group_by(_c(Document.patient_id))
+    )
+    for patient_id, day in session.execute(dates):
+        traits[patient_id].last_document = day
+
+
 def _c(attribute: Any) -> Any:
     """A mapped attribute as a column: SQLModel types it as the value that it holds."""
     return attribute
+
+
+_Loader = Callable[[Session, dict[int, PatientTraits]], None]
+_LOADERS: dict[str, _Loader] = {
+    "tumours": _load_rows(Tumour, "tumours"),
+    "biomarkers": _load_rows(Biomarker, "biomarkers"),
+    "alterations": _load_rows(Alteration, "alterations"),
+    "samples": _load_rows(Sample, "samples"),
+    "events": _load_events,
+    "treatments": _load_treatments,
+    "diagnoses": _load_codes(Diagnosis, "diagnoses"),
+    "acts": _load_codes(Act, "acts"),
+    "last_document": _load_last_documents,
+}

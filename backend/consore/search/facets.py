@@ -10,7 +10,7 @@ from consore.model import System
 from consore.referentials import Terminology
 from consore.search.criteria import Criteria
 from consore.search.filters import ids_filter
-from consore.search.hits import SearchContext, ask, documents_filter, patients_with_words, selection
+from consore.search.hits import SearchContext, ask, documents_filter, documents_search, selection
 from consore.search.labels import label, marker_label
 
 VALUES = 15  # a facet
@@ -131,31 +131,19 @@ _IN_ORDER = frozenset({"stage", "year", "age"})  # by value; the others by count
 def facets(context: SearchContext, text: str, criteria: Criteria | dict[str, Any] | None = None) -> list[Facet]:
     """The facets of an answer; of all patients where nothing is asked. Those without a value are left out.
 
-    Counts are the engine's: an estimate where words match more than 20,000 patients.
+    Words are searched in the documents, whose groups are counted: each patient once.
     """
     asked = ask(context, text, criteria)
-    if asked.has_words or asked.excluded:
-        filter_by = documents_filter(context, asked)
-        if asked.has_words:
-            written: str | None = ids_filter(patients_with_words(context, asked.query, filter_by))
-        else:
-            written = filter_by
+    wanted: Json = {"facet_by": ",".join(kind.field for kind in _KINDS), "max_facet_values": 60, "per_page": 0}
+    if asked.has_words:
+        wanted |= documents_search(context, asked)
     elif text.strip() and asked.is_empty:
         return []
     else:
-        written, ids = selection(context, asked)
-        if ids is not None:
-            written = ids_filter(ids)
-    answer = context.index.search(
-        {
-            "collection": context.index.patients,
-            "q": "*",
-            "filter_by": written or "",
-            "facet_by": ",".join(kind.field for kind in _KINDS),
-            "max_facet_values": 60,
-            "per_page": 0,
-        }
-    )[0]
+        written, ids = selection(context, asked) if not asked.excluded else (documents_filter(context, asked), None)
+        written = written if ids is None else ids_filter(ids)
+        wanted |= {"collection": context.index.patients, "q": "*", "filter_by": written or ""}
+    answer = context.index.search(wanted)[0]
     counted = {facet["field_name"]: facet["counts"] for facet in answer["facet_counts"]}
     return [made for kind in _KINDS if (made := _facet(kind, counted.get(kind.field, []), context.terminology)).values]
 

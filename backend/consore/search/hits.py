@@ -26,7 +26,7 @@ from consore.referentials import Terminology, tokens_for_index
 from consore.search.cohort import patient_ids
 from consore.search.criteria import Criteria, DocumentLeaf, parse_criteria
 from consore.search.filters import engine_filter, ids_filter
-from consore.search.reasons import Reason, reasons
+from consore.search.reasons import Reason, reasons, traits_of
 from consore.search.relaxations import Relaxation, explain_nobody
 from consore.search.snippets import Snippet, best_sentence, marked, quoted
 from consore.search.understanding import Understood, understand
@@ -35,7 +35,7 @@ from consore.store import Store
 MOST_A_PAGE = 100
 DEEPEST = 10_000  # hits that can be paged to; more is a cohort's work
 SNIPPETS = 3  # a patient
-MOST_WITH_WORDS = 20_000  # patients that a set of words can stand for, in facets and exclusions
+MOST_WITH_WORDS = 20_000  # patients that a word can leave out
 
 # Typing errors are forgiven where the word as typed is nowhere; words are dropped only when we ask for it.
 TOLERANCE = {
@@ -235,20 +235,14 @@ def _by_criteria(context: SearchContext, asked: Asked, page: int, per_page: int,
 
 
 def _by_words(context: SearchContext, asked: Asked, page: int, per_page: int, sort: tuple[str, str]) -> _Finding:
-    filter_by = documents_filter(context, asked)
     wanted = {
-        "collection": context.index.documents,
-        "q": asked.query,
-        "query_by": "body,title",
-        "filter_by": filter_by,
+        **documents_search(context, asked),
         "sort_by": sort[1],
-        "group_by": "patient_id",
         "group_limit": SNIPPETS,
         "page": page,
         "per_page": per_page,
         "include_fields": "id,patient_id",
         "highlight_fields": "none",
-        **_tolerance(asked.query),
     }
     answer = context.index.search(wanted)[0]
     notice = None
@@ -277,6 +271,19 @@ def _by_words(context: SearchContext, asked: Asked, page: int, per_page: int, so
     return int(answer["found"]), found, notice
 
 
+def documents_search(context: SearchContext, asked: Asked) -> dict[str, Any]:
+    """The search of `documents` for the words asked for, a group a patient."""
+    return {
+        "collection": context.index.documents,
+        "q": asked.query,
+        "query_by": "body,title",
+        "filter_by": documents_filter(context, asked),
+        "group_by": "patient_id",
+        "group_limit": 1,
+        **_tolerance(asked.query),
+    }
+
+
 def documents_filter(context: SearchContext, asked: Asked) -> str:
     """The `filter_by` of `documents`: the coded patients, the kinds and days asked for, nobody excluded."""
     parts: list[str | None] = []
@@ -303,22 +310,21 @@ def _excluding(context: SearchContext, asked: Asked) -> str | None:
     """« -mot » leaves out a patient as soon as one of their documents asserts the word."""
     ids: list[int] = []
     for word in asked.excluded:
-        ids += patients_with_words(context, word, "")
+        ids += _patients_with_word(context, word)
     return ids_filter(ids, without=True) if ids else None
 
 
-def patients_with_words(context: SearchContext, query: str, filter_by: str) -> list[int]:
-    """The patients who have a document with these words, the first 20,000."""
+def _patients_with_word(context: SearchContext, word: str) -> list[int]:
+    """The patients who have a document with this word, the first 20,000."""
     answer = context.index.search(
         {
             "collection": context.index.documents,
-            "q": query,
+            "q": word,
             "query_by": "body,title",
-            "filter_by": filter_by,
             "facet_by": "patient_id",
             "max_facet_values": MOST_WITH_WORDS,
             "per_page": 0,
-            **_tolerance(query),
+            **_tolerance(word),
         }
     )[0]
     return [int(item["value"]) for facet in answer["facet_counts"] for item in facet["counts"]]
@@ -363,7 +369,8 @@ def _nobody(context: SearchContext, asked: Asked, beside: Criteria | None) -> tu
 def _explained(context: SearchContext, asked: Asked, found: list[_Found]) -> list[Hit]:
     """The hits with their reasons; who is opposed or gone since the index was written falls out here."""
     with context.store.session() as session:
-        known = load_traits(session, (item.patient_id for item in found), whole=asked.criteria is not None)
+        kinds = traits_of(asked.criteria) if asked.criteria else ()
+        known = load_traits(session, (item.patient_id for item in found), kinds)
         why = {
             patient_id: reasons(asked.criteria, traits, context.terminology) if asked.criteria else []
             for patient_id, traits in known.items()

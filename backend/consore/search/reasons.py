@@ -70,6 +70,24 @@ def reasons(criteria: Criteria, traits: PatientTraits, terminology: Terminology)
     return list(found.values())
 
 
+def traits_of(node: Criteria) -> set[str]:
+    """The kinds of traits (`index.load_traits`) that the reasons of these criteria are read from."""
+    return {_TRAITS[node.key]} if node.key in _TRAITS else set().union(*map(traits_of, node.children))
+
+
+_TRAITS = {
+    "patient": "tumours",  # the ages at diagnosis
+    "tumour": "tumours",
+    "event": "events",
+    "treatment": "treatments",
+    "biomarker": "biomarkers",
+    "alteration": "alterations",
+    "sample": "samples",
+    "diagnosis": "diagnoses",
+    "act": "acts",
+}
+
+
 def _reasons(node: Criteria, traits: PatientTraits, terminology: Terminology) -> Iterator[Reason]:
     if node.all is not None:
         for child in node.all:

@@ -11,7 +11,7 @@ import html
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -39,36 +39,52 @@ def best_sentence(text: str, words: Collection[str]) -> str:
 
     Words spelt nearly so count only in a text that holds none as they were asked.
     """
+    meant = _meant(text, words)
+    if not meant:
+        return _escaped(_cut(text.strip(), 0)[0])
     spans = sentences(text)
     starts = [start for start, _ in spans]
-    for asked in (_exactly, _nearly):
-        found: dict[int, list[str]] = defaultdict(list)
-        for token in _WORD.finditer(text):
-            match = asked(token.group(), words)
-            if match:
-                found[bisect_right(starts, token.start()) - 1].append(match)
-        if found:
-            best = max(found, key=lambda number: (len(set(found[number])), len(found[number]), -number))
-            return marked(text[slice(*spans[best])], words, asked)
-    return _escaped(_cut(text.strip(), 0)[0])
+    found: dict[int, list[str]] = defaultdict(list)
+    for spelt, word in meant.items():
+        for start in _starts(text, spelt):
+            found[bisect_right(starts, start) - 1].append(word)
+    best = max(found, key=lambda number: (len(set(found[number])), len(found[number]), -number))
+    return _marked(text[slice(*spans[best])], meant)
 
 
-Asked = Callable[[str, Collection[str]], str | None]
-
-
-def marked(sentence: str, words: Collection[str], asked: Asked | None = None) -> str:
+def marked(sentence: str, words: Collection[str]) -> str:
     """The sentence as HTML, the words marked; a long one is cut around the first."""
-    asked = asked or _exactly
-    first = next((token.start() for token in _WORD.finditer(sentence) if asked(token.group(), words)), 0)
+    return _marked(sentence, _meant(sentence, words))
+
+
+def _marked(sentence: str, spelt: Collection[str]) -> str:
+    first = next((token.start() for token in _WORD.finditer(sentence) if token.group() in spelt), 0)
     sentence, before, after = _cut(sentence, first)
     pieces: list[str] = [before]
     position = 0
     for token in _WORD.finditer(sentence):
-        if asked(token.group(), words):
+        if token.group() in spelt:
             pieces += [_escaped(sentence[position : token.start()]), f"<mark>{_escaped(token.group())}</mark>"]
             position = token.end()
     pieces += [_escaped(sentence[position:]), after]
     return "".join(pieces).replace("</mark> <mark>", " ")
+
+
+def _meant(text: str, words: Collection[str]) -> dict[str, str]:
+    """The words of a text, as it spells them, that are asked for, each with the asked one; else those nearly so."""
+    spelt = set(_WORD.findall(text))  # a word is compared once, however often it is written
+    exactly = {word: kept for word in spelt if (kept := _kept(word)) in words}
+    return exactly or {word: near for word in spelt if (near := _nearly(word, words))}
+
+
+def _starts(text: str, word: str) -> Iterator[int]:
+    """Where a whole word begins."""
+    start = text.find(word)
+    while start >= 0:
+        end = start + len(word)
+        if not (_WORD.match(text, end) or _WORD.match(text[start - 1 : start])):
+            yield start
+        start = text.find(word, end)
 
 
 def quoted(quote: str, span: str) -> str:
@@ -97,11 +113,6 @@ def _cut(text: str, around: int) -> tuple[str, str, str]:
         start = blank + 1 if blank >= 0 else start
     end = min(len(text), start + LONGEST)
     return text[start:end], "… " if start else "", " …" if end < len(text) else ""
-
-
-def _exactly(word: str, words: Collection[str]) -> str | None:
-    kept = _kept(word)
-    return kept if kept in words else None
 
 
 def _nearly(word: str, words: Collection[str]) -> str | None:

@@ -6,7 +6,7 @@ PostgreSQL: a `tsvector` a document behind a GIN index; a trigger marks what cha
 before the session commits.
 
 A phrase is looked for among the first 16,383 words of a document, and the first 255 places of one word, in PostgreSQL
-(its limits); words are found anywhere.
+(its limits, which it keeps by itself); words are found anywhere.
 """
 
 from __future__ import annotations
@@ -135,7 +135,8 @@ def keep_words(session: Session | Connection) -> None:
 
 def _vector(document: str) -> str:
     """The words with their places, as PostgreSQL writes a `tsvector`."""
-    places: dict[str, list[int]] = {}
+    written: dict[str, str] = {}
     for place, word in enumerate(tokens_for_index(document).split(), 1):
-        places.setdefault(word[:LONGEST_WORD], []).append(min(place, 16_383))
-    return " ".join(f"'{word}':{','.join(map(str, found[:255]))}" for word, found in places.items())
+        lexeme = word[:LONGEST_WORD]
+        written[lexeme] = f"{written[lexeme]},{place}" if lexeme in written else f"'{lexeme}':{place}"
+    return " ".join(written.values())

@@ -1,27 +1,31 @@
 """The rows of a large centre straight into a store: no file, no reading, made to be counted by the hundred thousand.
 
 What is drawn looks like a centre where a count feels it: sites by their frequency, a skewed number of rows a patient,
-words by Zipf's law. Nothing is consistent medically: the histories of `centre` are.
+words by Zipf's law, or those of generated reports where a search is to feel it. Nothing is consistent medically: the
+histories of `centre` are.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
+from random import Random
 from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, Table, text
 from sqlmodel import SQLModel
 
+from consore.language.sentences import sentences
 from consore.model import (
     Act,
     Biomarker,
     Diagnosis,
     Document,
+    EvidenceItem,
     Fact,
     Patient,
     Stay,
@@ -33,6 +37,7 @@ from consore.model import (
 )
 from consore.store import Store
 from consore.store.words import GIN, keep_words
+from consore.synthetic.realism import generated_texts
 
 CHUNK = 20_000  # rows of a statement
 BLOCK = 5_000  # patients whose documents or facts are drawn at once
@@ -62,26 +67,38 @@ class Population:
     facts: int
 
 
+Texts = Callable[[int], Iterator[str]]  # so many texts
+
+
 def fill_store(
-    store: Store, *, patients: int, documents: int = 20, facts: int = 20, seed: int = 1, words: int = WORDS_A_DOCUMENT
+    store: Store,
+    *,
+    patients: int,
+    documents: int = 20,
+    facts: int = 20,
+    seed: int = 1,
+    texts: Texts | None = None,
 ) -> Population:
     """Write `patients` into an empty store, with so many documents and facts a patient on average.
 
     About 1.2 tumours, 3 events, 4 treatments, 4 biomarkers and 2 acts a patient come with them. Indexes of what is many
-    are made at the end, which takes a tenth of the time.
+    are made at the end, which takes a tenth of the time. `texts`: of the documents, by default words that mean nothing;
+    where they are given, each tumour, event, treatment and biomarker has a line of one as its evidence.
     """
     draw = _Draw(seed, patients)
-    many: Table = Fact.__table__  # type: ignore[attr-defined]
+    many = [index for table in (Fact, Document) for index in table.__table__.indexes]  # type: ignore[attr-defined]
     with store.engine.connect() as connection:
-        for index in many.indexes:
+        for index in many:
             index.drop(connection)
-        connection.exec_driver_sql(
-            "PRAGMA synchronous=OFF" if store.dialect == "sqlite" else "DROP INDEX ix_documentwords_words"
-        )
-        for table, rows in _tables(draw, documents, facts, words):
+        for statement in _QUICKER[store.dialect]:
+            connection.exec_driver_sql(statement)
+        for table, rows in _tables(draw, documents, facts, texts or draw.texts):
             _write(connection, table, rows)
-        for index in many.indexes:
+        for index in many:
             index.create(connection)
+        if texts:
+            for item in (Tumour, TumourEvent, Treatment, Biomarker):
+                connection.exec_driver_sql(_EVIDENCE.format(item=item.__tablename__, name=_ITEMS[item]))
         if store.dialect == "postgresql":
             _end_sequences(connection)
             keep_words(connection)
@@ -90,6 +107,48 @@ def fill_store(
     with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")
     return Population(patients, patients * documents, patients * facts)
+
+
+def report_texts(words: int, seed: int = 1) -> Texts:
+    """Texts with the words of generated reports, of which `words` words are written first.
+
+    Each is the beginning, the middle and the end of three reports that stand near one another there, which mostly tell
+    of the same patient: a generator of a million whole reports would take hours.
+    """
+    pool = [[text[start:end] for start, end in sentences(text)] for text in generated_texts("train", words, seed=seed)]
+    draw = Random(seed)
+
+    def texts(size: int) -> Iterator[str]:
+        for _ in range(size):
+            place = draw.randrange(len(pool))
+            near = [pool[(place + draw.randrange(NEAR)) % len(pool)] for _ in range(3)]
+            yield "\n".join(
+                line
+                for part, lines in enumerate(near)
+                for line in lines[len(lines) * part // 3 : len(lines) * (part + 1) // 3]
+            )
+
+    return texts
+
+
+NEAR = 12  # reports
+
+_QUICKER = {
+    "sqlite": ("PRAGMA synchronous=OFF", "PRAGMA cache_size=-262144"),  # 256 MB
+    "postgresql": ("DROP INDEX ix_documentwords_words",),
+}
+
+_ITEMS = {
+    Tumour: EvidenceItem.TUMOUR.value,
+    TumourEvent: EvidenceItem.EVENT.value,
+    Treatment: EvidenceItem.TREATMENT.value,
+    Biomarker: EvidenceItem.BIOMARKER.value,
+}
+_EVIDENCE = """
+    INSERT INTO evidence (patient_id, item, item_id, document_id, start, "end", quote, confidence)
+    SELECT i.patient_id, '{name}', i.id, d.id, 0, 12, substr(d.text, 1, 100), 0.9
+    FROM {item} i JOIN (SELECT patient_id, min(id) AS id FROM document GROUP BY patient_id) f
+    ON f.patient_id = i.patient_id JOIN document d ON d.id = f.id"""
 
 
 class _Draw:
@@ -127,13 +186,13 @@ class _Draw:
         """So many whole numbers, both bounds included."""
         return self._rng.integers(low, high + 1, size).tolist()  # type: ignore[no-any-return]
 
-    def texts(self, size: int, words: int) -> Iterator[str]:
+    def texts(self, size: int) -> Iterator[str]:
         """So many texts; the word `mot7` is seven times as rare as `mot1`."""
         ranks = 1 / np.arange(1, VOCABULARY + 1)
         bounds = np.cumsum(ranks / ranks.sum())
         known = [f"mot{_letters(rank)}" for rank in range(VOCABULARY)]
         for start in range(0, size, 1000):
-            drawn = np.searchsorted(bounds, self._rng.random((min(1000, size - start), words)))
+            drawn = np.searchsorted(bounds, self._rng.random((min(1000, size - start), WORDS_A_DOCUMENT)))
             for line in np.minimum(drawn, VOCABULARY - 1).tolist():
                 yield " ".join(known[place] for place in line)
 
@@ -148,7 +207,7 @@ def _letters(rank: int) -> str:
             return digits
 
 
-def _tables(draw: _Draw, documents: int, facts: int, words: int) -> Iterator[tuple[type[SQLModel], Iterable[Any]]]:
+def _tables(draw: _Draw, documents: int, facts: int, texts: Texts) -> Iterator[tuple[type[SQLModel], Iterable[Any]]]:
     size = draw.patients
     births = [(dt.date(1925, 1, 1) + dt.timedelta(days=day)).isoformat() for day in draw.numbers(0, 25_000, size)]
     deaths = [day if dead < 25 else None for day, dead in zip(draw.days(size), draw.numbers(0, 99, size), strict=True)]
@@ -220,10 +279,10 @@ def _tables(draw: _Draw, documents: int, facts: int, words: int) -> Iterator[tup
             Document,
             _rows(
                 owners,
-                external_id=[f"{owners[0]}-{number}" for number in range(len(owners))],
+                external_id=[f"{owners[0]:08}-{number:06}" for number in range(len(owners))],
                 kind=draw.of(_KINDS, len(owners)),
                 date=draw.days(len(owners)),
-                text=draw.texts(len(owners), words),
+                text=texts(len(owners)),
             ),
         )
 
@@ -256,7 +315,7 @@ def _write(connection: Connection, model: type[SQLModel], rows: Iterable[dict[st
             else:
                 places = ", ".join("?" * (len(some[0]) + len(more)))
                 cursor.executemany(f"INSERT INTO {table.name} ({names}) VALUES ({places})", given)
-    connection.commit()
+        connection.connection.commit()  # the driver's own: SQLAlchemy knows of no transaction here
 
 
 def _default(default: Any) -> Any:

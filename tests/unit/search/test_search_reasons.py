@@ -11,7 +11,7 @@ from consore.index import PatientTraits
 from consore.model import Patient, Treatment, TumourEvent
 from consore.referentials import Terminology, terminology
 from consore.search.criteria import parse_criteria
-from consore.search.reasons import describe, reasons
+from consore.search.reasons import describe, reasons, traits_of
 from consore.settings import shipped_referentials
 
 
@@ -38,6 +38,22 @@ def why(tree: dict, words: Terminology) -> list[str]:
 def test_a_sequence_is_told_by_its_two_rows(words: Terminology) -> None:
     tree = {"sequence": {"first": RELAPSE, "then": SURGERY, "within": {"max": 2, "unit": "months"}}}
     assert why(tree, words) == ["Récidive locale, 03/2021", "Chirurgie : mastectomie, 04/2021"]
+
+
+@pytest.mark.parametrize(
+    ("tree", "loaded"),
+    [
+        ({"sequence": {"first": RELAPSE, "then": SURGERY}}, {"events", "treatments"}),
+        ({"count": {"of": SURGERY, "atLeast": 2}}, {"treatments"}),
+        (
+            {"all": [{"patient": {"ageAtDiagnosis": {"max": 50}}}, {"none": [{"act": {"code": ["Q"]}}]}]},
+            {"tumours", "acts"},
+        ),
+        ({"document": {"text": "dyspnée"}}, set()),
+    ],
+)
+def test_only_what_the_criteria_speak_of_is_loaded_of_a_patient(tree: dict, loaded: set[str]) -> None:
+    assert traits_of(parse_criteria(tree)) == loaded
 
 
 def test_a_count_is_told_by_as_many_rows(words: Terminology) -> None:
