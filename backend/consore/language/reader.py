@@ -39,8 +39,8 @@ from consore.language.rules import (
 from consore.language.rules.sides import SIDED
 from consore.language.sections import sections
 from consore.language.tagger import SHIPPED_WEIGHTS, TaggedWindow, Tagger, Window
-from consore.memory import uncollected
 from consore.language.tokens import Words
+from consore.memory import uncollected
 from consore.model import Assertion, DocumentKind, Mention, MentionKind
 from consore.referentials import SHORTEST, Match, Refusal, Terminology, table_files, terminology
 from consore.settings import Settings
