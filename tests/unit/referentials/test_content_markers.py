@@ -309,7 +309,7 @@ def test_the_sites_of_the_centres_are_those_of_finess(known: Terminology, shared
 def test_cues_and_headings_are_tables_with_known_words() -> None:
     cues = tables("context")["assertion"]
     said = {"present", "negated", "hypothetical", "family", "history"}
-    told_apart = {"doubt", "condition", "certain", "aspect", "relative", "dropped", "using"}  # weighed in `language.context`
+    told_apart = {"doubt", "condition", "certain", "aspect", "relative", "dropped", "using"}  # `language.context`
     assert {cue["assertion"] for cue in cues} == said | told_apart
     assert {cue["direction"] for cue in cues} <= {"after", "before", "both", "back"}
     headings = tables("sections")["headings"]
