@@ -288,7 +288,7 @@ def _site_of_specimen(clue: Clue, item: TumourItem, terminology: Terminology) ->
     """Where a metastasis without a site sits: the organ named before it ("biopsie du foie : métastase")."""
     if clue.source != "pathology":
         return []
-    own = site_group(item.topography) if item.topography else ""
+    own = _own_site(item)
     before = [
         other.code if other.kind is MentionKind.TOPOGRAPHY else site_of_act(terminology, other.code)
         for other in clue.neighbours
@@ -297,12 +297,17 @@ def _site_of_specimen(clue: Clue, item: TumourItem, terminology: Terminology) ->
     return [code for code in before if code and site_group(code) != own and not is_vague(code)][-1:]
 
 
+def _own_site(item: TumourItem) -> str:
+    """The site of a tumour as registries count it; empty where it is not known."""
+    return site_group(item.topography) if item.topography else ""
+
+
 def _lesions_at_diagnosis(item: TumourItem, reading: Reading, table: Rules) -> list[str]:
     """Where the images of a tumour that is metastatic at once show lesions ("lésions osseuses multiples"), if nobody
     names its metastases."""
     if item.diagnosis_date is None:
         return []
-    own = site_group(item.topography) if item.topography else ""
+    own = _own_site(item)
     nearest = dt.timedelta(days=table.events["lesion_days"])
     found = set()
     for clue in reading.clues(MentionKind.TOPOGRAPHY):
@@ -409,14 +414,14 @@ def _sites_of(
         return [item.topography] if item.topography else []
     if event_type is EventType.REGIONAL_RECURRENCE:
         return [code for code in (*metastases, *after) if code.startswith("C77")]
-    own = site_group(item.topography) if item.topography else ""
+    own = _own_site(item)
     after = [code for code in after if site_group(code) != own and not is_vague(code)]
     return metastases or after or _shown_beside(clue, item, table) or _sites_beside(clue, table)
 
 
 def _shown_beside(clue: Clue, item: TumourItem, table: Rules) -> list[str]:
     """The organs, not the tumour's, in which the sentence shows lesions ("récidive avec des nodules du foie")."""
-    own = site_group(item.topography) if item.topography else ""
+    own = _own_site(item)
     return [
         other.code
         for other in clue.neighbours
@@ -492,9 +497,11 @@ def _events_of(
         merged = _merged(kind, late, table.events["local_merge"], table)
         found.extend(one for one in merged if _is_confirmed(one, visits, table))
         doubtful.extend(one for one in merged if not _is_confirmed(one, visits, table))
-    spread = by_type[EventType.METASTATIC_RECURRENCE]
-    by_type[EventType.PROGRESSION] += _of_new_sites(spread, item, start, metastatic, table)
-    found.extend(_again(spread, by_type, item, start, metastatic, visits, table))
+    since = metastatic.period.start if metastatic else start.date if start.sites or is_stage_iv(item) else None
+    if since:
+        known = metastatic.sites if metastatic else start.sites
+        by_type[EventType.PROGRESSION] += _of_new_sites(by_type[EventType.METASTATIC_RECURRENCE], since, known, table)
+        found.extend(_again(by_type, since, metastatic, visits, table))
     progressions = _merged(
         EventType.PROGRESSION,
         _later(item, by_type[EventType.PROGRESSION], table.events["recurrence_after"] // 2),
@@ -512,8 +519,6 @@ def _events_of(
                 same.add(telling, with_sites=same.type is EventType.METASTATIC_RECURRENCE)
         else:
             found.append(one)
-    known = [start.date] if start.date and (start.sites or is_stage_iv(item)) else []
-    since = min([*known, *([metastatic.period.start] if metastatic else [])], default=None)
     complete = by_type[EventType.REMISSION]
     if item.topography and item.topography[:3] in table.events["advanced_in_place"]:
         since = min([*([since] if since else []), *(one.period.start for one in relapses)], default=None)
@@ -571,14 +576,10 @@ def _metastatic(
     return first
 
 
-def _of_new_sites(
-    tellings: list[Telling], item: TumourItem, start: EventItem, metastatic: Happening | None, table: Rules
-) -> list[Telling]:
-    """Metastases that appear where there were none, of a tumour that had others: tellings of a progression."""
-    since = metastatic.period.start if metastatic else start.date if start.sites or is_stage_iv(item) else None
-    if since is None:
-        return []
-    known = {site_group(code) for code in (metastatic.sites if metastatic else start.sites)}
+def _of_new_sites(tellings: list[Telling], since: dt.date, sites: Iterable[str], table: Rules) -> list[Telling]:
+    """Metastases that appear where there were none, of a tumour that had others (`sites`) since that day: tellings of a
+    progression."""
+    known = {site_group(code) for code in sites}
     found = []
     for telling in tellings:
         new = [code for code in telling.sites if site_group(code) not in known]
@@ -590,22 +591,19 @@ def _of_new_sites(
 
 
 def _again(
-    tellings: list[Telling],
     by_type: dict[EventType, list[Telling]],
-    item: TumourItem,
-    start: EventItem,
+    since: dt.date,
     metastatic: Happening | None,
     visits: Course,
     table: Rules,
 ) -> list[Happening]:
-    """What reports call a recurrence of a tumour that was metastatic before: after a remission it is one; else it is a
-    telling of a progression."""
-    since = metastatic.period.start if metastatic else start.date if start.sites or is_stage_iv(item) else None
-    if since is None:
-        return []
+    """What reports call a recurrence of a tumour that is metastatic since that day.
+
+    After a remission it is one; else it is a telling of a progression.
+    """
     late = [
         one
-        for one in tellings
+        for one in by_type[EventType.METASTATIC_RECURRENCE]
         if _is_named(one)
         and one.clue
         and not one.clue.is_history
@@ -730,10 +728,14 @@ def _is_weak(happening: Happening, table: Rules) -> bool:
 
 
 def _is_treated(happening: Happening, course: Course, table: Rules) -> bool:
-    """Whether a drug against cancer that was never given before begins soon after a recurrence that nobody denies."""
+    """Whether a drug against cancer begins, or begins again, soon after a recurrence that nobody denies."""
     first, last = happening.period.start, happening.period.end + dt.timedelta(days=table.events["denied_within"])
-    if any(first <= day <= last for day in course.denials):
-        return False
+    return not any(first <= day <= last for day in course.denials) and _turns(happening, course, table)
+
+
+def _turns(happening: Happening, course: Course, table: Rules) -> bool:
+    """Whether a drug against cancer begins soon after it, or the patient dies."""
+    first = happening.period.start
     return any(0 <= (turn - first).days <= table.events["treated_within"] for turn in course.turns)
 
 
@@ -757,8 +759,8 @@ def _is_confirmed(happening: Happening, visits: Course, table: Rules) -> bool:
     if told is None or (told - happening.period.end).days > table.events["long_past"]:
         return True
     proven = any(one.source in table.events["proving_kinds"] for one in happening.tellings)
-    if (happening.type is EventType.PROGRESSION or (happening.type in RELAPSES and proven)) and any(
-        0 <= (turn - happening.period.start).days <= table.events["treated_within"] for turn in visits.turns
+    if (happening.type is EventType.PROGRESSION or (happening.type in RELAPSES and proven)) and _turns(
+        happening, visits, table
     ):
         return True
     later = sum((visit - told).days > table.events["same_visit"] for visit in visits.visits)

@@ -448,10 +448,8 @@ def _found_ranges(page: Page, table: Rules) -> Iterator[tuple[Clue, Clue]]:
         between = page.document.text[first.mention.end : last.mention.start]
         start, end = first.mention.date, last.mention.date
         longest = dt.timedelta(days=table.treatments["longest_range"])
-        if not (start and end and start < end < start + longest and len(between) < 40):
-            continue
         joins = table.range_words if first.sentence == last.sentence else table.range_lines
-        if joins.match(between):
+        if start and end and start < end < start + longest and joins.match(between):
             yield first, last
 
 
@@ -519,7 +517,7 @@ def _dated(told: Told, ranges: dict[int, tuple[dt.date | None, dt.date | None, i
         period, end = day(first), last
         mode = "start"
     elif told.items or told.regimen:
-        mode = _mode(clue, table)
+        mode = _mode(told, table)
     elif told.type is TreatmentType.RADIOTHERAPY and (last_day := _last_day_after(clue, table)):
         return _backwards(told, last_day, table)
     told.period, told.end, told.is_dated, told.mode = period, end, dated, mode
@@ -547,13 +545,14 @@ def _backwards(told: Told, last: Period, table: Rules) -> Told:
     return replace(told, period=Period(start, max(start, last.end)), end=last.start, is_dated=True, mode="stop")
 
 
-def _mode(clue: Clue, table: Rules) -> str:
+def _mode(told: Told, table: Rules) -> str:
+    clue = told.clue
     before, after = clue.words_before(60), clue.words_after(60)[len(clue.mention.text) :]
     if table.stopped_before.search(before) or table.stopped_after.search(after):
         return "stop"
     if table.continued_before.search(before) or table.continued_after.search(after):
         return "during"
-    if _cycle_of(clue, table) > 1:
+    if told.cycle > 1:
         return ""
     if table.started_before.search(before) or table.started_after.search(after):
         return "start"

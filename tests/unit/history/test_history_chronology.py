@@ -80,20 +80,20 @@ def test_a_drug_that_goes_on_beside_one_that_changes_is_not_begun_again():
     assert [one.start for one in of(found, TreatmentType.HORMONOTHERAPY)] == [D("2021-04-27")]
 
 
-def metastatic(*marks):
-    return document("b", "imaging", "2020-02-20", "Métastases osseuses.", mets("Métastases osseuses", "C41.9"), *marks)
-
-
 def stage_four():
     return document("r", "rcp", "2020-02-25", "Adénocarcinome du côlon stade IV.", stage("stade IV", "STAGE:IV"))
+
+
+def colon_stage_four():
+    text = "Métastases osseuses."
+    spread = document("b", "imaging", "2020-02-20", text, mets("Métastases osseuses", "C41.9"))
+    return colon(), spread, stage_four()
 
 
 def test_metastases_that_appear_in_another_organ_of_a_metastatic_tumour_are_a_progression():
     text = "Apparition de métastases cérébrales."
     found = read(
-        colon(),
-        metastatic(),
-        stage_four(),
+        *colon_stage_four(),
         document("s", "imaging", "2021-06-01", text, mets("métastases cérébrales", "C71.9")),
     )
     (event,) = [one for one in found.events if one.type is EventType.PROGRESSION]
@@ -102,9 +102,7 @@ def test_metastases_that_appear_in_another_organ_of_a_metastatic_tumour_are_a_pr
 
 def test_metastases_told_again_of_a_metastatic_tumour_are_nothing_new():
     found = read(
-        colon(),
-        metastatic(),
-        stage_four(),
+        *colon_stage_four(),
         document(
             "s",
             "consultation",
@@ -129,9 +127,7 @@ def test_the_lesions_shown_at_the_diagnosis_of_a_stage_four_are_its_metastases()
 def test_the_sites_of_a_progression_may_stand_in_the_sentence_before():
     text = "Apparition d'une carcinose péritonéale. Progression donc."
     found = read(
-        colon(),
-        metastatic(),
-        stage_four(),
+        *colon_stage_four(),
         document(
             "s",
             "consultation",
@@ -147,9 +143,7 @@ def test_the_sites_of_a_progression_may_stand_in_the_sentence_before():
 
 def test_a_recurrence_after_the_remission_of_a_metastatic_tumour_is_a_recurrence_again():
     found = read(
-        colon(),
-        metastatic(),
-        stage_four(),
+        *colon_stage_four(),
         document("o", "consultation", "2020-12-05", "Rémission complète.", resp("Rémission complète", "RESP:complete")),
         document(
             "r2",
