@@ -203,6 +203,9 @@ def _made(
     with ExitStack() as stack:
         stores = [stack.enter_context(_sqlite(folder, fresh="sqlite" not in stages.done))]
         stages.do("sqlite", lambda: fill(stores[0]))
+        if postgres:
+            stores.append(stack.enter_context(_postgres(folder, fresh="postgresql" not in stages.done)))
+            stages.do("postgresql", lambda: fill(stores[1]))
         engine = stack.enter_context(ensure_engine(settings, deadline_s=3600.0))  # it reads all its data again
 
         def build() -> dict[str, Any]:
@@ -210,9 +213,6 @@ def _made(
             return {"mb": round(sum(file.stat().st_size for file in settings.home.rglob("*") if file.is_file()) / 1e6)}
 
         stages.do("index", build)
-        if postgres:
-            stores.append(stack.enter_context(_postgres(folder, fresh="postgresql" not in stages.done)))
-            stages.do("postgresql", lambda: fill(stores[1]))
         yield Asked(stores, engine, words, _size_of_index(engine, stores[0]), True, stages.done)
 
 
