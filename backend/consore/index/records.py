@@ -15,12 +15,12 @@ from itertools import combinations, product
 from typing import Any
 
 from consore.index.traits import PatientTraits
-from consore.index.vectors import DIMENSIONS, VERSION, stage_group, vector
+from consore.index.vectors import DIMENSIONS, VERSION, stage_group, vector, weighted_traits, written_traits
 from consore.language import sentence_assertions
 from consore.model import Assertion, Document, Mention
 from consore.referentials import normalise, tokens_for_index
 
-LAYOUT = f"3.{VERSION}"  # raise the first number when fields change: the index is then rebuilt
+LAYOUT = f"4.{VERSION}"  # raise the first number when fields change: the index is then rebuilt
 PAIR = "|"
 STAGE_SUBDIVISIONS = "ABCDE123456789"
 
@@ -64,6 +64,7 @@ PATIENT_FIELDS: list[dict[str, Any]] = [
     *map(_words, ["biomarker", "alteration", "diagnosis", "act"]),
     *FACET_FIELDS,
     {"name": "vector", "type": "float[]", "num_dim": DIMENSIONS},
+    {"name": "traits", "type": "string[]", "index": False, "optional": True},  # what the vector was made of
 ]
 
 DOCUMENT_FIELDS: list[dict[str, Any]] = [
@@ -106,6 +107,7 @@ def patient_record(traits: PatientTraits) -> dict[str, Any]:
         "act": _unique(word for code in traits.acts for word in beginnings(code)),
         **_facets(traits),
         "vector": vector(traits),
+        "traits": written_traits(weighted_traits(traits)),
     }
     return {name: value for name, value in record.items() if value not in (None, [])}
 

@@ -8,7 +8,7 @@ nothing to train and nothing to keep: the same traits give the same numbers on e
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -42,6 +42,16 @@ def weighted_traits(traits: PatientTraits) -> dict[str, float]:
     for name, weight in _traits(traits):
         weights[name] = max(weight, weights.get(name, 0.0))
     return weights
+
+
+def written_traits(weights: dict[str, float]) -> list[str]:
+    """Weighted traits as words that a record can carry: `site:C50=3`."""
+    return [f"{name}={weight:g}" for name, weight in sorted(weights.items())]
+
+
+def read_traits(written: Iterable[str]) -> dict[str, float]:
+    """Weighted traits as a record carries them."""
+    return {name: float(weight) for name, _, weight in (word.rpartition("=") for word in written)}
 
 
 def _traits(traits: PatientTraits) -> Iterator[tuple[str, float]]:

@@ -429,7 +429,9 @@ def _evidence(session: Session, why: dict[int, list[Reason]]) -> dict[tuple[str,
     for item, ids in wanted.items():
         rows = session.execute(
             select(  # type: ignore[call-overload]
-                Evidence,
+                Evidence.item_id,
+                Evidence.document_id,
+                Evidence.quote,
                 Document.kind,
                 Document.date,
                 func.substr(Document.text, Evidence.start + 1, Evidence.end - Evidence.start),  # type: ignore[operator]
@@ -438,10 +440,9 @@ def _evidence(session: Session, why: dict[int, list[Reason]]) -> dict[tuple[str,
             .where(Evidence.item == item, Evidence.item_id.in_(ids))  # type: ignore[attr-defined]
             .order_by(Evidence.confidence.desc(), Evidence.id)  # type: ignore[attr-defined]
         )
-        for row, kind, day, span in rows:
-            key = (item, row.item_id)
-            if key not in found and row.quote:
-                found[key] = Snippet(row.document_id, kind, day, quoted(row.quote, span or ""))
+        for row, document, quote, kind, day, span in rows:
+            if (item, row) not in found and quote:
+                found[item, row] = Snippet(document, kind, day, quoted(quote, span or ""))
     return found
 
 

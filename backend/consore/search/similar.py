@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from consore.errors import InputError
 from consore.index import PatientTraits, load_traits
-from consore.index.vectors import vector, weighted_traits
+from consore.index.vectors import read_traits, vector, weighted_traits
 from consore.model import System
 from consore.referentials import Terminology
 from consore.search.filters import ids_filter
@@ -20,6 +20,7 @@ from consore.search.labels import label, marker_label
 
 NEIGHBOURS = 150  # vectors asked for: recall is whole from 100 on
 MOST = 50
+SPARE = 5  # for those who are opposed or gone since the index was written
 MOST_TRAITS = 10  # told of each kind
 
 _T, _M, _ATC, _LOCAL, _CCAM = (
@@ -51,17 +52,18 @@ def similar_patients(context: SearchContext, patient_id: int, limit: int = 10) -
         asked = load_traits(session, [patient_id]).get(patient_id)
         if asked is None:
             raise InputError(f"There is no patient {patient_id}.", "Search for the patient again.")
+        own = weighted_traits(asked)
+        if not _tells(own):
+            return []
         near = _nearest(context, asked)
-        others = load_traits(session, near)
-    own = weighted_traits(asked)
-    if not _tells(own):
-        return []
-    theirs = {number: weighted_traits(other) for number, other in others.items()}
-    scores = {number: _score(own, traits) for number, traits in theirs.items() if _tells(own.keys() & traits.keys())}
-    best = sorted(scores, key=lambda number: (-scores[number], number))[:limit]
+        scores = {number: _score(own, traits) for number, traits in near.items() if _tells(own.keys() & traits.keys())}
+        best = sorted(scores, key=lambda number: (-scores[number], number))[: limit + SPARE]
+        others = load_traits(session, best)
     return [
-        _explained(asked, own, others[number], theirs[number], scores[number], context.terminology) for number in best
-    ]
+        _explained(asked, own, others[number], near[number], scores[number], context.terminology)
+        for number in best
+        if number in others
+    ][:limit]
 
 
 def _tells(traits: Iterable[str]) -> bool:
@@ -69,7 +71,8 @@ def _tells(traits: Iterable[str]) -> bool:
     return any(not name.startswith(("sex:", "age:")) for name in traits)
 
 
-def _nearest(context: SearchContext, asked: PatientTraits) -> list[int]:
+def _nearest(context: SearchContext, asked: PatientTraits) -> dict[int, dict[str, float]]:
+    """The weighted traits of the patients whose vectors are the nearest."""
     numbers = ",".join(f"{value:g}" for value in vector(asked))
     answer = context.index.search(
         {
@@ -78,10 +81,11 @@ def _nearest(context: SearchContext, asked: PatientTraits) -> list[int]:
             "vector_query": f"vector:([{numbers}], k:{NEIGHBOURS})",
             "filter_by": ids_filter([asked.patient.id or 0], without=True),
             "per_page": NEIGHBOURS,
-            "include_fields": "id",
+            "include_fields": "id,traits",
         }
     )[0]
-    return [int(hit["document"]["id"]) for hit in answer["hits"]]
+    papers = (hit["document"] for hit in answer["hits"])
+    return {int(paper["id"]): read_traits(paper.get("traits", ())) for paper in papers}
 
 
 # --- Comparing ----------------------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ from consore.referentials import tokens_for_index
 
 LONGEST = 320  # characters shown of a sentence
 _WORD = re.compile(r"\w+")
+_SURE_ENDS = (".\n", "\n\n")
+_NOTHING = re.compile(r"(?!)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,21 @@ def best_sentence(text: str, words: Collection[str]) -> str:
     meant = _meant(text, words)
     if not meant:
         return _escaped(_cut(text.strip(), 0)[0])
-    spans = sentences(text)
-    starts = [start for start, _ in spans]
-    found: dict[int, list[str]] = defaultdict(list)
-    for spelt, word in meant.items():
-        for start in _starts(text, spelt):
-            found[bisect_right(starts, start) - 1].append(word)
-    best = max(found, key=lambda number: (len(set(found[number])), len(found[number]), -number))
-    return _marked(text[slice(*spans[best])], meant)
+    found: dict[tuple[int, int], list[str]] = defaultdict(list)
+    spans: list[tuple[int, int]] = []
+    for start, word in sorted((start, word) for spelt, word in meant.items() for start in _starts(text, spelt)):
+        if not spans or start >= spans[-1][1]:
+            spans = _sentences_around(text, start)
+        found[spans[bisect_right(spans, (start, len(text))) - 1]].append(word)
+    best = max(found, key=lambda span: (len(set(found[span])), len(found[span]), -span[0]))
+    return _marked(text[slice(*best)], meant)
+
+
+def _sentences_around(text: str, position: int) -> list[tuple[int, int]]:
+    """The sentences around a position, from one sure end to the next: an empty line, or a stop at the end of a line."""
+    before = max(text.rfind(end, 0, position) for end in _SURE_ENDS) + 1
+    after = min((place for end in _SURE_ENDS if (place := text.find(end, position)) >= 0), default=len(text)) + 1
+    return [(before + start, before + end) for start, end in sentences(text[before:after])]
 
 
 def marked(sentence: str, words: Collection[str]) -> str:
@@ -72,9 +81,26 @@ def _marked(sentence: str, spelt: Collection[str]) -> str:
 
 def _meant(text: str, words: Collection[str]) -> dict[str, str]:
     """The words of a text, as it spells them, that are asked for, each with the asked one; else those nearly so."""
-    spelt = set(_WORD.findall(text))  # a word is compared once, however often it is written
-    exactly = {word: kept for word in spelt if (kept := _kept(word)) in words}
-    return exactly or {word: near for word in spelt if (near := _nearly(word, words))}
+    # A word is compared once, however often it is written.
+    exactly = {word: kept for word in set(_begun_as(frozenset(words)).findall(text)) if (kept := _kept(word)) in words}
+    return exactly or {word: near for word in set(_WORD.findall(text)) if (near := _nearly(word, words))}
+
+
+@lru_cache(maxsize=1000)
+def _begun_as(words: frozenset[str]) -> re.Pattern[str]:
+    """Words that begin as one of these, whatever the case and the accent: the few that are worth a comparison."""
+    first = "".join(_written_as()[word[:1]] for word in words)
+    return re.compile(rf"\b[{re.escape(first)}]\w*") if first else _NOTHING
+
+
+@lru_cache(maxsize=1)
+def _written_as() -> dict[str, str]:
+    """The characters that the index keeps as each letter or digit: `e` → `eEéÈê…`, `o` → `oOôœ…`."""
+    kept: dict[str, str] = defaultdict(str)
+    for character in map(chr, range(0x2300)):
+        if character.isalnum():
+            kept[tokens_for_index(character)[:1]] += character
+    return kept
 
 
 def _starts(text: str, word: str) -> Iterator[int]:
