@@ -9,10 +9,10 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from sqlalchemy import func, select
-from sqlmodel import Session, SQLModel
+from sqlmodel import Session
 
 from consore.model import (
     Act,
@@ -28,8 +28,6 @@ from consore.model import (
     TumourEvent,
     TumourEventSite,
 )
-
-Row = TypeVar("Row", bound=SQLModel)
 
 
 @dataclass(slots=True)
@@ -94,15 +92,9 @@ def load_traits(
     return traits
 
 
-def _rows(session: Session, model: type[Row], where: Any) -> Iterable[Row]:
-    """The rows of a table by their numbers, to be read only: whole objects, which could be changed, cost more."""
-    table: Any = model.__table__  # type: ignore[attr-defined]
-    return cast("Iterable[Row]", session.execute(select(table).where(where).order_by(table.c.id)))
-
-
 def _load_rows(model: Any, name: str) -> _Loader:
     def load(session: Session, traits: dict[int, PatientTraits]) -> None:
-        for row in _rows(session, model, _c(model.patient_id).in_(list(traits))):
+        for row in session.scalars(select(model).where(_c(model.patient_id).in_(list(traits))).order_by(model.id)):
             getattr(traits[row.patient_id], name).append(row)
 
     return load
@@ -128,17 +120,26 @@ def _load_events(session: Session, traits: dict[int, PatientTraits]) -> None:
     )
     for event_id, code in session.execute(joined):
         sites[event_id].append(code)
-    for event in _rows(session, TumourEvent, _c(TumourEvent.patient_id).in_(ids)):
+    for event in session.scalars(
+        select(TumourEvent).where(_c(TumourEvent.patient_id).in_(ids)).order_by(_c(TumourEvent.id))
+    ):
         traits[event.patient_id].events.append((event, sites[int(event.id or 0)]))
 
 
 def _load_treatments(session: Session, traits: dict[int, PatientTraits]) -> None:
     ids = list(traits)
     drugs: dict[int, list[TreatmentDrug]] = defaultdict(list)
-    given = select(_c(Treatment.id)).where(_c(Treatment.patient_id).in_(ids))
-    for drug in _rows(session, TreatmentDrug, _c(TreatmentDrug.treatment_id).in_(given)):
+    joined = (
+        select(TreatmentDrug)
+        .join(Treatment, _c(Treatment.id) == _c(TreatmentDrug.treatment_id))
+        .where(_c(Treatment.patient_id).in_(ids))
+        .order_by(_c(TreatmentDrug.id))
+    )
+    for drug in session.scalars(joined):
         drugs[drug.treatment_id].append(drug)
-    for treatment in _rows(session, Treatment, _c(Treatment.patient_id).in_(ids)):
+    for treatment in session.scalars(
+        select(Treatment).where(_c(Treatment.patient_id).in_(ids)).order_by(_c(Treatment.id))
+    ):
         traits[treatment.patient_id].treatments.append((treatment, drugs[int(treatment.id or 0)]))
 
 
