@@ -105,7 +105,7 @@ def periods(plain: str, today: dt.date) -> Iterator[Period]:
                 found = made([point for point in points if point])
                 yield from _period(match, *found)
     for written, reading in _RELATIVE:
-        for match in re.finditer(rf"(?<!\w){_LED}(?:{written})(?!\w)", plain):
+        for match in re.finditer(rf"(?<!\w)(?<!nouvelles )(?<!nouvelle ){_LED}(?:{written})(?!\w)", plain):
             yield from _period(match, *reading(match, today))
 
 

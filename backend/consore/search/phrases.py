@@ -141,7 +141,8 @@ _AT_DIAGNOSIS = r"(?: au (?:moment du )?diagnostic| actuellement| aujourd'hui)?"
 
 def _ages(plain: str) -> Iterator[Chip]:
     for written, bounds in _AGES:
-        for match in re.finditer(rf"(?<!\w){_NOW}(?:{written})(?!\w){_AT_DIAGNOSIS}(?! (?:apres|suivant))", plain):
+        pattern = rf"(?<!\w)(?<!depuis ){_NOW}(?:{written})(?!\w){_AT_DIAGNOSIS}(?! (?:apres|suivant))"
+        for match in re.finditer(pattern, plain):
             numbers = [int(group) for group in match.groups() if group and group.isdigit()]
             low, high = bounds(*numbers)
             if not any(number > 120 for number in numbers) and (low is None or high is None or low <= high):
@@ -186,28 +187,57 @@ def _bare(low: int | None, high: int | None) -> str:
 _ROMAN = {"1": "I", "2": "II", "3": "III", "4": "IV"}
 _ONE_STAGE = r"(?:iv|i{1,3}|[0-4])(?:\s?[abcd](?:[1-3])?(?![\w']))?"
 STAGES = ["0", "I", "II", "III", "IV"]
+GRADES = ["1", "2", "3", "4"]
+_HOW = (
+    r"(?P<how>(?:>=|≥|>|<=|≤|<) ?|(?:au moins|a partir de|superieure?s? ou egale?s? a|superieure?s? a|plus de|"
+    r"au plus|inferieure?s? ou egale?s? a|inferieure?s? a|moins de) )?"
+)
+_BEYOND = r"(?P<beyond> (?:ou|et) (?:plus|moins|au dela|superieure?s?|inferieure?s?))?"
+
+
+def _is_bound(match: re.Match[str]) -> bool:
+    """Whether a step of a scale is named as a bound: « ≥ 8 », « III ou plus », « inférieur à 2 »."""
+    return bool(match["how"] or match["beyond"])
+
+
+def _on_scale(scale: list[str], step: str, match: re.Match[str]) -> list[str]:
+    """The steps of an ordered scale that a bound lets in; none where there is no such step."""
+    if step not in scale:
+        return []
+    how, beyond = (match["how"] or "").strip(), match["beyond"] or ""
+    place = scale.index(step)
+    strict = how in (">", "<") or how.startswith(("plus", "moins")) or (" a" in how and "egal" not in how)
+    if how.startswith(("<", "≤", "inf", "moins", "au plus")) or "moins" in beyond or "inf" in beyond:
+        return scale[: place + (not strict)]
+    return scale[place + (strict and how != "a partir de") :]
 
 
 def _stages(plain: str) -> Iterator[Chip]:
     several = rf"({_ONE_STAGE})(?:\s*(a|au|et|ou|/|,)?\s*(?:stade )?({_ONE_STAGE}))?"
     for match in re.finditer(
         r"(?<!\w)(?:au |de |en )?stades? (?:figo |ajcc |uicc |tnm |cliniques? |pathologiques? |precoces? |avances? )?"
-        rf"{several}(?!\w)",
+        rf"{_HOW}{several}{_BEYOND}(?!\w)",
         plain,
     ):
-        first, joint, last = _stage(match[1]), match[2], match[3] and _stage(match[3])
+        first, joint, last = _stage(match[2]), match[3], match[4] and _stage(match[4])
         stages = [first, last] if last else [first]
         if last and joint not in ("et", "ou", "/", ",") and {first, last} <= set(STAGES):
             stages = STAGES[STAGES.index(first) : STAGES.index(last) + 1]
+        elif _is_bound(match):
+            stages = _on_scale(STAGES, first.rstrip("ABCD123"), match)
         if stages:
             label = "Stade " + " ou ".join(stages)
             yield chip(match.start(), match.end(), "stage", label, {"tumour": {"stage": stages}})
     for match in re.finditer(
-        r"(?<!\w)grades? (?:sbr |de malignite )?(i{1,3}|[1-4])(?:\s*(?:a|et|ou|/|,)?\s*(i{1,3}|[1-4]))?(?!\w)", plain
+        rf"(?<!\w)grades? (?:sbr |de malignite )?{_HOW}(i{{1,3}}|[1-4])"
+        rf"(?:\s*(?:a|et|ou|/|,)?\s*(i{{1,3}}|[1-4]))?(?: sbr)?{_BEYOND}(?!\w)",
+        plain,
     ):
-        grades = [group if group.isdigit() else str(len(group)) for group in match.groups() if group]
+        grades = [group if group.isdigit() else str(len(group)) for group in match.group(2, 3) if group]
+        grades = _on_scale(GRADES, grades[0], match) if _is_bound(match) else grades
         label = "Grade " + " ou ".join(grades)
-        yield chip(match.start(), match.end(), "grade", label, {"tumour": {"grade": grades}})
+        if grades:
+            yield chip(match.start(), match.end(), "grade", label, {"tumour": {"grade": grades}})
     for match in re.finditer(
         r"(?<!\w)[cpy]{0,2}(?=[tnm]\d|tis)(t[0-4][a-d]?|tis)?[ ,]?(?:[cpy]{0,2}(n[0-3][a-c]?))?[ ,]?"
         r"(?:[cp]?(m[01][a-c]?))?(?!\w)",
@@ -230,34 +260,28 @@ def _stage(text: str) -> str:
 
 def _scores(plain: str) -> Iterator[Chip]:
     for match in re.finditer(
-        r"(?<!\w)(?:score de )?gleason (?:score )?(?:(>=|≥|au moins|>|superieur a) ?(\d{1,2})|"
-        r"(?:de |entre )?(\d{1,2}) (?:a|et|ou) (\d{1,2}))(?!\w)",
+        rf"(?<!\w)(?:score de )?gleason (?:score )?(?:a |de |entre |= ?|: ?)?{_HOW}"
+        rf"(\d{{1,2}})(?: (?:a|et|ou) (\d{{1,2}}))?(?: ?\(?\d ?\+ ?\d\)?)?{_BEYOND}(?![\w+])",
         plain,
     ):
-        low = int(match[3]) if match[3] else int(match[2]) + (match[1] in (">", "superieur a"))
-        high = int(match[4]) if match[4] else 10
-        if 2 <= low <= high <= 10:
-            codes = [f"GLEASON:{number}" for number in range(low, high + 1)]
-            several: Json = {"concept": {"system": _LOCAL, "code": codes}}
-            yield chip(match.start(), match.end(), "grade", f"Gleason {low} à {high}", several)
-    for match in re.finditer(
-        r"(?<!\w)(?:score de )?gleason (?:score )?(?:a |de |= ?|: ?)?(\d{1,2})(?: ?\(?\d ?\+ ?\d\)?)?(?![\w+])", plain
-    ):
-        score: Json = {"concept": {"system": _LOCAL, "code": [f"GLEASON:{match.group(1)}"]}}
-        yield chip(match.start(), match.end(), "grade", f"Gleason {match.group(1)}", score)
+        yield from _scored(match, "grade", "Gleason", "GLEASON", list(map(str, range(2, 11))))
     for match in re.finditer(
         r"(?<!\w)(?:indice |statut |score )?(?:de performance |performance status )?(?:oms|ps|ecog)"
-        r"(?: oms| ps| ecog| performance status)?(?!\w)\s*(?:de |a |= ?|: ?)?(<=|≤|<|inferieur ou egal a|au plus)?\s*"
-        r"([0-4])(?:\s*(?:a|et|ou|/|,)?\s*([0-4]))?(?!\w)",
+        rf"(?: oms| ps| ecog| performance status)?(?!\w)\s*(?:de |a |= ?|: ?)?{_HOW}"
+        rf"([0-4])(?:\s*(?:a|et|ou|/|,)?\s*([0-4]))?{_BEYOND}(?!\w)",
         plain,
     ):
-        low, high = int(match[2]), int(match[3] or match[2])
-        if match[1]:
-            low, high = 0, int(match[2]) - (match[1] == "<")
-        if low <= high:
-            status: Json = {"concept": {"system": _LOCAL, "code": [f"PS:{number}" for number in range(low, high + 1)]}}
-            label = f"OMS {low}" if low == high else f"OMS {low} à {high}"
-            yield chip(match.start(), match.end(), "performance_status", label, status)
+        yield from _scored(match, "performance_status", "OMS", "PS", list(map(str, range(5))))
+
+
+def _scored(match: re.Match[str], kind: str, name: str, code: str, scale: list[str]) -> Iterator[Chip]:
+    """A score that is named, or a range of them: its first step is the second group, its last the third."""
+    steps = [step for step in scale if int(match[2]) <= int(step) <= int(match[3] or match[2])]
+    steps = _on_scale(scale, match[2], match) if _is_bound(match) and not match[3] else steps
+    if steps:
+        criterion: Json = {"concept": {"system": _LOCAL, "code": [f"{code}:{step}" for step in steps]}}
+        label = f"{name} {steps[0]}" if len(steps) == 1 else f"{name} {steps[0]} à {steps[-1]}"
+        yield chip(match.start(), match.end(), kind, label, criterion)
 
 
 # --- Lines and primaries ------------------------------------------------------------------------------------
