@@ -50,7 +50,10 @@ def _chip_of(match: Match, plain: str, masked: str, terminology: Terminology) ->
     if match.kind == "biomarker":
         return _biomarker(match, plain, masked)
     criterion = _criterion(match, terminology)
-    if criterion is None or _APART.search(plain[match.start : match.end]):
+    written = plain[match.start : match.end]
+    if criterion is None or _APART.search(written):
+        return None
+    if match.kind == "metastasis" and _BORN_IN.search(written) and not _SPREAD_TO & set(sites_of_metastasis(code)):
         return None
     called = match.text.capitalize() if _several(match) else match.label
     other = (as_written(match.text),) if match.ambiguous else ()
@@ -58,6 +61,8 @@ def _chip_of(match: Match, plain: str, masked: str, terminology: Terminology) ->
 
 
 _APART = re.compile(r"metastatiques?\s*[,;:]")  # « non métastatiques, poumon » is no spread to the lung
+_BORN_IN = re.compile(r"metastatiques? (?:d(?:e|es|u)\b|d')")  # « métastatiques de la prostate »
+_SPREAD_TO = frozenset({"C22", "C40", "C41", "C48", "C71", "C77"})  # organs that cancers reach rather than begin in
 
 
 def as_written(text: str) -> Alternative:
@@ -246,7 +251,7 @@ _STATUSES = {
     "wild_type": ["wild_type", "negative"],
 }
 _FIGURE = r"(\d{1,5}(?:[.,]\d+)?)"
-_UNIT = r"(?:%|ng/ml|[mk]?ui/ml|u/ml|pour cent)"
+_UNIT = r"(?:%|ng/ml|[mk]?ui/ml|u/ml|g/l|[mc]m(?!\w)|pour cent)"
 _LINKING = r"(?:\(|a |:|est |de |d'|(?:serique|initial|nadir|au diagnostic) |eleve a |qui est )?"
 _BETWEEN = re.compile(
     rf"\s*{_LINKING}\s*(?:entre |de |compris entre ){_FIGURE}\s*{_UNIT}? (?:et|a) {_FIGURE}\s*{_UNIT}?"
