@@ -61,6 +61,7 @@ class Rules:
     vital: dict[str, Any]
     death: re.Pattern[str]
     not_the_patients_death: re.Pattern[str]
+    witnesses: re.Pattern[str]
 
     def rank(self, attribute: str, source: str) -> int:
         """Place of a source in the precedence of an attribute; 0 is believed first."""
@@ -130,4 +131,5 @@ def rules() -> Rules:
         vital=table["vital"],
         death=re.compile(table["vital"]["death"], re.IGNORECASE),
         not_the_patients_death=re.compile(table["vital"]["of_others"], re.IGNORECASE),
+        witnesses=re.compile(table["vital"]["witnesses"], re.IGNORECASE),
     )

@@ -241,6 +241,13 @@ def test_a_complete_response_of_the_specimen_is_not_a_remission():
         ("Cher confrère, décès de votre patient à son domicile.", dt.date(2022, 11, 8)),
         ("Sa mère est décédée d'un cancer.", None),
         ("Pas de décès lié au traitement dans cette étude.", None),
+        ("Madame D. nous a quittés, entourée de son mari et de ses enfants.", dt.date(2022, 11, 8)),
+        ("Monsieur D. s'est éteint dans le service.", dt.date(2022, 11, 8)),
+        ("La patiente a été emportée par l'évolution de sa maladie.", dt.date(2022, 11, 8)),
+        ("Exitus constaté à 6 h.", dt.date(2022, 11, 8)),
+        ("Sa fille nous apprend le décès de la patiente.", dt.date(2022, 11, 8)),
+        ("A quitté l'hôpital ce jour. La fixation pulmonaire s'est éteinte.", None),
+        ("Le décès de sa fille l'a beaucoup affectée.", None),
     ],
 )
 def test_a_death_is_announced_by_a_letter_and_not_that_of_a_relative(text, expected):
