@@ -231,7 +231,12 @@ def _tellings(reading: Reading, tumours: Tumours, terminology: Terminology, tabl
     found: list[Telling] = []
     for clue in reading.clues(MentionKind.RECURRENCE, MentionKind.RESPONSE, MentionKind.METASTASIS):
         period = period_of(clue)
-        item = tumours.named_by(clue) or _advanced(found, period) or tumours.at(clue.date)
+        item = (
+            tumours.named_by(clue)
+            or _metastatic_soon(clue, tumours, table)
+            or _advanced(found, period)
+            or tumours.at(clue.date)
+        )
         if period is None or item is None:
             continue
         if clue.kind is MentionKind.METASTASIS:
@@ -239,8 +244,12 @@ def _tellings(reading: Reading, tumours: Tumours, terminology: Terminology, tabl
             sites = [clue.code] if clue.code else _site_of_specimen(clue, item, terminology)
             if _is_regional_node(clue) or is_spread(item.morphology):
                 continue
+            if table.in_transit.search(clue.mention.text) and _drains_by_skin(item, table):
+                event_type, sites = EventType.REGIONAL_RECURRENCE, []
         else:
             event_type = _recurrence_type(clue, item, terminology, table)
+            if event_type is EventType.PROGRESSION and _is_cause_of_death(clue, table):
+                continue
             sites = _sites_of(clue, event_type, item, terminology, table)
         if event_type is None:
             continue
@@ -264,6 +273,19 @@ def _tellings(reading: Reading, tumours: Tumours, terminology: Terminology, tabl
             kind = EventType.METASTATIC_RECURRENCE
             found.append(Telling(kind, day(row.date), [place], "diagnosis", False, item, row=row))
     return found
+
+
+def _metastatic_soon(clue: Clue, tumours: Tumours, table: Rules) -> TumourItem | None:
+    """Of metastases that an image shows days before a tumour is written down as metastatic, that tumour."""
+    if clue.kind is not MentionKind.METASTASIS or clue.date is None or len(tumours.items) < 2:
+        return None
+    soon = dt.timedelta(days=table.events["same_date"])
+    own = (
+        one
+        for one in tumours.items
+        if one.diagnosis_date and clue.date <= one.diagnosis_date <= clue.date + soon and is_stage_iv(one)
+    )
+    return next(own, None)
 
 
 def _advanced(found: Iterable[Telling], period: Period | None) -> TumourItem | None:
@@ -346,12 +368,13 @@ def _recurrence_type(clue: Clue, item: TumourItem, terminology: Terminology, tab
         table.not_remission.search(clue.words_after(table.events["remission_words"])) or _is_interim(clue, table)
     ):
         return None
-    if is_spread(item.morphology) and (known in RELAPSES or (known is None and clue.code.startswith("REC:"))):
-        return EventType.LOCAL_RECURRENCE
-    if known is not None:
-        return known
-    if not clue.code.startswith("REC:") or _is_of_no_tumour(clue, table):
+    untold = known is None
+    if untold and (not clue.code.startswith("REC:") or _is_of_no_tumour(clue, table)):
         return None
+    if is_spread(item.morphology) and (untold or known in RELAPSES):
+        return EventType.LOCAL_RECURRENCE
+    if not untold:
+        return known
     if any(other.kind is MentionKind.METASTASIS for other in clue.neighbours):
         return EventType.METASTATIC_RECURRENCE
     places = [other.code for other in clue.neighbours if other.kind is MentionKind.TOPOGRAPHY and other.code]
@@ -374,6 +397,12 @@ def _is_interim(clue: Clue, table: Rules) -> bool:
     return (
         table.interim.search(clue.page.document.text, max(0, start - table.events["interim_before"]), start) is not None
     )
+
+
+def _is_cause_of_death(clue: Clue, table: Rules) -> bool:
+    """Whether its sentence announces a death and dates nothing else: what the patient died of is no new event."""
+    days = {one.mention.date for one in clue.neighbours if one.kind is MentionKind.DATE}
+    return len(days) < 2 and table.death.search(clue.words_of_sentence()) is not None
 
 
 def _is_of_no_tumour(clue: Clue, table: Rules) -> bool:
@@ -416,7 +445,7 @@ def _sites_of(
         return [code for code in (*metastases, *after) if code.startswith("C77")]
     own = _own_site(item)
     after = [code for code in after if site_group(code) != own and not is_vague(code)]
-    return metastases or after or _shown_beside(clue, item, table) or _sites_beside(clue, table)
+    return list(dict.fromkeys((*metastases, *after))) or _shown_beside(clue, item, table) or _sites_beside(clue, table)
 
 
 def _shown_beside(clue: Clue, item: TumourItem, table: Rules) -> list[str]:
@@ -455,6 +484,11 @@ def _sites_beside(clue: Clue, table: Rules) -> list[str]:
         and other.date
         and abs(other.date - clue.date) <= nearest
     ]
+
+
+def _drains_by_skin(item: TumourItem, table: Rules) -> bool:
+    """Whether metastases in transit of this tumour are regional (AJCC, 8th edition: N of melanomas, of Merkel)."""
+    return (item.morphology or "")[:3] in table.events["in_transit_of"]
 
 
 def _is_regional_node(clue: Clue) -> bool:
@@ -701,7 +735,8 @@ def _has_consequence(happening: Happening, course: Course, table: Rules) -> bool
     later = sum(told is not None and (day - told).days > table.events["same_visit"] for day in course.visits)
     in_blood = is_spread(happening.tellings[0].tumour.morphology)
     sited = bool(happening.sites) and happening.type is not EventType.LOCAL_RECURRENCE
-    if later < table.events["consequence_visits"] and (sited or in_blood):
+    occasions = 1 if _is_only_seen(happening, table) else table.events["consequence_visits"]
+    if later < occasions and (sited or in_blood):
         return True  # there was no time yet
     documents = {one.clue.page.document.id for one in happening.tellings if one.clue}
     if len(documents) >= table.support["documents"]:
@@ -716,6 +751,11 @@ def _has_consequence(happening: Happening, course: Course, table: Rules) -> bool
 def _is_retold(telling: Telling, table: Rules) -> bool:
     own = telling.clue.page.document.date if telling.clue else None
     return own is None or (own - telling.period.end).days > table.events["merge"]
+
+
+def _is_only_seen(happening: Happening, table: Rules) -> bool:
+    """Whether nothing but images and notes tells it."""
+    return all(one.source in table.events["weak_kinds"] for one in happening.tellings)
 
 
 def _is_weak(happening: Happening, table: Rules) -> bool:

@@ -58,6 +58,7 @@ class Rules:
     interim: re.Pattern[str]
     new_site: re.Pattern[str]
     lesion: re.Pattern[str]
+    in_transit: re.Pattern[str]
     vital: dict[str, Any]
     death: re.Pattern[str]
     not_the_patients_death: re.Pattern[str]
@@ -128,6 +129,7 @@ def rules() -> Rules:
         interim=re.compile(table["events"]["interim"], re.IGNORECASE),
         new_site=re.compile(table["events"]["new_site"], re.IGNORECASE),
         lesion=re.compile(table["events"]["lesion"], re.IGNORECASE),
+        in_transit=re.compile(table["events"]["in_transit"], re.IGNORECASE),
         vital=table["vital"],
         death=re.compile(table["vital"]["death"], re.IGNORECASE),
         not_the_patients_death=re.compile(table["vital"]["of_others"], re.IGNORECASE),
