@@ -253,7 +253,10 @@ def _tellings(reading: Reading, tumours: Tumours, terminology: Terminology, tabl
             sites = _sites_of(clue, event_type, item, terminology, table)
         if event_type is None:
             continue
-        if clue.is_dated and _is_of_diagnosis(period, item, event_type, table):
+        if clue.is_dated and (
+            _is_of_diagnosis(period, item, event_type, table)
+            or (event_type is not EventType.REMISSION and _is_date_of_tumour(clue, table))
+        ):
             own = clue.page.document.date
             if own is None:
                 continue
@@ -348,6 +351,16 @@ def _dates_the_tumour(clue: Clue, table: Rules) -> bool:
         if other.kind is MentionKind.DATE and other.mention.date == clue.mention.date:
             between = clue.page.document.text[clue.mention.end : other.mention.start]
             return other.mention.start > clue.mention.end and table.tumour_words.search(between) is not None
+    return False
+
+
+def _is_date_of_tumour(clue: Clue, table: Rules) -> bool:
+    """Whether the words before the date say that the tumour was found then ("cancer connu depuis 2019")."""
+    text, start = clue.page.document.text, clue.span[0]
+    for other in clue.neighbours:
+        if other.kind is MentionKind.DATE and other.mention.date == clue.mention.date:
+            found = table.date_of_tumour.search(text, max(start, other.mention.start - 120), other.mention.start)
+            return found is not None and not found.start() <= clue.mention.start < other.mention.start
     return False
 
 
