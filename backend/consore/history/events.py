@@ -69,6 +69,11 @@ class Telling:
     clue: Clue | None = None
     row: StructuredRow | None = None
     is_vague: bool = False  # the year of the diagnosis, and nothing more: it tells of an event, not when
+    year: Period | None = None  # the year of the document that it tells of, where nothing more is told
+
+    def is_near(self, period: Period, window: int) -> bool:
+        """Whether the event of that period may be this one."""
+        return period.near(self.period, window) or (self.year is not None and period.near(self.year, 0))
 
     def evidence(self) -> EvidenceRef:
         """Why the event is believed."""
@@ -265,7 +270,7 @@ def _tellings(reading: Reading, tumours: Tumours, terminology: Terminology, tabl
         vague = clue.is_dated and not period.is_day and _is_year_of_diagnosis(period, item)
         own = clue.page.document.date
         if vague and own and (period.start <= own <= period.end or _dates_the_tumour(clue, table)):
-            found.append(Telling(event_type, day(own), sites, clue.source, False, item, clue=clue))
+            found.append(Telling(event_type, day(own), sites, clue.source, False, item, clue=clue, year=period))
             continue
         found.append(Telling(event_type, period, sites, clue.source, clue.is_dated, item, clue=clue, is_vague=vague))
     for row in reading.rows_of("diagnosis"):
@@ -839,7 +844,7 @@ def _merged(kind: EventType, tellings: list[Telling], window: int, table: Rules)
     found: list[Happening] = []
     told = set(table.events["told_kinds"])
     for telling in sorted(tellings, key=lambda one: (not one.is_dated, not one.period.is_day, *_order(one))):
-        near = [one for one in found if one.period.near(telling.period, window)]
+        near = [one for one in found if telling.is_near(one.period, window)]
         if not near and not telling.is_dated and telling.source in told and kind is not EventType.PROGRESSION:
             near = [one for one in found if one.period.start <= telling.period.start]
         if near:
