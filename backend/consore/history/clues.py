@@ -140,6 +140,16 @@ class Reading:
         """The days of the documents that deny a recurrence and tell none."""
         return [page.document.date for page in self.pages if page.document.date and _denies(page)]
 
+    def metastases_denied(self) -> list[tuple[dt.date, str]]:
+        """The days of the documents that deny metastases, and the sites where they do; empty where they name none."""
+        return [
+            (page.document.date, mention.code or "")
+            for page in self.pages
+            if page.document.date
+            for mention in page.document.mentions
+            if mention.kind is MentionKind.METASTASIS and mention.assertion is Assertion.NEGATED
+        ]
+
     def rows_of(self, kind: str) -> list[StructuredRow]:
         """The rows of one kind, by date."""
         return self.rows.get(kind, [])

@@ -136,6 +136,15 @@ class Course:
         """The days of the documents that deny a recurrence."""
         return self._reading.denials()
 
+    @cached_property
+    def free(self) -> dict[str, list[dt.date]]:
+        """By site, the days of the documents that deny metastases there."""
+        found: dict[str, list[dt.date]] = defaultdict(list)
+        for day, code in self._reading.metastases_denied():
+            if code:
+                found[site_group(code)].append(day)
+        return found
+
 
 def find_events(reading: Reading, tumours: Tumours, terminology: Terminology) -> tuple[list[EventItem], list[SetAside]]:
     """The events of all tumours, by date, each with the one that it follows; and what was told and not believed."""
@@ -740,6 +749,8 @@ def _has_consequence(happening: Happening, course: Course, table: Rules) -> bool
     strong = table.events["proving_kinds"]
     if any(one.row or one.source in strong for one in happening.tellings):
         return True
+    if _is_disproved(happening, course, table):
+        return False
     documents = {one.clue.page.document.id for one in happening.tellings if one.clue}
     until = happening.period.end + dt.timedelta(days=table.events["denied_within"])
     if sum(happening.period.start <= day <= until for day in course.denials) >= len(documents):
@@ -769,6 +780,19 @@ def _has_consequence(happening: Happening, course: Course, table: Rules) -> bool
 def _is_retold(telling: Telling, table: Rules) -> bool:
     own = telling.clue.page.document.date if telling.clue else None
     return own is None or (own - telling.period.end).days > table.events["merge"]
+
+
+def _is_disproved(happening: Happening, course: Course, table: Rules) -> bool:
+    """Whether metastases that one image or visit tells are denied at each of their sites by a later one.
+
+    An image was doubtful, another one was asked for ("angiome, pas une métastase").
+    """
+    days = {one.clue.page.document.date for one in happening.tellings if one.clue}
+    told = next(iter(days)) if len(days) == 1 else None
+    if happening.type is not EventType.METASTATIC_RECURRENCE or told is None or not happening.sites:
+        return False
+    until = told + dt.timedelta(days=table.events["denied_within"])
+    return all(any(told < day <= until for day in course.free.get(site_group(code), ())) for code in happening.sites)
 
 
 def _is_only_seen(happening: Happening, table: Rules) -> bool:
