@@ -14,7 +14,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
 
 from consore.history.beliefs import Voice, confidence, key_of, voices, when_said, who_says
 from consore.history.clues import Clue, Reading, row_evidence
@@ -118,17 +117,26 @@ class Course:
 
     @cached_property
     def turns(self) -> list[dt.date]:
-        """The days on which a drug against cancer is told first, or again after a long pause, and that of the death."""
-        told: dict[str, set[dt.date]] = defaultdict(set)
+        """The days on which a drug against cancer is told first, or given after a long pause, and that of the death.
+
+        One visit that tells a drug years after recalls it; those who give it, or two reports, tell that it is given.
+        """
+        told: dict[str, dict[dt.date, bool]] = defaultdict(dict)
         against_cancer = tuple(self._table.events["against_cancer"])
+        giving = (*self._table.treatments["giving_kinds"], *self._table.treatments["proposing_kinds"])
         for clue in self._reading.clues(MentionKind.DRUG, MentionKind.REGIMEN):
             if clue.code.startswith(against_cancer) and clue.date:
-                told[clue.code].add(clue.date)
+                sure = clue.source in giving or self._table.given_again.search(clue.words_of_sentence()) is not None
+                told[clue.code][clue.date] = told[clue.code].get(clue.date, False) or sure
         pause = dt.timedelta(days=self._table.events["begun_again"])
         death = self._reading.dossier.death_date
         turns = [death] if death else []
-        for days in (sorted(found) for found in told.values()):
-            turns += [days[0], *(day for before, day in pairwise(days) if day - before > pause)]
+        for found in told.values():
+            days = sorted(found)
+            turns.append(days[0])
+            for before, again, after in zip(days, days[1:], [*days[2:], dt.date.max], strict=False):
+                if again - before > pause and (found[again] or after - again < pause):
+                    turns.append(again)
         return sorted(turns)
 
     @cached_property
@@ -140,9 +148,9 @@ class Course:
     def free(self) -> dict[str, list[dt.date]]:
         """By site, the days of the documents that deny metastases there."""
         found: dict[str, list[dt.date]] = defaultdict(list)
-        for day, code in self._reading.metastases_denied():
+        for denied, code in self._reading.metastases_denied():
             if code:
-                found[site_group(code)].append(day)
+                found[site_group(code)].append(denied)
         return found
 
 

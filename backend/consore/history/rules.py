@@ -59,6 +59,7 @@ class Rules:
     new_site: re.Pattern[str]
     lesion: re.Pattern[str]
     in_transit: re.Pattern[str]
+    given_again: re.Pattern[str]
     date_of_tumour: re.Pattern[str]
     vital: dict[str, Any]
     death: re.Pattern[str]
@@ -131,6 +132,7 @@ def rules() -> Rules:
         new_site=re.compile(table["events"]["new_site"], re.IGNORECASE),
         lesion=re.compile(table["events"]["lesion"], re.IGNORECASE),
         date_of_tumour=re.compile(table["events"]["date_of_tumour"], re.IGNORECASE),
+        given_again=re.compile(table["events"]["given_again"], re.IGNORECASE),
         in_transit=re.compile(table["events"]["in_transit"], re.IGNORECASE),
         vital=table["vital"],
         death=re.compile(table["vital"]["death"], re.IGNORECASE),
