@@ -41,6 +41,9 @@ class Rules:
     cycle: re.Pattern[str]
     weighed: re.Pattern[str]
     department: re.Pattern[str]
+    not_done_then: re.Pattern[str]
+    begun_on: re.Pattern[str]
+    redone: re.Pattern[str]
     ended: re.Pattern[str]
     since: re.Pattern[str]
     between: re.Pattern[str]
@@ -110,6 +113,9 @@ def rules() -> Rules:
                 "cycle",
                 "weighed",
                 "department",
+                "not_done_then",
+                "begun_on",
+                "redone",
                 "ended",
                 "since",
                 "between",
