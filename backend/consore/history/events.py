@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -290,6 +290,8 @@ def _tellings(reading: Reading, tumours: Tumours, terminology: Terminology, tabl
             found.append(Telling(event_type, day(own), sites, clue.source, False, item, clue=clue, year=period))
             continue
         found.append(Telling(event_type, period, sites, clue.source, clue.is_dated, item, clue=clue, is_vague=vague))
+    found.extend(_seen_metastases(reading, tumours, table))
+    found.extend(_sampled_again(reading, tumours, found))
     for row in reading.rows_of("diagnosis"):
         code = str(row.values.get("code", ""))
         place = table.metastasis_of_cim10.get(code[:4]) or table.metastasis_of_cim10.get(code[:3])
@@ -298,6 +300,41 @@ def _tellings(reading: Reading, tumours: Tumours, terminology: Terminology, tabl
             kind = EventType.METASTATIC_RECURRENCE
             found.append(Telling(kind, day(row.date), [place], "diagnosis", False, item, row=row))
     return found
+
+
+def _seen_metastases(reading: Reading, tumours: Tumours, table: Rules) -> Iterator[Telling]:
+    """Lesions of an organ that the next words call secondary ("deux lésions du foie, typiquement secondaires")."""
+    for clue in reading.clues(MentionKind.TOPOGRAPHY):
+        if clue.code[:3] not in table.metastatic["sites"] or not _is_lesion(clue, table):
+            continue
+        if any(one.kind is MentionKind.METASTASIS and one.code[:3] == clue.code[:3] for one in clue.neighbours):
+            continue
+        words = clue.words_after(table.events["secondary_within"])
+        item, period = tumours.named_by(clue) or tumours.at(clue.date), period_of(clue)
+        if not table.secondary.search(words) or item is None or period is None or is_spread(item.morphology):
+            continue
+        if site_group(clue.code) not in (_own_site(item), "C77"):
+            kind = EventType.METASTATIC_RECURRENCE
+            yield Telling(kind, period, [clue.code], clue.source, clue.is_dated, item, clue=clue)
+
+
+def _sampled_again(reading: Reading, tumours: Tumours, found: list[Telling]) -> list[Telling]:
+    """Lymphomas, leukaemias and myelomas that a dated sample shows after a remission: they relapsed."""
+    remissions = [one for one in found if one.type is EventType.REMISSION]
+    again = []
+    for clue in reading.clues(MentionKind.MORPHOLOGY) if remissions else ():
+        if not (clue.is_dated and is_spread(clue.code)) or clue.is_history:
+            continue
+        item, period = tumours.named_by(clue) or tumours.at(clue.date), period_of(clue)
+        sampled = any(
+            one.code == "PROC:biopsy" and one.date == clue.date and one.mention.end <= clue.mention.start
+            for one in clue.neighbours
+        )
+        if item is None or period is None or not (period.is_day and sampled and is_spread(item.morphology)):
+            continue
+        if any(one.tumour is item and one.period.end < period.start for one in remissions):
+            again.append(Telling(EventType.LOCAL_RECURRENCE, period, [], clue.source, True, item, clue=clue))
+    return again
 
 
 def _metastatic_soon(clue: Clue, tumours: Tumours, table: Rules) -> TumourItem | None:
@@ -558,6 +595,10 @@ def _events_of(
         evidence=list(item.evidence),
     )
     found: list[Happening] = []
+    if not by_type[EventType.METASTATIC_RECURRENCE] and not is_stage_iv(item) and not is_never_metastatic(item):
+        # What first progresses in another organ was not metastatic before.
+        far = [one for one in by_type[EventType.PROGRESSION] if _is_far(one, table)]
+        by_type[EventType.METASTATIC_RECURRENCE] = [replace(one, type=EventType.METASTATIC_RECURRENCE) for one in far]
     metastatic = _metastatic(item, by_type[EventType.METASTATIC_RECURRENCE], start, visits, table, doubtful)
     if metastatic:
         found.append(metastatic)
@@ -601,6 +642,13 @@ def _events_of(
     start.sites = sorted(set(start.sites))
     start.label = event_label(first, start.sites, item)
     return [start, *(_event(one, item, table) for one in found)], doubtful
+
+
+def _is_far(telling: Telling, table: Rules) -> bool:
+    """Whether all its sites are organs where metastases sit; nodes may be of the tumour's own region."""
+    return bool(telling.sites) and all(
+        code[:3] in table.metastatic["sites"] and not code.startswith("C77") for code in telling.sites
+    )
 
 
 def _metastatic(
@@ -673,7 +721,7 @@ def _again(
     late = [
         one
         for one in by_type[EventType.METASTATIC_RECURRENCE]
-        if _is_named(one)
+        if _is_named(one, table)
         and one.clue
         and not one.clue.is_history
         and (one.period.start - since).days > table.events["synchronous"]
@@ -704,7 +752,7 @@ def _first_metastases(
     if not clusters:
         return None
     first = clusters[0]
-    named = next((one for one in clusters if any(_is_named(telling) for telling in one.tellings)), None)
+    named = next((one for one in clusters if any(_is_named(telling, table) for telling in one.tellings)), None)
     documents = {telling.clue.page.document.id for telling in first.tellings if telling.clue}
     early = diagnosed is not None and (first.period.start - diagnosed).days <= window
     if named is None or early or len(documents) >= table.support["documents"]:
@@ -712,8 +760,10 @@ def _first_metastases(
     return named
 
 
-def _is_named(telling: Telling) -> bool:
-    return telling.clue is None or telling.clue.kind is MentionKind.RECURRENCE
+def _is_named(telling: Telling, table: Rules) -> bool:
+    """Whether it is called a recurrence or an evolution, and not only metastases."""
+    clue = telling.clue
+    return clue is None or clue.kind is MentionKind.RECURRENCE or table.turn_words.match(clue.mention.text) is not None
 
 
 def _clusters(tellings: list[Telling], window: int) -> list[Happening]:

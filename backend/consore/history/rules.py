@@ -62,6 +62,8 @@ class Rules:
     new_site: re.Pattern[str]
     lesion: re.Pattern[str]
     in_transit: re.Pattern[str]
+    secondary: re.Pattern[str]
+    turn_words: re.Pattern[str]
     given_again: re.Pattern[str]
     date_of_tumour: re.Pattern[str]
     vital: dict[str, Any]
@@ -139,6 +141,8 @@ def rules() -> Rules:
         lesion=re.compile(table["events"]["lesion"], re.IGNORECASE),
         date_of_tumour=re.compile(table["events"]["date_of_tumour"], re.IGNORECASE),
         given_again=re.compile(table["events"]["given_again"], re.IGNORECASE),
+        secondary=re.compile(table["events"]["secondary"], re.IGNORECASE),
+        turn_words=re.compile(table["events"]["turn_words"], re.IGNORECASE),
         in_transit=re.compile(table["events"]["in_transit"], re.IGNORECASE),
         vital=table["vital"],
         death=re.compile(table["vital"]["death"], re.IGNORECASE),

@@ -85,6 +85,9 @@ class Statement:
         return self.clue.evidence() if self.clue else row_evidence(self.row)  # type: ignore[arg-type]
 
 
+_TREATED = (MentionKind.DRUG, MentionKind.REGIMEN, MentionKind.PROCEDURE)
+
+
 @dataclass(slots=True, eq=False)
 class Draft:
     """A tumour in the making: the statements that speak of it."""
@@ -150,11 +153,30 @@ class Draft:
                 best[statement.origin] = max(best.get(statement.origin, 0), weight)
         return sum(best.values())
 
+    def is_told_past(self) -> bool:
+        """Whether an antecedent tells it whole: its histology, its organ, its date and how it was treated.
+
+        Nobody sends again the pathology of a cancer of ten years ago. Carcinomas of the skin are not counted.
+        """
+        return any(
+            one.clue is not None
+            and one.clue.is_history
+            and one.is_dated
+            and one.topography is not None
+            and one.topography[:3] not in rules().metastatic["sites"]
+            and one.morphology is not None
+            and histology(one.morphology)[1] != "nos"
+            and any(other.kind in _TREATED and other.is_history for other in one.clue.neighbours)
+            for one in self.statements
+        )
+
     def is_well_supported(self, table: Rules) -> bool:
         """Whether it may stand beside another tumour without a sheet."""
         whole = [one for one in self.statements if one.topography or is_spread(one.morphology)]
         sources, origins = {one.source for one in whole}, {one.origin for one in whole}
         strong = bool(sources & set(table.support["strong_kinds"])) or len(origins) >= table.support["documents"]
+        if self.is_told_past():
+            return True
         if len(origins) == 1 and (self.morphology is None or histology(self.morphology)[1] == "nos"):
             return False  # one report names no histology: a word of its microscopy was taken for an organ
         return strong and self.support(table) >= int(table.support["second_tumour"])
