@@ -62,6 +62,7 @@ class Rules:
     new_site: re.Pattern[str]
     lesion: re.Pattern[str]
     in_transit: re.Pattern[str]
+    spared: re.Pattern[str]
     secondary: re.Pattern[str]
     turn_words: re.Pattern[str]
     given_again: re.Pattern[str]
@@ -143,6 +144,7 @@ def rules() -> Rules:
         given_again=re.compile(table["events"]["given_again"], re.IGNORECASE),
         secondary=re.compile(table["events"]["secondary"], re.IGNORECASE),
         turn_words=re.compile(table["events"]["turn_words"], re.IGNORECASE),
+        spared=re.compile(table["diagnosis"]["spared"], re.IGNORECASE),
         in_transit=re.compile(table["events"]["in_transit"], re.IGNORECASE),
         vital=table["vital"],
         death=re.compile(table["vital"]["death"], re.IGNORECASE),

@@ -473,7 +473,7 @@ def _read_sentence(
     topographies: list[Clue] = []
     for clue in clues:
         if clue.kind is MentionKind.TOPOGRAPHY:
-            if clue.code.startswith("C"):
+            if clue.code.startswith("C") and not _is_spared(clue, table):
                 topographies.append(clue)
         elif clue.kind is MentionKind.MORPHOLOGY:
             nature = behaviour(clue.code)
@@ -511,6 +511,11 @@ def _read_sentence(
     for topography in topographies:
         if id(topography) not in taken:
             loose.append(_joined(topography, topography.code, None, _side(topography, sides, table)))
+
+
+def _is_spared(organ: Clue, table: Rules) -> bool:
+    """Whether the next words say that the organ is free of the tumour ("vésicules séminales indemnes")."""
+    return table.spared.match(organ.words_after(40)[len(organ.mention.text) :]) is not None
 
 
 def _part_after(topography: Clue, table: Rules, terminology: Terminology) -> _Organ | None:
