@@ -44,6 +44,7 @@ class Rules:
     not_done_then: re.Pattern[str]
     begun_on: re.Pattern[str]
     redone: re.Pattern[str]
+    given_after: re.Pattern[str]
     ended: re.Pattern[str]
     since: re.Pattern[str]
     between: re.Pattern[str]
@@ -119,6 +120,7 @@ def rules() -> Rules:
                 "not_done_then",
                 "begun_on",
                 "redone",
+                "given_after",
                 "ended",
                 "since",
                 "between",

@@ -589,8 +589,12 @@ def _distance(clue: Clue, other: Clue) -> int:
 def _side(topography: Clue, sides: list[Clue], table: Rules, place: str | None = None) -> Laterality | None:
     named = table.diagnosis["side_of_words"].get(topography.mention.text)
     own = Laterality(named) if named else side_of(topography)
-    if own or not site(place or topography.code).paired:
+    # A region of the body is no organ; what was born there may have a side ("masse de la cuisse").
+    if own or not (site(place or topography.code).paired or topography.code.startswith("C76")):
         return own
+    letter = _AFTER_ORGAN.match(topography.page.document.text, topography.mention.end)
+    if letter:
+        return Laterality.RIGHT if letter["right"] else Laterality.LEFT
     near = _nearest(topography, sides, table.diagnosis["side_characters"])
     return side_of(near) if near else None
 
