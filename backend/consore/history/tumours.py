@@ -436,11 +436,16 @@ def _named_beside(loose: list[Statement], terminology: Terminology, table: Rules
 
 
 def _side_of_organ(place: _Organ, clue: Clue) -> Laterality | None:
-    if not site(place.code).paired or place.side:
-        return place.side if site(place.code).paired else None
+    if not _has_side(place.code) or place.side:
+        return place.side if _has_side(place.code) else None
     sides = [one for one in clue.neighbours if one.kind is MentionKind.LATERALITY]
     near = _nearest(clue, sides, rules().diagnosis["side_characters"])
     return side_of(near) if near else None
+
+
+def _has_side(code: str) -> bool:
+    """Whether it is one of two; a region of the body (C76) is no organ, what is born there may have a side."""
+    return site(code).paired or code.startswith("C76")
 
 
 class _Organ(NamedTuple):
@@ -589,8 +594,7 @@ def _distance(clue: Clue, other: Clue) -> int:
 def _side(topography: Clue, sides: list[Clue], table: Rules, place: str | None = None) -> Laterality | None:
     named = table.diagnosis["side_of_words"].get(topography.mention.text)
     own = Laterality(named) if named else side_of(topography)
-    # A region of the body is no organ; what was born there may have a side ("masse de la cuisse").
-    if own or not (site(place or topography.code).paired or topography.code.startswith("C76")):
+    if own or not (_has_side(place or topography.code) or _has_side(topography.code)):
         return own
     letter = _AFTER_ORGAN.match(topography.page.document.text, topography.mention.end)
     if letter:
