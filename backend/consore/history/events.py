@@ -266,7 +266,9 @@ def _tellings(reading: Reading, tumours: Tumours, terminology: Terminology, tabl
             sites = [clue.code] if clue.code else _site_of_specimen(clue, item, terminology)
             if _is_regional_node(clue) or is_spread(item.morphology):
                 continue
-            if table.in_transit.search(clue.mention.text) and _drains_by_skin(item, table):
+            if _is_progression(clue, item, found, table):
+                event_type = EventType.PROGRESSION
+            elif table.in_transit.search(clue.mention.text) and _drains_by_skin(item, table):
                 event_type, sites = EventType.REGIONAL_RECURRENCE, []
         else:
             event_type = _recurrence_type(clue, item, terminology, table)
@@ -305,6 +307,8 @@ def _tellings(reading: Reading, tumours: Tumours, terminology: Terminology, tabl
 def _seen_metastases(reading: Reading, tumours: Tumours, table: Rules) -> Iterator[Telling]:
     """Lesions of an organ that the next words call secondary ("deux lésions du foie, typiquement secondaires")."""
     for clue in reading.clues(MentionKind.TOPOGRAPHY):
+        if clue.source in table.events["weak_kinds"]:
+            continue  # an image suspects; those who read it say what it was
         if clue.code[:3] not in table.metastatic["sites"] or not _is_lesion(clue, table):
             continue
         if any(one.kind is MentionKind.METASTASIS and one.code[:3] == clue.code[:3] for one in clue.neighbours):
@@ -558,6 +562,16 @@ def _sites_beside(clue: Clue, table: Rules) -> list[str]:
     ]
 
 
+def _is_progression(clue: Clue, item: TumourItem, found: Iterable[Telling], table: Rules) -> bool:
+    """Whether "progression métastatique" is of a tumour whose metastases were told long before."""
+    if not clue.mention.text.lower().startswith("progression") or clue.date is None:
+        return False
+    before = clue.date - dt.timedelta(days=table.events["synchronous"])
+    return any(
+        one.tumour is item and one.type is EventType.METASTATIC_RECURRENCE and one.period.end < before for one in found
+    )
+
+
 def _drains_by_skin(item: TumourItem, table: Rules) -> bool:
     """Whether metastases in transit of this tumour are regional (AJCC, 8th edition: N of melanomas, of Merkel)."""
     return (item.morphology or "")[:3] in table.events["in_transit_of"]
@@ -595,10 +609,6 @@ def _events_of(
         evidence=list(item.evidence),
     )
     found: list[Happening] = []
-    if not by_type[EventType.METASTATIC_RECURRENCE] and not is_stage_iv(item) and not is_never_metastatic(item):
-        # What first progresses in another organ was not metastatic before.
-        far = [one for one in by_type[EventType.PROGRESSION] if _is_far(one, table)]
-        by_type[EventType.METASTATIC_RECURRENCE] = [replace(one, type=EventType.METASTATIC_RECURRENCE) for one in far]
     metastatic = _metastatic(item, by_type[EventType.METASTATIC_RECURRENCE], start, visits, table, doubtful)
     if metastatic:
         found.append(metastatic)
@@ -629,6 +639,11 @@ def _events_of(
                 same.add(telling, with_sites=same.type is EventType.METASTATIC_RECURRENCE)
         else:
             found.append(one)
+    if not since and not is_never_metastatic(item) and (is_localised(item) or relapses or by_type[EventType.REMISSION]):
+        # What was localised or in remission, and progresses in another organ, is metastatic from then on.
+        far = min((one for one in found if _is_far(one, table)), key=lambda one: one.period, default=None)
+        if far:
+            far.type, since = EventType.METASTATIC_RECURRENCE, far.period.start
     complete = by_type[EventType.REMISSION]
     if item.topography and item.topography[:3] in table.events["advanced_in_place"]:
         since = min([*([since] if since else []), *(one.period.start for one in relapses)], default=None)
@@ -644,11 +659,10 @@ def _events_of(
     return [start, *(_event(one, item, table) for one in found)], doubtful
 
 
-def _is_far(telling: Telling, table: Rules) -> bool:
-    """Whether all its sites are organs where metastases sit; nodes may be of the tumour's own region."""
-    return bool(telling.sites) and all(
-        code[:3] in table.metastatic["sites"] and not code.startswith("C77") for code in telling.sites
-    )
+def _is_far(happening: Happening, table: Rules) -> bool:
+    """Whether a progression has sites, all of them organs where metastases sit; nodes may be of the tumour's region."""
+    far = set(table.metastatic["sites"]) - {"C77"}
+    return happening.type is EventType.PROGRESSION and bool(happening.sites) and {c[:3] for c in happening.sites} <= far
 
 
 def _metastatic(
