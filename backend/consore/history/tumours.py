@@ -458,8 +458,13 @@ _AFTER_ORGAN = re.compile(r"\s*\(?(?:(?P<right>droite?|dte?|D)|(?P<left>gauche|g
 
 @lru_cache(maxsize=4096)
 def organ_in(words: str, terminology: Terminology, *, last: bool = False) -> _Organ | None:
-    """The first (or last) organ that the dictionary knows in these words."""
-    organs = [one for one in terminology.match(words) if one.kind == "topography" and one.code]
+    """The first (or last) organ that the dictionary knows in these words and that they do not call free of tumour."""
+    spared = rules().spared
+    organs = [
+        one
+        for one in terminology.match(words)
+        if one.kind == "topography" and one.code and not spared.match(words, one.end)
+    ]
     if not organs:
         return None
     organ = organs[-1 if last else 0]
