@@ -17,6 +17,7 @@ from functools import lru_cache
 from itertools import zip_longest
 from operator import attrgetter
 
+from consore.history.rules import rules
 from consore.language.sentences import sentences
 from consore.model import (
     Assertion,
@@ -35,6 +36,7 @@ STATED = frozenset({Assertion.PRESENT, Assertion.HISTORY})
 # Kinds that say nothing of the history by themselves.
 NOT_OF_HISTORY = frozenset({MentionKind.DOSE, MentionKind.MEASUREMENT, MentionKind.PERFORMANCE_STATUS})
 # Kinds that say something of the others alone: a document that has no other is not cut into sentences.
+_DRUGS = frozenset({MentionKind.DRUG, MentionKind.REGIMEN})
 ONLY_CONTEXT = frozenset({MentionKind.DATE, MentionKind.LATERALITY, MentionKind.LINE})
 LONGEST_QUOTE = 400
 _SIDES = {side.value: side for side in Laterality}
@@ -140,6 +142,16 @@ class Reading:
         """The days of the documents that deny a recurrence and tell none."""
         return [page.document.date for page in self.pages if page.document.date and _denies(page)]
 
+    def metastases_denied(self) -> list[tuple[dt.date, str]]:
+        """The days of the documents that deny metastases, and the sites where they do; empty where they name none."""
+        return [
+            (page.document.date, mention.code or "")
+            for page in self.pages
+            if page.document.date
+            for mention in page.document.mentions
+            if mention.kind is MentionKind.METASTASIS and mention.assertion is Assertion.NEGATED
+        ]
+
     def rows_of(self, kind: str) -> list[StructuredRow]:
         """The rows of one kind, by date."""
         return self.rows.get(kind, [])
@@ -192,7 +204,9 @@ def side_of(clue: Clue) -> Laterality | None:
 
 def _page(document: DossierDocument, terminology: Terminology) -> Page:
     stated = [
-        mention for mention in document.mentions if mention.assertion in STATED and mention.kind not in NOT_OF_HISTORY
+        mention
+        for mention in document.mentions
+        if (mention.assertion in STATED and mention.kind not in NOT_OF_HISTORY) or _was_given(mention, document.text)
     ]
     if document.kind is not DocumentKind.RADIOTHERAPY and all(mention.kind in ONLY_CONTEXT for mention in stated):
         return Page(document, document.kind.value)
@@ -221,6 +235,13 @@ def _page(document: DossierDocument, terminology: Terminology) -> Page:
         else:
             by_kind[kind] = [clue]
     return page
+
+
+def _was_given(mention: Mention, text: str) -> bool:
+    """Whether a drug told as planned was given: the words after tell its first day ("dont la première perfusion…")."""
+    if mention.assertion is not Assertion.HYPOTHETICAL or mention.kind not in _DRUGS:
+        return False
+    return rules().given_after.match(text, mention.end, mention.end + 120) is not None
 
 
 def _code_of(mention: Mention, terminology: Terminology) -> str:

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
 
 from consore.history.beliefs import Voice, confidence, key_of, voices, when_said, who_says
 from consore.history.clues import Clue, Reading, row_evidence
@@ -69,6 +68,11 @@ class Telling:
     clue: Clue | None = None
     row: StructuredRow | None = None
     is_vague: bool = False  # the year of the diagnosis, and nothing more: it tells of an event, not when
+    year: Period | None = None  # the year of the document that it tells of, where nothing more is told
+
+    def is_near(self, period: Period, window: int) -> bool:
+        """Whether the event of that period may be this one."""
+        return period.near(self.period, window) or (self.year is not None and period.near(self.year, 0))
 
     def evidence(self) -> EvidenceRef:
         """Why the event is believed."""
@@ -113,23 +117,41 @@ class Course:
 
     @cached_property
     def turns(self) -> list[dt.date]:
-        """The days on which a drug against cancer is told first, or again after a long pause, and that of the death."""
-        told: dict[str, set[dt.date]] = defaultdict(set)
+        """The days on which a drug against cancer is told first, or given after a long pause, and that of the death.
+
+        One visit that tells a drug years after recalls it; those who give it, or two reports, tell that it is given.
+        """
+        told: dict[str, dict[dt.date, bool]] = defaultdict(dict)
         against_cancer = tuple(self._table.events["against_cancer"])
+        giving = (*self._table.treatments["giving_kinds"], *self._table.treatments["proposing_kinds"])
         for clue in self._reading.clues(MentionKind.DRUG, MentionKind.REGIMEN):
             if clue.code.startswith(against_cancer) and clue.date:
-                told[clue.code].add(clue.date)
+                sure = clue.source in giving or self._table.given_again.search(clue.words_of_sentence()) is not None
+                told[clue.code][clue.date] = told[clue.code].get(clue.date, False) or sure
         pause = dt.timedelta(days=self._table.events["begun_again"])
         death = self._reading.dossier.death_date
         turns = [death] if death else []
-        for days in (sorted(found) for found in told.values()):
-            turns += [days[0], *(day for before, day in pairwise(days) if day - before > pause)]
+        for found in told.values():
+            days = sorted(found)
+            turns.append(days[0])
+            for before, again, after in zip(days, days[1:], [*days[2:], dt.date.max], strict=False):
+                if again - before > pause and (found[again] or after - again < pause):
+                    turns.append(again)
         return sorted(turns)
 
     @cached_property
     def denials(self) -> list[dt.date]:
         """The days of the documents that deny a recurrence."""
         return self._reading.denials()
+
+    @cached_property
+    def free(self) -> dict[str, list[dt.date]]:
+        """By site, the days of the documents that deny metastases there."""
+        found: dict[str, list[dt.date]] = defaultdict(list)
+        for denied, code in self._reading.metastases_denied():
+            if code:
+                found[site_group(code)].append(denied)
+        return found
 
 
 def find_events(reading: Reading, tumours: Tumours, terminology: Terminology) -> tuple[list[EventItem], list[SetAside]]:
@@ -231,7 +253,12 @@ def _tellings(reading: Reading, tumours: Tumours, terminology: Terminology, tabl
     found: list[Telling] = []
     for clue in reading.clues(MentionKind.RECURRENCE, MentionKind.RESPONSE, MentionKind.METASTASIS):
         period = period_of(clue)
-        item = tumours.named_by(clue) or _advanced(found, period) or tumours.at(clue.date)
+        item = (
+            tumours.named_by(clue)
+            or _metastatic_soon(clue, tumours, table)
+            or _advanced(found, period)
+            or tumours.at(clue.date)
+        )
         if period is None or item is None:
             continue
         if clue.kind is MentionKind.METASTASIS:
@@ -239,12 +266,21 @@ def _tellings(reading: Reading, tumours: Tumours, terminology: Terminology, tabl
             sites = [clue.code] if clue.code else _site_of_specimen(clue, item, terminology)
             if _is_regional_node(clue) or is_spread(item.morphology):
                 continue
+            if _is_progression(clue, item, found, table):
+                event_type = EventType.PROGRESSION
+            elif table.in_transit.search(clue.mention.text) and _drains_by_skin(item, table):
+                event_type, sites = EventType.REGIONAL_RECURRENCE, []
         else:
             event_type = _recurrence_type(clue, item, terminology, table)
+            if event_type is EventType.PROGRESSION and _is_cause_of_death(clue, table):
+                continue
             sites = _sites_of(clue, event_type, item, terminology, table)
         if event_type is None:
             continue
-        if clue.is_dated and _is_of_diagnosis(period, item, event_type, table):
+        if clue.is_dated and (
+            _is_of_diagnosis(period, item, event_type, table)
+            or (event_type is not EventType.REMISSION and _is_date_of_tumour(clue, table))
+        ):
             own = clue.page.document.date
             if own is None:
                 continue
@@ -253,9 +289,11 @@ def _tellings(reading: Reading, tumours: Tumours, terminology: Terminology, tabl
         vague = clue.is_dated and not period.is_day and _is_year_of_diagnosis(period, item)
         own = clue.page.document.date
         if vague and own and (period.start <= own <= period.end or _dates_the_tumour(clue, table)):
-            found.append(Telling(event_type, day(own), sites, clue.source, False, item, clue=clue))
+            found.append(Telling(event_type, day(own), sites, clue.source, False, item, clue=clue, year=period))
             continue
         found.append(Telling(event_type, period, sites, clue.source, clue.is_dated, item, clue=clue, is_vague=vague))
+    found.extend(_seen_metastases(reading, tumours, table))
+    found.extend(_sampled_again(reading, tumours, found))
     for row in reading.rows_of("diagnosis"):
         code = str(row.values.get("code", ""))
         place = table.metastasis_of_cim10.get(code[:4]) or table.metastasis_of_cim10.get(code[:3])
@@ -264,6 +302,56 @@ def _tellings(reading: Reading, tumours: Tumours, terminology: Terminology, tabl
             kind = EventType.METASTATIC_RECURRENCE
             found.append(Telling(kind, day(row.date), [place], "diagnosis", False, item, row=row))
     return found
+
+
+def _seen_metastases(reading: Reading, tumours: Tumours, table: Rules) -> Iterator[Telling]:
+    """Lesions of an organ that the next words call secondary ("deux lésions du foie, typiquement secondaires")."""
+    for clue in reading.clues(MentionKind.TOPOGRAPHY):
+        if clue.source in table.events["weak_kinds"]:
+            continue  # an image suspects; those who read it say what it was
+        if clue.code[:3] not in table.metastatic["sites"] or not _is_lesion(clue, table):
+            continue
+        if any(one.kind is MentionKind.METASTASIS and one.code[:3] == clue.code[:3] for one in clue.neighbours):
+            continue
+        words = clue.words_after(table.events["secondary_within"])
+        item, period = tumours.named_by(clue) or tumours.at(clue.date), period_of(clue)
+        if not table.secondary.search(words) or item is None or period is None or is_spread(item.morphology):
+            continue
+        if site_group(clue.code) not in (_own_site(item), "C77"):
+            kind = EventType.METASTATIC_RECURRENCE
+            yield Telling(kind, period, [clue.code], clue.source, clue.is_dated, item, clue=clue)
+
+
+def _sampled_again(reading: Reading, tumours: Tumours, found: list[Telling]) -> list[Telling]:
+    """Lymphomas, leukaemias and myelomas that a dated sample shows after a remission: they relapsed."""
+    remissions = [one for one in found if one.type is EventType.REMISSION]
+    again = []
+    for clue in reading.clues(MentionKind.MORPHOLOGY) if remissions else ():
+        if not (clue.is_dated and is_spread(clue.code)) or clue.is_history:
+            continue
+        item, period = tumours.named_by(clue) or tumours.at(clue.date), period_of(clue)
+        sampled = any(
+            one.code == "PROC:biopsy" and one.date == clue.date and one.mention.end <= clue.mention.start
+            for one in clue.neighbours
+        )
+        if item is None or period is None or not (period.is_day and sampled and is_spread(item.morphology)):
+            continue
+        if any(one.tumour is item and one.period.end < period.start for one in remissions):
+            again.append(Telling(EventType.LOCAL_RECURRENCE, period, [], clue.source, True, item, clue=clue))
+    return again
+
+
+def _metastatic_soon(clue: Clue, tumours: Tumours, table: Rules) -> TumourItem | None:
+    """Of metastases that an image shows days before a tumour is written down as metastatic, that tumour."""
+    if clue.kind is not MentionKind.METASTASIS or clue.date is None or len(tumours.items) < 2:
+        return None
+    soon = dt.timedelta(days=table.events["same_date"])
+    own = (
+        one
+        for one in tumours.items
+        if one.diagnosis_date and clue.date <= one.diagnosis_date <= clue.date + soon and is_stage_iv(one)
+    )
+    return next(own, None)
 
 
 def _advanced(found: Iterable[Telling], period: Period | None) -> TumourItem | None:
@@ -329,6 +417,16 @@ def _dates_the_tumour(clue: Clue, table: Rules) -> bool:
     return False
 
 
+def _is_date_of_tumour(clue: Clue, table: Rules) -> bool:
+    """Whether the words before the date say that the tumour was found then ("cancer connu depuis 2019")."""
+    text, start = clue.page.document.text, clue.span[0]
+    for other in clue.neighbours:
+        if other.kind is MentionKind.DATE and other.mention.date == clue.mention.date:
+            found = table.date_of_tumour.search(text, max(start, other.mention.start - 120), other.mention.start)
+            return found is not None and not found.start() <= clue.mention.start < other.mention.start
+    return False
+
+
 def _is_year_of_diagnosis(period: Period, item: TumourItem) -> bool:
     held = item.diagnosis_date
     return held is not None and period.start <= held <= period.end and (period.end - period.start).days > 31
@@ -346,12 +444,13 @@ def _recurrence_type(clue: Clue, item: TumourItem, terminology: Terminology, tab
         table.not_remission.search(clue.words_after(table.events["remission_words"])) or _is_interim(clue, table)
     ):
         return None
-    if is_spread(item.morphology) and (known in RELAPSES or (known is None and clue.code.startswith("REC:"))):
-        return EventType.LOCAL_RECURRENCE
-    if known is not None:
-        return known
-    if not clue.code.startswith("REC:") or _is_of_no_tumour(clue, table):
+    untold = known is None
+    if untold and (not clue.code.startswith("REC:") or _is_of_no_tumour(clue, table)):
         return None
+    if is_spread(item.morphology) and (untold or known in RELAPSES):
+        return EventType.LOCAL_RECURRENCE
+    if not untold:
+        return known
     if any(other.kind is MentionKind.METASTASIS for other in clue.neighbours):
         return EventType.METASTATIC_RECURRENCE
     places = [other.code for other in clue.neighbours if other.kind is MentionKind.TOPOGRAPHY and other.code]
@@ -374,6 +473,12 @@ def _is_interim(clue: Clue, table: Rules) -> bool:
     return (
         table.interim.search(clue.page.document.text, max(0, start - table.events["interim_before"]), start) is not None
     )
+
+
+def _is_cause_of_death(clue: Clue, table: Rules) -> bool:
+    """Whether its sentence announces a death and dates nothing else: what the patient died of is no new event."""
+    days = {one.mention.date for one in clue.neighbours if one.kind is MentionKind.DATE}
+    return len(days) < 2 and table.death.search(clue.words_of_sentence()) is not None
 
 
 def _is_of_no_tumour(clue: Clue, table: Rules) -> bool:
@@ -416,7 +521,7 @@ def _sites_of(
         return [code for code in (*metastases, *after) if code.startswith("C77")]
     own = _own_site(item)
     after = [code for code in after if site_group(code) != own and not is_vague(code)]
-    return metastases or after or _shown_beside(clue, item, table) or _sites_beside(clue, table)
+    return list(dict.fromkeys((*metastases, *after))) or _shown_beside(clue, item, table) or _sites_beside(clue, table)
 
 
 def _shown_beside(clue: Clue, item: TumourItem, table: Rules) -> list[str]:
@@ -455,6 +560,21 @@ def _sites_beside(clue: Clue, table: Rules) -> list[str]:
         and other.date
         and abs(other.date - clue.date) <= nearest
     ]
+
+
+def _is_progression(clue: Clue, item: TumourItem, found: Iterable[Telling], table: Rules) -> bool:
+    """Whether "progression métastatique" is of a tumour whose metastases were told long before."""
+    if not clue.mention.text.lower().startswith("progression") or clue.date is None:
+        return False
+    before = clue.date - dt.timedelta(days=table.events["synchronous"])
+    return any(
+        one.tumour is item and one.type is EventType.METASTATIC_RECURRENCE and one.period.end < before for one in found
+    )
+
+
+def _drains_by_skin(item: TumourItem, table: Rules) -> bool:
+    """Whether metastases in transit of this tumour are regional (AJCC, 8th edition: N of melanomas, of Merkel)."""
+    return (item.morphology or "")[:3] in table.events["in_transit_of"]
 
 
 def _is_regional_node(clue: Clue) -> bool:
@@ -519,6 +639,11 @@ def _events_of(
                 same.add(telling, with_sites=same.type is EventType.METASTATIC_RECURRENCE)
         else:
             found.append(one)
+    if not since and not is_never_metastatic(item) and (is_localised(item) or relapses or by_type[EventType.REMISSION]):
+        # What was localised or in remission, and progresses in another organ, is metastatic from then on.
+        far = min((one for one in found if _is_far(one, table)), key=lambda one: one.period, default=None)
+        if far:
+            far.type, since = EventType.METASTATIC_RECURRENCE, far.period.start
     complete = by_type[EventType.REMISSION]
     if item.topography and item.topography[:3] in table.events["advanced_in_place"]:
         since = min([*([since] if since else []), *(one.period.start for one in relapses)], default=None)
@@ -532,6 +657,12 @@ def _events_of(
     start.sites = sorted(set(start.sites))
     start.label = event_label(first, start.sites, item)
     return [start, *(_event(one, item, table) for one in found)], doubtful
+
+
+def _is_far(happening: Happening, table: Rules) -> bool:
+    """Whether a progression has sites, all of them organs where metastases sit; nodes may be of the tumour's region."""
+    far = set(table.metastatic["sites"]) - {"C77"}
+    return happening.type is EventType.PROGRESSION and bool(happening.sites) and {c[:3] for c in happening.sites} <= far
 
 
 def _metastatic(
@@ -604,7 +735,7 @@ def _again(
     late = [
         one
         for one in by_type[EventType.METASTATIC_RECURRENCE]
-        if _is_named(one)
+        if _is_named(one, table)
         and one.clue
         and not one.clue.is_history
         and (one.period.start - since).days > table.events["synchronous"]
@@ -635,7 +766,7 @@ def _first_metastases(
     if not clusters:
         return None
     first = clusters[0]
-    named = next((one for one in clusters if any(_is_named(telling) for telling in one.tellings)), None)
+    named = next((one for one in clusters if any(_is_named(telling, table) for telling in one.tellings)), None)
     documents = {telling.clue.page.document.id for telling in first.tellings if telling.clue}
     early = diagnosed is not None and (first.period.start - diagnosed).days <= window
     if named is None or early or len(documents) >= table.support["documents"]:
@@ -643,8 +774,10 @@ def _first_metastases(
     return named
 
 
-def _is_named(telling: Telling) -> bool:
-    return telling.clue is None or telling.clue.kind is MentionKind.RECURRENCE
+def _is_named(telling: Telling, table: Rules) -> bool:
+    """Whether it is called a recurrence or an evolution, and not only metastases."""
+    clue = telling.clue
+    return clue is None or clue.kind is MentionKind.RECURRENCE or table.turn_words.match(clue.mention.text) is not None
 
 
 def _clusters(tellings: list[Telling], window: int) -> list[Happening]:
@@ -688,6 +821,8 @@ def _has_consequence(happening: Happening, course: Course, table: Rules) -> bool
     strong = table.events["proving_kinds"]
     if any(one.row or one.source in strong for one in happening.tellings):
         return True
+    if _is_disproved(happening, course, table):
+        return False
     documents = {one.clue.page.document.id for one in happening.tellings if one.clue}
     until = happening.period.end + dt.timedelta(days=table.events["denied_within"])
     if sum(happening.period.start <= day <= until for day in course.denials) >= len(documents):
@@ -701,7 +836,8 @@ def _has_consequence(happening: Happening, course: Course, table: Rules) -> bool
     later = sum(told is not None and (day - told).days > table.events["same_visit"] for day in course.visits)
     in_blood = is_spread(happening.tellings[0].tumour.morphology)
     sited = bool(happening.sites) and happening.type is not EventType.LOCAL_RECURRENCE
-    if later < table.events["consequence_visits"] and (sited or in_blood):
+    occasions = 1 if _is_only_seen(happening, table) else table.events["consequence_visits"]
+    if later < occasions and (sited or in_blood):
         return True  # there was no time yet
     documents = {one.clue.page.document.id for one in happening.tellings if one.clue}
     if len(documents) >= table.support["documents"]:
@@ -716,6 +852,24 @@ def _has_consequence(happening: Happening, course: Course, table: Rules) -> bool
 def _is_retold(telling: Telling, table: Rules) -> bool:
     own = telling.clue.page.document.date if telling.clue else None
     return own is None or (own - telling.period.end).days > table.events["merge"]
+
+
+def _is_disproved(happening: Happening, course: Course, table: Rules) -> bool:
+    """Whether metastases that one image or visit tells are denied at each of their sites by a later one.
+
+    An image was doubtful, another one was asked for ("angiome, pas une métastase").
+    """
+    days = {one.clue.page.document.date for one in happening.tellings if one.clue}
+    told = next(iter(days)) if len(days) == 1 else None
+    if happening.type is not EventType.METASTATIC_RECURRENCE or told is None or not happening.sites:
+        return False
+    until = told + dt.timedelta(days=table.events["denied_within"])
+    return all(any(told < day <= until for day in course.free.get(site_group(code), ())) for code in happening.sites)
+
+
+def _is_only_seen(happening: Happening, table: Rules) -> bool:
+    """Whether nothing but images and notes tells it."""
+    return all(one.source in table.events["weak_kinds"] for one in happening.tellings)
 
 
 def _is_weak(happening: Happening, table: Rules) -> bool:
@@ -786,7 +940,7 @@ def _merged(kind: EventType, tellings: list[Telling], window: int, table: Rules)
     found: list[Happening] = []
     told = set(table.events["told_kinds"])
     for telling in sorted(tellings, key=lambda one: (not one.is_dated, not one.period.is_day, *_order(one))):
-        near = [one for one in found if one.period.near(telling.period, window)]
+        near = [one for one in found if telling.is_near(one.period, window)]
         if not near and not telling.is_dated and telling.source in told and kind is not EventType.PROGRESSION:
             near = [one for one in found if one.period.start <= telling.period.start]
         if near:

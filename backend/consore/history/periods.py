@@ -66,7 +66,10 @@ def _precision(clue: Clue, stated: dt.date) -> str:
     """How precisely the sentence writes the date: readers give the first day of a month or a year."""
     if stated.day > 1 or stated == clue.page.document.date:
         return "day"
-    for other in clue.page.of(MentionKind.DATE):  # the date may head the line, sentences before
-        if other.mention.date == stated and other.mention.value:
-            return {4: "year", 7: "month"}.get(len(other.mention.value), "day")
+    # The date may head the line, sentences before; another sentence may write that first day more or less precisely.
+    dates = [one.mention for one in clue.page.of(MentionKind.DATE)]
+    written = [one for one in dates if one.date == stated and one.value]
+    if written:
+        nearest = min(written, key=lambda one: abs(one.start - clue.mention.start))
+        return {4: "year", 7: "month"}.get(len(nearest.value or ""), "day")
     return "year" if stated.month == 1 else "month"

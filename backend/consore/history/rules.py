@@ -41,6 +41,10 @@ class Rules:
     cycle: re.Pattern[str]
     weighed: re.Pattern[str]
     department: re.Pattern[str]
+    not_done_then: re.Pattern[str]
+    begun_on: re.Pattern[str]
+    redone: re.Pattern[str]
+    given_after: re.Pattern[str]
     ended: re.Pattern[str]
     since: re.Pattern[str]
     between: re.Pattern[str]
@@ -58,9 +62,16 @@ class Rules:
     interim: re.Pattern[str]
     new_site: re.Pattern[str]
     lesion: re.Pattern[str]
+    in_transit: re.Pattern[str]
+    spared: re.Pattern[str]
+    secondary: re.Pattern[str]
+    turn_words: re.Pattern[str]
+    given_again: re.Pattern[str]
+    date_of_tumour: re.Pattern[str]
     vital: dict[str, Any]
     death: re.Pattern[str]
     not_the_patients_death: re.Pattern[str]
+    witnesses: re.Pattern[str]
 
     def rank(self, attribute: str, source: str) -> int:
         """Place of a source in the precedence of an attribute; 0 is believed first."""
@@ -106,6 +117,10 @@ def rules() -> Rules:
                 "cycle",
                 "weighed",
                 "department",
+                "not_done_then",
+                "begun_on",
+                "redone",
+                "given_after",
                 "ended",
                 "since",
                 "between",
@@ -127,7 +142,14 @@ def rules() -> Rules:
         interim=re.compile(table["events"]["interim"], re.IGNORECASE),
         new_site=re.compile(table["events"]["new_site"], re.IGNORECASE),
         lesion=re.compile(table["events"]["lesion"], re.IGNORECASE),
+        date_of_tumour=re.compile(table["events"]["date_of_tumour"], re.IGNORECASE),
+        given_again=re.compile(table["events"]["given_again"], re.IGNORECASE),
+        secondary=re.compile(table["events"]["secondary"], re.IGNORECASE),
+        turn_words=re.compile(table["events"]["turn_words"], re.IGNORECASE),
+        spared=re.compile(table["diagnosis"]["spared"], re.IGNORECASE),
+        in_transit=re.compile(table["events"]["in_transit"], re.IGNORECASE),
         vital=table["vital"],
         death=re.compile(table["vital"]["death"], re.IGNORECASE),
         not_the_patients_death=re.compile(table["vital"]["of_others"], re.IGNORECASE),
+        witnesses=re.compile(table["vital"]["witnesses"], re.IGNORECASE),
     )

@@ -516,12 +516,26 @@ def _dated(told: Told, ranges: dict[int, tuple[dt.date | None, dt.date | None, i
                 return told
         period, end = day(first), last
         mode = "start"
+    elif (told.items or told.regimen) and (first_day := _first_day_after(clue, table)):
+        period, dated, mode = first_day, True, "start"
     elif told.items or told.regimen:
         mode = _mode(told, table)
+    elif told.type is TreatmentType.SURGERY and table.not_done_then.search(clue.words_before(60)):
+        period, dated = None, False
     elif told.type is TreatmentType.RADIOTHERAPY and (last_day := _last_day_after(clue, table)):
         return _backwards(told, last_day, table)
     told.period, told.end, told.is_dated, told.mode = period, end, dated, mode
     return told
+
+
+def _first_day_after(clue: Clue, table: Rules) -> Period | None:
+    """The day, month or year on which the words after a drug say that it was begun ("(début le 13/11/2018)")."""
+    for other in clue.neighbours:
+        if other.kind is MentionKind.DATE and other.mention.date and 0 < other.mention.start - clue.mention.end < 80:
+            between = clue.page.document.text[clue.mention.end : other.mention.start]
+            if table.begun_on.search(between):
+                return whole(other.mention.date, {4: "year", 7: "month"}.get(len(other.mention.value or ""), "day"))
+    return None
 
 
 def _last_day_after(clue: Clue, table: Rules) -> Period | None:
@@ -584,7 +598,8 @@ def _is_part(one: Told, other: Told) -> bool:
     """Whether drugs are only some of those told elsewhere in the document, and not begun on another day."""
     if not one.items or not one.drugs < other.drugs:
         return False
-    return not (one.is_dated or one.mode == "start") or one.period == other.period
+    begins = one.mode == "start"
+    return not (one.is_dated or begins) or (one.period == other.period and (other.mode == "start" or not begins))
 
 
 def _told_drugs(group: list[Clue], terminology: Terminology, table: Rules) -> list[Told]:
@@ -730,7 +745,8 @@ def _is_another(course: Course, told: Told, period: Period, table: Rules) -> boo
     if told.type is TreatmentType.RADIOTHERAPY or not course.is_exact or course.period is None:
         return False
     vague = table.treatments["vague_acts"]
-    if told.act_code == course.act_code or told.act_code in vague or course.act_code in vague:
+    same = told.act_code == course.act_code or told.act_code in vague or course.act_code in vague
+    if same and not table.redone.search(told.clue.words_before(20) + told.clue.words_after(20)):
         return False
     return abs((period.start - course.period.start).days) > table.treatments["same_operation"]
 

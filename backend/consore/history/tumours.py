@@ -85,6 +85,9 @@ class Statement:
         return self.clue.evidence() if self.clue else row_evidence(self.row)  # type: ignore[arg-type]
 
 
+_TREATED = (MentionKind.DRUG, MentionKind.REGIMEN, MentionKind.PROCEDURE)
+
+
 @dataclass(slots=True, eq=False)
 class Draft:
     """A tumour in the making: the statements that speak of it."""
@@ -150,11 +153,30 @@ class Draft:
                 best[statement.origin] = max(best.get(statement.origin, 0), weight)
         return sum(best.values())
 
+    def is_told_past(self) -> bool:
+        """Whether an antecedent tells it whole: its histology, its organ, its date and how it was treated.
+
+        Nobody sends again the pathology of a cancer of ten years ago. Carcinomas of the skin are not counted.
+        """
+        return any(
+            one.clue is not None
+            and one.clue.is_history
+            and one.is_dated
+            and one.topography is not None
+            and one.topography[:3] not in rules().metastatic["sites"]
+            and one.morphology is not None
+            and histology(one.morphology)[1] != "nos"
+            and any(other.kind in _TREATED and other.is_history for other in one.clue.neighbours)
+            for one in self.statements
+        )
+
     def is_well_supported(self, table: Rules) -> bool:
         """Whether it may stand beside another tumour without a sheet."""
         whole = [one for one in self.statements if one.topography or is_spread(one.morphology)]
         sources, origins = {one.source for one in whole}, {one.origin for one in whole}
         strong = bool(sources & set(table.support["strong_kinds"])) or len(origins) >= table.support["documents"]
+        if self.is_told_past():
+            return True
         if len(origins) == 1 and (self.morphology is None or histology(self.morphology)[1] == "nos"):
             return False  # one report names no histology: a word of its microscopy was taken for an organ
         return strong and self.support(table) >= int(table.support["second_tumour"])
@@ -414,11 +436,16 @@ def _named_beside(loose: list[Statement], terminology: Terminology, table: Rules
 
 
 def _side_of_organ(place: _Organ, clue: Clue) -> Laterality | None:
-    if not site(place.code).paired or place.side:
-        return place.side if site(place.code).paired else None
+    if not _has_side(place.code) or place.side:
+        return place.side if _has_side(place.code) else None
     sides = [one for one in clue.neighbours if one.kind is MentionKind.LATERALITY]
     near = _nearest(clue, sides, rules().diagnosis["side_characters"])
     return side_of(near) if near else None
+
+
+def _has_side(code: str) -> bool:
+    """Whether it is one of two; a region of the body (C76) is no organ, what is born there may have a side."""
+    return site(code).paired or code.startswith("C76")
 
 
 class _Organ(NamedTuple):
@@ -431,8 +458,13 @@ _AFTER_ORGAN = re.compile(r"\s*\(?(?:(?P<right>droite?|dte?|D)|(?P<left>gauche|g
 
 @lru_cache(maxsize=4096)
 def organ_in(words: str, terminology: Terminology, *, last: bool = False) -> _Organ | None:
-    """The first (or last) organ that the dictionary knows in these words."""
-    organs = [one for one in terminology.match(words) if one.kind == "topography" and one.code]
+    """The first (or last) organ that the dictionary knows in these words and that they do not call free of tumour."""
+    spared = rules().spared
+    organs = [
+        one
+        for one in terminology.match(words)
+        if one.kind == "topography" and one.code and not spared.match(words, one.end)
+    ]
     if not organs:
         return None
     organ = organs[-1 if last else 0]
@@ -451,7 +483,7 @@ def _read_sentence(
     topographies: list[Clue] = []
     for clue in clues:
         if clue.kind is MentionKind.TOPOGRAPHY:
-            if clue.code.startswith("C"):
+            if clue.code.startswith("C") and not _is_spared(clue, table):
                 topographies.append(clue)
         elif clue.kind is MentionKind.MORPHOLOGY:
             nature = behaviour(clue.code)
@@ -489,6 +521,11 @@ def _read_sentence(
     for topography in topographies:
         if id(topography) not in taken:
             loose.append(_joined(topography, topography.code, None, _side(topography, sides, table)))
+
+
+def _is_spared(organ: Clue, table: Rules) -> bool:
+    """Whether the next words say that the organ is free of the tumour ("vésicules séminales indemnes")."""
+    return table.spared.match(organ.words_after(40)[len(organ.mention.text) :]) is not None
 
 
 def _part_after(topography: Clue, table: Rules, terminology: Terminology) -> _Organ | None:
@@ -562,8 +599,11 @@ def _distance(clue: Clue, other: Clue) -> int:
 def _side(topography: Clue, sides: list[Clue], table: Rules, place: str | None = None) -> Laterality | None:
     named = table.diagnosis["side_of_words"].get(topography.mention.text)
     own = Laterality(named) if named else side_of(topography)
-    if own or not site(place or topography.code).paired:
+    if own or not (_has_side(place or topography.code) or _has_side(topography.code)):
         return own
+    letter = _AFTER_ORGAN.match(topography.page.document.text, topography.mention.end)
+    if letter:
+        return Laterality.RIGHT if letter["right"] else Laterality.LEFT
     near = _nearest(topography, sides, table.diagnosis["side_characters"])
     return side_of(near) if near else None
 

@@ -52,7 +52,7 @@ def _death_told(reading: Reading) -> EventItem | None:
         for match in table.death.finditer(text):
             start, end = _sentence_around(text, match.start())
             words = " ".join(text[start:end].split())
-            if table.not_the_patients_death.search(words):
+            if table.not_the_patients_death.search(table.witnesses.sub(" ", words)):
                 continue
             stated = _date_in(page, match.start(), end)
             day = stated or page.document.date

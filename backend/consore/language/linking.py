@@ -362,8 +362,13 @@ _RECURRENCES = (
 
 
 def _recurrence(text: str, span: Tagged) -> str:
-    near = re.split(r"[.;,\n]", text[span.start : span.end + 30].lower())[0]
-    return next((code for code, pattern in _RECURRENCES if pattern.search(near)), "REC:unspecified")
+    """The code of a recurrence: what its own words say, else those just after, as far as a comma or a denial."""
+    near = re.split(r"[.;,\n]|\bsans\b|\bni\b", text[span.start : span.end + 30].lower())[0]
+    for words in (text[span.start : span.end].lower(), near):
+        code = next((code for code, pattern in _RECURRENCES if pattern.search(words)), None)
+        if code:
+            return code
+    return "REC:unspecified"
 
 
 _RESPONSES = (

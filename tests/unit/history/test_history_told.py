@@ -25,6 +25,7 @@ from history_dossiers import (
 
 from consore.history import structure
 from consore.history.rules import rules
+from consore.model import Assertion as A
 from consore.model import EventType, Laterality, TreatmentType
 from consore.referentials import terminology
 
@@ -241,6 +242,13 @@ def test_a_complete_response_of_the_specimen_is_not_a_remission():
         ("Cher confrère, décès de votre patient à son domicile.", dt.date(2022, 11, 8)),
         ("Sa mère est décédée d'un cancer.", None),
         ("Pas de décès lié au traitement dans cette étude.", None),
+        ("Madame D. nous a quittés, entourée de son mari et de ses enfants.", dt.date(2022, 11, 8)),
+        ("Monsieur D. s'est éteint dans le service.", dt.date(2022, 11, 8)),
+        ("La patiente a été emportée par l'évolution de sa maladie.", dt.date(2022, 11, 8)),
+        ("Exitus constaté à 6 h.", dt.date(2022, 11, 8)),
+        ("Sa fille nous apprend le décès de la patiente.", dt.date(2022, 11, 8)),
+        ("A quitté l'hôpital ce jour. La fixation pulmonaire s'est éteinte.", None),
+        ("Le décès de sa fille l'a beaucoup affectée.", None),
     ],
 )
 def test_a_death_is_announced_by_a_letter_and_not_that_of_a_relative(text, expected):
@@ -502,3 +510,113 @@ def test_a_confidence_grows_with_what_is_said_and_says_how_often_such_items_prov
         assert (raws[0], raws[-1]) == (0, 1)
         assert list(raws) == sorted(set(raws))
         assert [0, *shares, 1] == sorted([0, *shares, 1])
+
+
+def relapses(history):
+    return [(one.type, one.date) for one in history.events if one.type.value.endswith(("recurrence", "progression"))]
+
+
+def test_the_date_on_which_a_cancer_was_found_is_not_that_of_its_metastases():
+    text = "Récidive métastatique d'un cancer du poumon diagnostiqué il y a 3 ans : métastases hépatiques."
+    past = {"date": "2020-01-01"}
+    found = read(
+        lung(),
+        document(
+            "c",
+            "consultation",
+            "2023-02-07",
+            text,
+            rec("Récidive métastatique", "REC:metastatic", **past),
+            day_("il y a 3 ans", None, "2020", **past),
+            mets("métastases hépatiques", "C22.0", **past),
+        ),
+    )
+    assert relapses(found) == [(EventType.METASTATIC_RECURRENCE, dt.date(2023, 2, 7))]
+
+
+def test_metastases_that_the_next_image_denies_were_not_there():
+    doubt = document("i1", "imaging", "2021-03-06", "Métastases hépatiques.", mets("Métastases hépatiques", "C22.0"))
+    denied = mets("métastases hépatiques", "C22.0", assertion=A.NEGATED)
+    control = document("i2", "imaging", "2021-03-27", "Angiome, pas de métastases hépatiques.", denied)
+    assert relapses(read(lung(), doubt)) == [(EventType.METASTATIC_RECURRENCE, dt.date(2021, 3, 6))]
+    assert relapses(read(lung(), doubt, control)) == []
+
+
+def test_what_a_patient_died_of_is_no_new_event():
+    told = rec("progression", "REC:progression")
+    letter = document("l", "letter", "2022-11-08", "Décès ce jour dans un contexte de progression.", told)
+    found = read(lung(), letter)
+    assert relapses(found) == []
+    assert found.death_date == dt.date(2022, 11, 8)
+
+
+def test_metastases_in_transit_of_a_melanoma_are_regional():
+    melanoma = document("p", "pathology", "2020-02-05", "Mélanome de la jambe.", morph("Mélanome", "8720/3"))
+    text = "La biopsie confirme des métastases en transit."
+    found = read(melanoma, document("s", "surgery", "2021-10-05", text, mets("métastases en transit", "C44.9")))
+    assert relapses(found) == [(EventType.REGIONAL_RECURRENCE, dt.date(2021, 10, 5))]
+
+
+def test_lesions_that_a_letter_calls_secondary_are_metastases():
+    text = "Deux lésions du foie typiquement secondaires."
+    marks = (morph("lésions", "8000/1"), topo("foie", "C22.0"))
+    letters = [document(f"l{month}", "letter", f"2022-0{month}-10", text, *marks) for month in (5, 6)]
+    assert relapses(read(lung(), *letters)) == [(EventType.METASTATIC_RECURRENCE, dt.date(2022, 5, 10))]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "Adjuvant par pembrolizumab, dont la première perfusion a été faite le 02/06/2020.",
+            ["2020-06-02"],
+        ),
+        ("Traitement adjuvant par pembrolizumab à discuter.", []),
+    ],
+)
+def test_a_drug_planned_and_then_given_was_given(text, expected):
+    marks = [drug("pembrolizumab", "L01FF02", assertion=A.HYPOTHETICAL)]
+    if expected:
+        marks.append(day_("02/06/2020", None, "2020-06-02", date="2020-06-02"))
+    found = read(lung(), document("l", "letter", "2020-06-20", text, *marks))
+    assert [str(one.start) for one in found.treatments] == expected
+
+
+def test_what_an_operation_left_is_no_operation_of_that_day():
+    operated = act("Néphrectomie", "PROC:nephrectomy", date="2020-03-15")
+    scanned = act("néphrectomie", "PROC:nephrectomy", date="2021-04-03")
+    kidney = document("p", "pathology", "2020-02-05", "Carcinome rénal.", morph("Carcinome rénal", "8312/3"))
+    found = read(
+        kidney,
+        document("s", "surgery", "2020-03-15", "Néphrectomie le 15/03/2020.", operated),
+        document("c", "consultation", "2021-04-10", "Scanner du 03/04/2021 : loge de néphrectomie libre.", scanned),
+    )
+    assert [one.start for one in of(found, TreatmentType.SURGERY)] == [dt.date(2020, 3, 15)]
+
+
+def test_an_organ_free_of_tumour_is_not_where_it_was_born():
+    text = "Prostatectomie : adénocarcinome acinaire, vésicules séminales indemnes."
+    marks = (act("Prostatectomie", "PROC:prostatectomy"), morph("adénocarcinome acinaire", "8550/3"))
+    found = read(document("p", "pathology", "2020-05-24", text, *marks, topo("vésicules séminales", "C63.7")))
+    assert [one.topography for one in found.tumours] == ["C61.9"]
+
+
+def test_a_letter_after_a_limb_is_its_side():
+    text = "Exérèse cuisse D : liposarcome."
+    found = read(
+        document("p", "pathology", "2020-05-24", text, topo("cuisse", "C76.5"), morph("liposarcome", "8850/3"))
+    )
+    assert [(one.topography, one.laterality) for one in found.tumours] == [("C49.2", Laterality.RIGHT)]
+
+
+def test_an_antecedent_told_whole_is_a_tumour():
+    past = {"date": "2006-01-01", "assertion": A.HISTORY}
+    text = "ATCD : carcinome canalaire du sein en 2006, tumorectomie."
+    marks = (
+        morph("carcinome canalaire", "8500/3", **past),
+        topo("sein", "C50.9", **past),
+        day_("2006", None, "2006", date="2006-01-01"),
+        act("tumorectomie", "PROC:lumpectomy", **past),
+    )
+    found = read(lung(), document("d", "discharge", "2020-03-01", text, *marks))
+    assert [one.topography for one in found.tumours] == ["C50.9", "C34.1"]
