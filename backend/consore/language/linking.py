@@ -183,7 +183,8 @@ class Linker:
         exact = next((m.code for m in inside if m.start == span.start and m.end == span.end), None)
         learned = self._learned_code(written, span)
         if exact and exact not in GENERIC and not _is_more_specific(learned, exact):
-            return exact
+            region = _is_of_a_region(learned, exact, written) and not _has_skin_tumour(terms, span)
+            return learned if region else exact
         if learned:
             return learned
         around = next((m.code for m in inside if m.start <= span.start and m.end >= span.end), None)
@@ -253,6 +254,26 @@ def _is_unknown_abbreviation(mention: Mention) -> bool:
 def _is_more_specific(learned: str | None, known: str) -> bool:
     """Whether the corpus tells the part of an organ (C71.0) where the dictionary tells the organ (C71.9)."""
     return learned is not None and known.endswith(".9") and learned.startswith(known[:4])
+
+
+def _is_of_a_region(learned: str | None, known: str, written: str) -> bool:
+    """Whether coders mean a region where the dictionary tells its skin (« fesse », C76.3: ICD-O-3, buttock NOS), or an
+    organ that the words only stand beside (« para-œsophagien » is no oesophagus)."""
+    if learned is None or not learned.startswith(_REGIONS):
+        return False
+    return known.startswith(_SKIN) or (_BESIDE.match(written) is not None and not known.startswith(_TISSUES))
+
+
+def _has_skin_tumour(terms: _Terms, span: Tagged) -> bool:
+    """Whether a tumour of the skin is named beside: « mélanome de la fesse » is of its skin (C44.5)."""
+    beside = terms.touching("morphology", span.start - _NEAREST_SITE, span.end + _NEAREST_SITE)
+    return any((match.code or "").startswith(_OF_THE_SKIN) for match in beside)
+
+
+_REGIONS, _SKIN, _TISSUES = "C76", "C44", ("C47", "C48", "C49")
+_BESIDE = re.compile(r"(?:para|p[ée]ri|pr[ée]|r[ée]tro|sous|sus|supra|infra|inter|juxta|lat[ée]ro)", re.IGNORECASE)
+# ICD-O-3: basal cell carcinomas, tumours of skin appendages, melanomas and nevi, Merkel cells, dermatofibrosarcomas.
+_OF_THE_SKIN = ("809", "839", "840", "841", "842", "872", "873", "874", "877", "878", "8247", "883")
 
 
 @lru_cache(maxsize=16_384)

@@ -318,6 +318,8 @@ def read_form(form: VerbForm, plain: str, start: int, end: int, accented: bool |
             no_longer = after.group().startswith(" plus")
     # « la récidive que la biopsie n'a pas confirmée »: what agrees stands before.
     passive = kind == PARTICIPLE and (to_be or not to_have or form.agreed)
+    # « …, la RCP ne l'a pas retenu »: so does what a pronoun stands for.
+    passive = passive or bool(_OF_A_PRONOUN.match(plain, begins) and kind in (PARTICIPLE, FINITE))
     if denied and can and form.verb_class == "confirm":
         row = "unable"
     elif denied and yet and form.verb_class in _MAY_COME:
@@ -344,5 +346,8 @@ _MAY_COME = frozenset({"confirm", "give"})
 # Where a class says nothing of a form, it is as this other form.
 SAME_AS = {"no_longer": "not", "attributive": "passive", "past": "passive", "had": "finite"}
 
+_OF_A_PRONOUN = re.compile(
+    r"(?:ne |n')?(?:l'(?:ai?|ont|avait|avaient|avons)|les (?:ai?|ont|avait|avaient|avons)) |ne (?:le|la|les) |n'en "
+)
 _ONLY = re.compile(r" (?:que|qu')")
 _NOT_AFTER = re.compile(r" (?:pas|plus|jamais|guere|aucunement|nullement|point)(?!\w)(?: (?:de|d'))?")

@@ -62,8 +62,11 @@ class Wordings:
     def site(self, written: str, inside: Collection[str]) -> str | None:
         """The site of a span that is no name; `inside`: the codes of the names inside it.
 
+        Vertebrae by their numbers (« L1 », « D2 à D4 ») are the spine (C41.2) or the sacrum (C41.4: ICD-O-3).
         A tissue and a region are the tissue there (`tissues.csv`); of one organ, a part goes before the whole, and
         several parts overlap (.8: ICD-O-3, topography, overlapping sites)."""
+        if vertebrae := _VERTEBRAE.fullmatch(written):
+            return "C41.4" if vertebrae["sacral"] else "C41.2"
         for tissue, region in permutations(set(inside), 2):
             there = self._tissues.get((tissue, region)) or self._tissues.get((tissue, region[:3]))
             if there:
@@ -146,6 +149,8 @@ def _words(tokens: str) -> frozenset[str]:
     return frozenset(_stem(word) for word in _DENIED.sub("non", tokens).split() if word not in _SMALL)
 
 
+_VERTEBRA = r"(?:[CDLT]\d{1,2}|(?P<sacral>S[1-5]))"
+_VERTEBRAE = re.compile(rf"{_VERTEBRA}(?:(?: ?[,/-] ?| et | à )(?:[CDLTS]?\d{{1,2}}))*", re.IGNORECASE)
 _SMALL = frozenset(("a", "au", "aux", "avec", "d", "de", "du", "des", "en", "et", "l", "la", "le", "les", "par", "sai"))
 _SMALL |= frozenset(("type", "un", "une"))
 _DENIED = re.compile(r"\b(?:non|sans|pas) (?:de |d |a )?(?=\w)")

@@ -3,7 +3,7 @@
 Only a word that no name holds and that is no ordinary word (`plainwords.txt`) is compared, and only with names of one
 word. The floor: the same first letter; one slip of the keyboard from 7 letters on; two in names of drugs from 11, in
 others from 14 or where the letters are the same. A word that only ends otherwise is derived from the name, not misspelt
-(« biopsié »); of drugs nothing is derived. In 512,000 words of real cases and abstracts 120 are changed so, some 15 of
+(« biopsié »); of drugs nothing is derived. When last counted, 120 of 512,000 words were changed so, some 15 of
 them wrongly.
 """
 

@@ -109,6 +109,26 @@ def test_a_tissue_in_a_region_and_parts_of_an_organ_are_one_site(
     assert wordings.site(written, inside) == code
 
 
+@pytest.mark.parametrize(("written", "code"), [("L1", "C41.2"), ("D2 à D4", "C41.2"), ("S1", "C41.4")])
+def test_vertebrae_are_known_by_their_numbers(wordings: Wordings, written: str, code: str) -> None:
+    assert wordings.site(written, ()) == code
+
+
+@pytest.mark.parametrize(
+    ("text", "site", "code"),
+    [("Lésion de la fesse.", "fesse", "C76.3"), ("Mélanome de la fesse.", "fesse", "C44.5")],
+)
+def test_a_region_is_its_skin_where_a_tumour_of_the_skin_is_named(text: str, site: str, code: str) -> None:
+    linker = Linker(KNOWN, SHIPPED_WEIGHTS)
+    found = linker.tumour_mentions(text, KNOWN.match(text), [_tagged_site(text, site)])
+    assert (site, code) in coded(found)
+
+
+def _tagged_site(text: str, site: str) -> Tagged:
+    start = text.index(site)
+    return Tagged(start, start + len(site), "topography", 1.0)
+
+
 def test_every_code_of_the_rules_is_one_of_the_classification() -> None:
     rows = tables("icdo3_topography")["tissues"]
     assert rows
