@@ -196,12 +196,21 @@ def _results(field: str, codes: list[str], statuses: Iterable[str] | None) -> _P
 
 
 def _paired(field: str, one: str, values: list[str], two: str, others: list[str]) -> _Part:
-    short = ("stage", "laterality", "treatment", "type")
-    for name, side in ((one, values), (two, others)):
-        if name not in short and any(len(value) < 3 for value in side):
-            # Pairs are written for codes of three characters on; a shorter one is searched where there is one choice.
-            raise _Inexpressible
+    values = [longer for value in values for longer in _of_three(one, value)]
+    others = [longer for other in others for longer in _of_three(two, other)]
     return _Test(field, tuple(pair(one, value, two, other) for value, other in product(values, others)))
+
+
+def _of_three(name: str, value: str) -> list[str]:
+    """The values that pairs are written for: codes of three characters on, whole words.
+
+    A beginning of ICD-O-3 topographies is all that begin so (`C`: `C00` … `C99`).
+    """
+    if name in ("stage", "laterality", "treatment", "type") or len(value) > 2:
+        return [value]
+    if name in ("topography", "site") and re.fullmatch(r"C\d?", value):
+        return [code for number in range(100) if (code := f"C{number:02}").startswith(value)]
+    raise _Inexpressible  # searched where there is one choice
 
 
 def _lettered(values: list[str] | None, letter: str) -> list[str]:
