@@ -36,8 +36,8 @@ STATED = frozenset({Assertion.PRESENT, Assertion.HISTORY})
 # Kinds that say nothing of the history by themselves.
 NOT_OF_HISTORY = frozenset({MentionKind.DOSE, MentionKind.MEASUREMENT, MentionKind.PERFORMANCE_STATUS})
 # Kinds that say something of the others alone: a document that has no other is not cut into sentences.
-_DRUGS = frozenset({MentionKind.DRUG, MentionKind.REGIMEN})
 ONLY_CONTEXT = frozenset({MentionKind.DATE, MentionKind.LATERALITY, MentionKind.LINE})
+_DRUGS = frozenset({MentionKind.DRUG, MentionKind.REGIMEN})
 LONGEST_QUOTE = 400
 _SIDES = {side.value: side for side in Laterality}
 
@@ -143,13 +143,13 @@ class Reading:
         return [page.document.date for page in self.pages if page.document.date and _denies(page)]
 
     def metastases_denied(self) -> list[tuple[dt.date, str]]:
-        """The days of the documents that deny metastases, and the sites where they do; empty where they name none."""
+        """The days of the documents that deny metastases somewhere, and the sites where they do."""
         return [
-            (page.document.date, mention.code or "")
+            (page.document.date, mention.code)
             for page in self.pages
             if page.document.date
             for mention in page.document.mentions
-            if mention.kind is MentionKind.METASTASIS and mention.assertion is Assertion.NEGATED
+            if mention.kind is MentionKind.METASTASIS and mention.assertion is Assertion.NEGATED and mention.code
         ]
 
     def rows_of(self, kind: str) -> list[StructuredRow]:

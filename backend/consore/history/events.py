@@ -149,8 +149,7 @@ class Course:
         """By site, the days of the documents that deny metastases there."""
         found: dict[str, list[dt.date]] = defaultdict(list)
         for denied, code in self._reading.metastases_denied():
-            if code:
-                found[site_group(code)].append(denied)
+            found[site_group(code)].append(denied)
         return found
 
 

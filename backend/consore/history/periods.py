@@ -52,6 +52,11 @@ def whole(first: dt.date, precision: str) -> Period:
     return day(first)
 
 
+def precision(written: str | None) -> str:
+    """How precise a date is that the reader keeps as `YYYY` (`year`), `YYYY-MM` (`month`) or whole (`day`)."""
+    return {4: "year", 7: "month"}.get(len(written or ""), "day")
+
+
 def earliest(periods: Iterable[Period]) -> Period | None:
     """The earliest period, made precise by the shortest one inside it."""
     found = sorted(periods)
@@ -71,5 +76,5 @@ def _precision(clue: Clue, stated: dt.date) -> str:
     written = [one for one in dates if one.date == stated and one.value]
     if written:
         nearest = min(written, key=lambda one: abs(one.start - clue.mention.start))
-        return {4: "year", 7: "month"}.get(len(nearest.value or ""), "day")
+        return precision(nearest.value)
     return "year" if stated.month == 1 else "month"

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from consore.history.beliefs import confidence, french, key_of, voices, when_said, who_says
 from consore.history.clues import Clue, Page, Reading, row_evidence
 from consore.history.events import TURNS, metastatic_since
-from consore.history.periods import Period, day, period_of, whole
+from consore.history.periods import Period, day, period_of, precision, whole
 from consore.history.primaries import site_group
 from consore.history.results import cycles
 from consore.history.rules import Rules, rules
@@ -534,7 +534,7 @@ def _first_day_after(clue: Clue, table: Rules) -> Period | None:
         if other.kind is MentionKind.DATE and other.mention.date and 0 < other.mention.start - clue.mention.end < 80:
             between = clue.page.document.text[clue.mention.end : other.mention.start]
             if table.begun_on.search(between):
-                return whole(other.mention.date, {4: "year", 7: "month"}.get(len(other.mention.value or ""), "day"))
+                return whole(other.mention.date, precision(other.mention.value))
     return None
 
 
@@ -547,7 +547,7 @@ def _last_day_after(clue: Clue, table: Rules) -> Period | None:
     place = clue.mention.start + found.end()
     for other in clue.neighbours:
         if other.kind is MentionKind.DATE and other.mention.date and 0 <= other.mention.start - place < 25:
-            return whole(other.mention.date, {4: "year", 7: "month"}.get(len(other.mention.value or ""), "day"))
+            return whole(other.mention.date, precision(other.mention.value))
     return None
 
 

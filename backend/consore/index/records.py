@@ -85,7 +85,7 @@ DOCUMENT_FIELDS: list[dict[str, Any]] = [
 
 def patient_record(traits: PatientTraits) -> dict[str, Any]:
     """The record of one patient."""
-    patient = traits.patient
+    patient, weights = traits.patient, weighted_traits(traits)
     record: dict[str, Any] = {
         "id": str(patient.id),
         "patient_id": str(patient.id),
@@ -106,8 +106,8 @@ def patient_record(traits: PatientTraits) -> dict[str, Any]:
         "diagnosis": _unique(word for code in traits.diagnoses for word in beginnings(code)),
         "act": _unique(word for code in traits.acts for word in beginnings(code)),
         **_facets(traits),
-        "vector": vector(traits),
-        "traits": written_traits(weighted_traits(traits)),
+        "vector": vector(weights),
+        "traits": written_traits(weights),
     }
     return {name: value for name, value in record.items() if value not in (None, [])}
 

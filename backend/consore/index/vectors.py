@@ -27,10 +27,10 @@ TREATMENT_TYPE, DRUG_CLASS, DRUG, REGIMEN, ACT = 0.6, 0.5, 0.7, 0.6, 0.4
 SEX, AGE = 0.8, 1.2
 
 
-def vector(traits: PatientTraits) -> list[float]:
-    """The patient's vector: 128 numbers of length 1; zeros where nothing is known."""
+def vector(weights: dict[str, float]) -> list[float]:
+    """The vector of a patient's weighted traits: 128 numbers of length 1; zeros where nothing is known."""
     total = np.zeros(DIMENSIONS)
-    for trait, weight in sorted(weighted_traits(traits).items()):
+    for trait, weight in sorted(weights.items()):
         total += weight * _direction(trait)
     length = float(np.linalg.norm(total))
     return [round(float(value), 6) for value in total / length] if length else [0.0] * DIMENSIONS

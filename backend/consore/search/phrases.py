@@ -209,7 +209,7 @@ def _on_scale(scale: list[str], step: str, match: re.Match[str]) -> list[str]:
     strict = how in (">", "<") or how.startswith(("plus", "moins")) or (" a" in how and "egal" not in how)
     if how.startswith(("<", "≤", "inf", "moins", "au plus")) or "moins" in beyond or "inf" in beyond:
         return scale[: place + (not strict)]
-    return scale[place + (strict and how != "a partir de") :]
+    return scale[place + strict :]
 
 
 def _stages(plain: str) -> Iterator[Chip]:

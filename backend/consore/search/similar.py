@@ -55,7 +55,7 @@ def similar_patients(context: SearchContext, patient_id: int, limit: int = 10) -
         own = weighted_traits(asked)
         if not _tells(own):
             return []
-        near = _nearest(context, asked)
+        near = _nearest(context, patient_id, own)
         scores = {number: _score(own, traits) for number, traits in near.items() if _tells(own.keys() & traits.keys())}
         best = sorted(scores, key=lambda number: (-scores[number], number))[: limit + SPARE]
         others = load_traits(session, best)
@@ -71,15 +71,15 @@ def _tells(traits: Iterable[str]) -> bool:
     return any(not name.startswith(("sex:", "age:")) for name in traits)
 
 
-def _nearest(context: SearchContext, asked: PatientTraits) -> dict[int, dict[str, float]]:
-    """The weighted traits of the patients whose vectors are the nearest."""
-    numbers = ",".join(f"{value:g}" for value in vector(asked))
+def _nearest(context: SearchContext, patient_id: int, own: dict[str, float]) -> dict[int, dict[str, float]]:
+    """The weighted traits of the patients whose vectors are the nearest to the patient's own."""
+    numbers = ",".join(f"{value:g}" for value in vector(own))
     answer = context.index.search(
         {
             "collection": context.index.patients,
             "q": "*",
             "vector_query": f"vector:([{numbers}], k:{NEIGHBOURS})",
-            "filter_by": ids_filter([asked.patient.id or 0], without=True),
+            "filter_by": ids_filter([patient_id], without=True),
             "per_page": NEIGHBOURS,
             "include_fields": "id,traits",
         }

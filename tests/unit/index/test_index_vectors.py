@@ -9,7 +9,8 @@ import pytest
 
 from consore.index.records import age_band, beginnings, patient_record, split_by_assertion, stage_beginnings
 from consore.index.traits import PatientTraits, completed_years
-from consore.index.vectors import DIMENSIONS, stage_group, vector
+from consore.index.vectors import DIMENSIONS, stage_group, weighted_traits
+from consore.index.vectors import vector as vector_of
 from consore.model import Assertion, Mention, MentionKind, Patient, Treatment, TreatmentDrug, Tumour, TumourEvent
 
 
@@ -31,6 +32,10 @@ def traits(site: str = "C50.4", stage: str = "IIA", drug: str = "L01FF02", born:
             (Treatment(patient_id=1, type="immunotherapy", name=""), [TreatmentDrug(treatment_id=1, atc=drug, name="")])
         ],
     )
+
+
+def vector(known: PatientTraits) -> list[float]:
+    return vector_of(weighted_traits(known))
 
 
 def test_a_vector_has_length_one_and_128_numbers() -> None:
